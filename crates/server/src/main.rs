@@ -1,0 +1,2 @@
+//! The `callrec` command.
+fn main() {}
