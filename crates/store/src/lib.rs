@@ -1,1 +1,90 @@
-//! callrec: store.
+//! The files of recorded calls: names, journals, partial files that are published whole, clean-up after a crash.
+//!
+//! This is the only crate of callrec that opens journals and recordings. It knows nothing of audio: a journal holds
+//! records of bytes, a recording is bytes with an extension. It reads no clock and no environment.
+//!
+//! # The life of a recording
+//!
+//! 1. [`create_journal`](RecordingsDir::create_journal) reserves the stream's number and holds the journal's lock.
+//! 2. [`append`](JournalWriter::append) as things happen; [`sync`](RecordingsDir::sync) once a second for all calls.
+//! 3. [`create_partial`](RecordingsDir::create_partial), filled from the journal's [reader](JournalWriter::reader).
+//! 4. [`publish`](Partial::publish) when the stream has ended: the file is whole and on disk before it has its name.
+//! 5. [`write_atomic`](RecordingsDir::write_atomic) for transcript and summary, under the [`CallLock`].
+//! 6. [`remove`](JournalWriter::remove) the journal.
+//!
+//! After a crash, the next start finds the journals whose lock is free
+//! ([`free_journals`](RecordingsDir::free_journals)), goes on at step 3 with each, and
+//! [cleans up](RecordingsDir::clean_up) the partial files of the dead.
+//!
+//! ```
+//! use callrec_store::{CallId, RecordingsDir, encode_record};
+//!
+//! # let home = tempfile::tempdir()?;
+//! # let responses = home.path().join("responses");
+//! let dir = RecordingsDir::open(&responses)?;
+//! let call = CallId::new("CA123")?;
+//!
+//! let mut journal = dir.create_journal(&call, 1, b"what the reader must know")?;
+//! let mut records = Vec::new();
+//! encode_record(20_000, 1, b"a frame of audio", &mut records)?;
+//! journal.append(&records)?;
+//!
+//! let mut partial = dir.create_partial(&call, journal.number(), "wav")?;
+//! let mut reader = journal.reader()?;
+//! while let Some(record) = reader.next(journal.committed())? {
+//!     partial.write(record.payload)?;
+//! }
+//! let recording = partial.publish()?;
+//! assert!(recording.ends_with("call_CA123_conversation.wav"));
+//!
+//! dir.write_atomic("call_CA123_summary.txt", b"=== CALL SUMMARY ===\n")?;
+//! journal.remove()?;
+//! assert_eq!(dir.calls()?[0].call, call);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Files
+//!
+//! | name | what |
+//! |---|---|
+//! | `call_<call>_conversation.<ext>` | the recording of the first stream |
+//! | `call_<call>_conversation_2.<ext>` | of the second, and so on |
+//! | `call_<call>.txt` | transcript |
+//! | `call_<call>_summary.txt`, `call_<call>_summary.json` | summary, for people and for programs |
+//! | `.journal/<call>_<number>.journal` | journal of a stream |
+//! | `.journal/*.partial`, `.journal/*.tmp` | not finished; locked as long as their owner lives |
+//! | `.journal/calls-*.lock` | 64 lock files, see [`CallLock`] |
+//!
+//! # Platforms
+//!
+//! Linux is what it was made for and tested on. macOS and Windows use what the standard library has: hard link and
+//! unlink in place of a rename that cannot replace, and a sync of each journal in place of one for all. On a file
+//! system that ignores case, calls whose names differ only in case would share files.
+
+#![allow(clippy::disallowed_methods, reason = "this crate is where files are opened, renamed and removed")]
+
+mod call_id;
+mod call_lock;
+mod dir;
+mod error;
+mod finished;
+mod journal;
+mod names;
+mod open;
+mod partial;
+mod reader;
+mod record;
+mod recovery;
+mod rename;
+
+pub use call_id::{CallId, CallIdError};
+pub use call_lock::CallLock;
+pub use dir::RecordingsDir;
+pub use error::{HeaderDamage, PublishError, StoreError};
+pub use finished::{FinishedCall, MAX_TEXT};
+pub use journal::{JournalWriter, MAX_HEADER};
+pub use names::EXTENSIONS;
+pub use partial::Partial;
+pub use reader::JournalReader;
+pub use record::{MAX_PAYLOAD, Record, RecordTooLong, encode_record};
+pub use recovery::{FreeJournal, LockedJournal};

@@ -1,0 +1,151 @@
+//! The recordings directory: opening it, the paths of a call's files, the sync of everything in it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{At, StoreError};
+use crate::rename::Renaming;
+use crate::{CallId, names, open};
+
+/// The directory where recordings, transcripts and summaries go, with `.journal` inside for what is not finished.
+///
+/// Clones share the same open directory. Several processes may use one directory at the same time.
+#[derive(Clone, Debug)]
+pub struct RecordingsDir {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    journals: PathBuf,
+    renaming: Renaming,
+    /// Held from the beginning: the kernel reports a failed write-back to descriptors that were open when it happened.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    handle: File,
+}
+
+impl RecordingsDir {
+    /// Opens the directory; makes it, and `.journal` in it, if missing (mode 0700 on Unix).
+    ///
+    /// The directory itself may be a symbolic link; `.journal` may not.
+    ///
+    /// # Errors
+    /// A [`StoreError`] that names the path. A directory that exists but cannot be written to opens: the first write
+    /// tells, or [`probe`](Self::probe).
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(path.as_ref(), Renaming::KernelFirst)
+    }
+
+    pub(crate) fn open_with(path: &Path, renaming: Renaming) -> Result<Self, StoreError> {
+        open::make_directory(path)?;
+        let journals = path.join(names::JOURNAL_DIR);
+        open::make_directory(&journals)?;
+        if fs::symlink_metadata(&journals).at("look at", &journals)?.is_symlink() {
+            return Err(StoreError::SymbolicLink { path: journals });
+        }
+        let inner = Inner {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            handle: File::open(path).at("open", path)?,
+            path: path.to_owned(),
+            journals,
+            renaming,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The directory as it was given.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// The directory of what is not finished.
+    pub(crate) fn journals(&self) -> &Path {
+        &self.inner.journals
+    }
+
+    pub(crate) fn renaming(&self) -> Renaming {
+        self.inner.renaming
+    }
+
+    /// The file name of a stream's recording: `call_<call>_conversation.<ext>`, from the second stream of a call on
+    /// `call_<call>_conversation_<number>.<ext>`.
+    pub fn recording_name(call: &CallId, number: u32, extension: &str) -> String {
+        names::recording(call, number, extension)
+    }
+
+    /// Where a stream's recording is, or will be.
+    pub fn recording_path(&self, call: &CallId, number: u32, extension: &str) -> PathBuf {
+        self.path().join(names::recording(call, number, extension))
+    }
+
+    /// Where a call's transcript is, or will be: `call_<call>.txt`.
+    pub fn transcript_path(&self, call: &CallId) -> PathBuf {
+        self.path().join(names::transcript(call))
+    }
+
+    /// Where a call's summary is, or will be: `call_<call>_summary.txt`.
+    pub fn summary_path(&self, call: &CallId) -> PathBuf {
+        self.path().join(names::summary(call))
+    }
+
+    /// Where the summary for programs is, or will be: `call_<call>_summary.json`.
+    pub fn summary_json_path(&self, call: &CallId) -> PathBuf {
+        self.path().join(names::summary_json(call))
+    }
+
+    /// The recording of a stream, whichever of [`EXTENSIONS`](crate::EXTENSIONS) it has.
+    ///
+    /// # Errors
+    /// The system refused to look.
+    pub fn recording_of(&self, call: &CallId, number: u32) -> Result<Option<PathBuf>, StoreError> {
+        for extension in names::EXTENSIONS {
+            let path = self.recording_path(call, number, extension);
+            if exists(&path)? {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Brings everything written in the directory so far to the disk.
+    ///
+    /// On Linux this is one `syncfs` for all calls, and covers the file system that the directory is on. Elsewhere it
+    /// does nothing, because no such call exists: use [`JournalWriter::sync`](crate::JournalWriter::sync) for every
+    /// journal.
+    ///
+    /// # Errors
+    /// The disk refused something written since this directory was opened. A failure is reported once; what it
+    /// concerned must not be trusted again even if the next sync succeeds.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        rustix::fs::syncfs(&self.inner.handle).map_err(std::io::Error::from).at("sync", self.path())?;
+        Ok(())
+    }
+
+    /// Whether [`sync`](Self::sync) covers all journals on this system.
+    pub const fn syncs_all() -> bool {
+        cfg!(any(target_os = "linux", target_os = "android"))
+    }
+
+    /// Tries whether files can be made, locked, written and removed here.
+    ///
+    /// # Errors
+    /// What a recording would fail with, for a check at start or for a health report.
+    pub fn probe(&self) -> Result<(), StoreError> {
+        let (file, path) = open::locked_temporary(self.journals(), names::temporary)?;
+        let written = open::write_at(&file, &[0; 4096], 0).at("write", &path);
+        fs::remove_file(&path).at("remove", &path)?;
+        written
+    }
+}
+
+/// Whether anything has this name, a dangling link too.
+pub(crate) fn exists(path: &Path) -> Result<bool, StoreError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(StoreError::new("look at", path, cause)),
+    }
+}

@@ -1,0 +1,191 @@
+//! What can go wrong with files, told by what the reader can do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::Partial;
+
+/// An operation on the recordings directory failed.
+///
+/// Paths begin with the directory as it was given to [`RecordingsDir::open`](crate::RecordingsDir::open). The text of
+/// an error is complete: it contains the system's own reason, so a log needs no more than the error's `Display`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is no space left, or the user's quota is used up. It may work again later.
+    #[error("cannot {doing} {}: {cause}; free some space, nothing already written is lost", .path.display())]
+    Full {
+        /// What was tried, for example "write".
+        doing: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// The system's reason.
+        cause: io::Error,
+    },
+    /// The file system is mounted read-only, or the user has no right.
+    #[error("cannot {doing} {}: {cause}; let callrec's user write there, or choose another recordings directory", .path.display())]
+    NotWritable {
+        /// What was tried.
+        doing: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// The system's reason.
+        cause: io::Error,
+    },
+    /// The file system lacks something that safe recording needs: file locks, or a way to give a file a name without
+    /// replacing another.
+    #[error("cannot {doing} {}: {cause}; this file system cannot do it, choose a recordings directory on a local disk", .path.display())]
+    Unsupported {
+        /// What was tried.
+        doing: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// The system's reason.
+        cause: io::Error,
+    },
+    /// Any other failure of the system.
+    #[error("cannot {doing} {}: {cause}", .path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// The system's reason.
+        cause: io::Error,
+    },
+    /// The place is taken by something that is not a directory.
+    #[error("{} is not a directory: move it away, or choose another recordings directory", .path.display())]
+    NotADirectory {
+        /// What was found.
+        path: PathBuf,
+    },
+    /// `.journal` is a symbolic link. Recordings would leave the directory, or cross to another file system.
+    #[error("{} is a symbolic link: replace it by a directory (the recordings directory itself may be a link)", .path.display())]
+    SymbolicLink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Not a regular file, so nothing that this crate has written.
+    #[error("{} is not a regular file: move it away", .path.display())]
+    NotAFile {
+        /// What was found.
+        path: PathBuf,
+    },
+    /// A file name or extension that this directory has no place for.
+    #[error("{name:?} cannot be a file's name here: {allowed}")]
+    Name {
+        /// The name that was asked for.
+        name: String,
+        /// What would be accepted.
+        allowed: &'static str,
+    },
+    /// A journal's header cannot be used.
+    #[error("{} cannot be read: {damage}", .path.display())]
+    Journal {
+        /// The journal.
+        path: PathBuf,
+        /// What is wrong.
+        damage: HeaderDamage,
+    },
+    /// A file, header or position is beyond a limit of this crate.
+    #[error("{} has {bytes} bytes where at most {limit} are allowed", .path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The size that was met or asked for, in bytes.
+        bytes: u64,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Every number that a stream of this call could have is taken.
+    #[error("{} has no free stream number left", .path.display())]
+    NoNumberFree {
+        /// The last name tried.
+        path: PathBuf,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn new(doing: &'static str, path: &Path, cause: io::Error) -> Self {
+        let path = path.to_owned();
+        match cause.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { doing, path, cause },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Self::NotWritable { doing, path, cause }
+            }
+            io::ErrorKind::Unsupported => Self::Unsupported { doing, path, cause },
+            _ => Self::Io { doing, path, cause },
+        }
+    }
+
+    /// The disk is full: the same call may succeed once there is space.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Full { .. })
+    }
+}
+
+/// Turns a failure of the system into an error that names what was tried and where.
+pub(crate) trait At<T> {
+    fn at(self, doing: &'static str, path: &Path) -> Result<T, StoreError>;
+}
+
+impl<T> At<T> for io::Result<T> {
+    fn at(self, doing: &'static str, path: &Path) -> Result<T, StoreError> {
+        self.map_err(|cause| StoreError::new(doing, path, cause))
+    }
+}
+
+/// Why a journal's header cannot be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeaderDamage {
+    /// It is cut short or its checksum is wrong. A power loss within a second of the stream's beginning can do this.
+    #[error("its header is damaged or cut short")]
+    Damaged,
+    /// It was written by another version of callrec.
+    #[error(
+        "it has version {0}, which this callrec does not know: recover it with the version that wrote it"
+    )]
+    Version(u32),
+}
+
+/// A partial file did not become a recording.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The stream already has a recording. It was not touched.
+    #[error("{} already exists and is never replaced", .path.display())]
+    AlreadyExists {
+        /// The recording that is in the way.
+        path: PathBuf,
+        /// What was to be published.
+        partial: Box<Partial>,
+    },
+    /// The system refused. Nothing has appeared under the final name; publishing may be tried again.
+    #[error("{error}")]
+    Failed {
+        /// The reason.
+        error: StoreError,
+        /// What was to be published.
+        partial: Box<Partial>,
+    },
+    /// The recording is in its place, but the directory could not be synced: a power loss might still take the name
+    /// away. The journal must be kept.
+    #[error("{} is saved, but perhaps not on disk yet: {error}", .path.display())]
+    NotSynced {
+        /// The recording.
+        path: PathBuf,
+        /// The reason.
+        error: StoreError,
+    },
+}
+
+impl PublishError {
+    /// The partial file, to be tried again or discarded; none if it is in its place already.
+    pub fn into_partial(self) -> Option<Partial> {
+        match self {
+            Self::AlreadyExists { partial, .. } | Self::Failed { partial, .. } => Some(*partial),
+            Self::NotSynced { .. } => None,
+        }
+    }
+}

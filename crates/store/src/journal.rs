@@ -1,0 +1,231 @@
+//! A journal while its call lives: made under a number of its own, appended to, removed when the recording is safe.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 8 | `callrecJ` |
+//! | 4 | version of the format, little-endian: 1 |
+//! | 4 | length of the caller's header, little-endian |
+//! | 4 | CRC-32 of version, length and the caller's header |
+//! | n | the caller's header |
+//! | | records (see [`encode_record`](crate::encode_record)) |
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{At, HeaderDamage, StoreError};
+use crate::record::le_u32;
+use crate::{CallId, JournalReader, RecordingsDir, dir, names, open};
+
+const MAGIC: &[u8; 8] = b"callrecJ";
+const VERSION: u32 = 1;
+const FIXED: usize = 20;
+
+/// The longest header of a journal, in bytes.
+pub const MAX_HEADER: usize = 1024 * 1024;
+
+/// The only writer of one journal. It holds the journal's lock as long as it, or a reader made by it, lives.
+///
+/// Dropping it leaves the journal to be recovered.
+#[derive(Debug)]
+pub struct JournalWriter {
+    file: Arc<File>,
+    path: PathBuf,
+    call: CallId,
+    number: u32,
+    committed: u64,
+    /// A failed append may have left bytes behind the committed ones.
+    soiled: bool,
+    named: bool,
+}
+
+impl RecordingsDir {
+    /// Makes the journal of a call's new stream, and reserves the stream's number: the first from `min_number` (at
+    /// least 1) on for which there is neither a journal nor a recording of any extension. `header` is the caller's,
+    /// at most [`MAX_HEADER`] bytes.
+    ///
+    /// However many threads and processes ask at once, no two get the same number. The journal has its header whole
+    /// from the moment it has its name.
+    ///
+    /// # Errors
+    /// The directory cannot be written to, or the header is too long. Nothing is left behind.
+    pub fn create_journal(
+        &self,
+        call: &CallId,
+        min_number: u32,
+        header: &[u8],
+    ) -> Result<JournalWriter, StoreError> {
+        let (file, temporary) = open::locked_temporary(self.journals(), names::temporary)?;
+        let made = header_bytes(header, &temporary)
+            .and_then(|bytes| open::write_at(&file, &bytes, 0).at("write", &temporary).map(|()| bytes.len()))
+            .and_then(|len| Ok((len, self.reserve(call, min_number, &temporary)?)));
+        match made {
+            Ok((len, (number, path))) => Ok(JournalWriter {
+                file: Arc::new(file),
+                path,
+                call: call.clone(),
+                number,
+                committed: len as u64,
+                soiled: false,
+                named: false,
+            }),
+            Err(error) => {
+                let _ = fs::remove_file(&temporary);
+                Err(error)
+            }
+        }
+    }
+
+    /// Renames the journal at `temporary` to the first free number's name.
+    fn reserve(
+        &self,
+        call: &CallId,
+        min_number: u32,
+        temporary: &Path,
+    ) -> Result<(u32, PathBuf), StoreError> {
+        let mut number = min_number.max(1);
+        let mut path;
+        loop {
+            path = self.journals().join(names::journal(call, number));
+            if self.recording_of(call, number)?.is_none() && !dir::exists(&aside(&path))? {
+                match self.renaming().rename(temporary, &path) {
+                    // While we looked, another may have taken the number, published its recording and removed its
+                    // journal. Now that the number is ours nobody can, so this look is the last word.
+                    Ok(()) if self.recording_of(call, number)?.is_none() => return Ok((number, path)),
+                    Ok(()) => fs::rename(&path, temporary).at("rename", &path)?,
+                    Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                    Err(cause) => return Err(StoreError::new("make", &path, cause)),
+                }
+            }
+            number = number.checked_add(1).ok_or(StoreError::NoNumberFree { path })?;
+        }
+    }
+}
+
+/// The name that an unreadable journal gets. Its number stays taken.
+pub(crate) fn aside(journal: &Path) -> PathBuf {
+    with_added(journal, ".bad")
+}
+
+/// The path with something behind its name.
+pub(crate) fn with_added(path: &Path, what: &str) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(what);
+    name.into()
+}
+
+fn header_bytes(header: &[u8], path: &Path) -> Result<Vec<u8>, StoreError> {
+    if header.len() > MAX_HEADER {
+        let (bytes, limit) = (header.len() as u64, MAX_HEADER as u64);
+        return Err(StoreError::TooLarge { path: path.to_owned(), bytes, limit });
+    }
+    let (version, len) = (VERSION.to_le_bytes(), (header.len() as u32).to_le_bytes());
+    let crc = header_checksum(&version, &len, header).to_le_bytes();
+    Ok([MAGIC, &version[..], &len, &crc, header].concat())
+}
+
+fn header_checksum(version: &[u8], len: &[u8], header: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(version);
+    crc.update(len);
+    crc.update(header);
+    crc.finalize()
+}
+
+/// The caller's header and the offset of the first record.
+pub(crate) fn read_header(
+    file: &File,
+    path: &Path,
+) -> Result<Result<(Vec<u8>, u64), HeaderDamage>, StoreError> {
+    let mut fixed = [0; FIXED];
+    let got = open::read_at(file, &mut fixed, 0).at("read", path)?;
+    if got < FIXED || fixed[..8] != *MAGIC {
+        return Ok(Err(HeaderDamage::Damaged));
+    }
+    let (version, len, crc) = (&fixed[8..12], &fixed[12..16], &fixed[16..20]);
+    if le_u32(version) != VERSION {
+        return Ok(Err(HeaderDamage::Version(le_u32(version))));
+    }
+    let bytes = le_u32(len) as usize;
+    if bytes > MAX_HEADER {
+        return Ok(Err(HeaderDamage::Damaged));
+    }
+    let mut header = vec![0; bytes];
+    let got = open::read_at(file, &mut header, FIXED as u64).at("read", path)?;
+    if got < bytes || header_checksum(version, len, &header) != le_u32(crc) {
+        return Ok(Err(HeaderDamage::Damaged));
+    }
+    Ok(Ok((header, (FIXED + bytes) as u64)))
+}
+
+impl JournalWriter {
+    /// Writes whole records (made by [`encode_record`](crate::encode_record)) at the committed offset.
+    ///
+    /// # Errors
+    /// The disk refused. Nothing is committed; what was written in part is cut off or overwritten by the next append,
+    /// which may well succeed.
+    pub fn append(&mut self, records: &[u8]) -> Result<(), StoreError> {
+        if self.soiled {
+            // Without this cut, a shorter append could be followed by an old record that begins where it ends.
+            self.file.set_len(self.committed).at("cut", &self.path)?;
+            self.soiled = false;
+        }
+        if let Err(cause) = open::write_at(&self.file, records, self.committed) {
+            self.soiled = self.file.set_len(self.committed).is_err();
+            return Err(StoreError::new("write", &self.path, cause));
+        }
+        self.committed += records.len() as u64;
+        Ok(())
+    }
+
+    /// The length of the journal, header included, up to which everything was written, in bytes.
+    pub fn committed(&self) -> u64 {
+        self.committed
+    }
+
+    /// The number of the stream within its call, from 1.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The call.
+    pub fn call(&self) -> &CallId {
+        &self.call
+    }
+
+    /// The journal's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A reader from the first record on. It may be used on another thread while this writer goes on; give it
+    /// [`committed`](Self::committed) as the limit.
+    ///
+    /// # Errors
+    /// The header cannot be read back.
+    pub fn reader(&self) -> Result<JournalReader, StoreError> {
+        JournalReader::new(Arc::clone(&self.file), self.path.clone())
+    }
+
+    /// Brings this journal to the disk, its name too. Only needed where [`RecordingsDir::sync`] does not cover it.
+    ///
+    /// # Errors
+    /// The disk refused: do not trust what was written, even if a later sync succeeds.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        self.file.sync_data().at("sync", &self.path)?;
+        if let (false, Some(dir)) = (self.named, self.path.parent()) {
+            open::sync_directory(dir)?;
+            self.named = true;
+        }
+        Ok(())
+    }
+
+    /// Removes the journal: the recording is safe, or there is nothing to record.
+    ///
+    /// # Errors
+    /// The system refused; the journal will be recovered at the next start.
+    pub fn remove(self) -> Result<(), StoreError> {
+        fs::remove_file(&self.path).at("remove", &self.path)
+    }
+}

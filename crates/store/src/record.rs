@@ -1,0 +1,92 @@
+//! One record of a journal: length, checksum, time, kind and payload.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 4 | length of the payload, little-endian |
+//! | 4 | CRC-32 (IEEE) of everything else in the record |
+//! | 8 | local time in microseconds since the journal was made, little-endian |
+//! | 1 | kind |
+//! | n | payload |
+
+/// Bytes before a record's payload.
+pub(crate) const RECORD_HEAD: usize = 17;
+
+/// The longest payload of a record, in bytes. A longer length in a file is damage.
+pub const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
+
+/// One record as it was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Record<'a> {
+    /// Local time in microseconds since the journal was made.
+    pub at_us: u64,
+    /// What the payload is; this crate does not interpret it.
+    pub kind: u8,
+    /// The bytes given to [`encode_record`].
+    pub payload: &'a [u8],
+}
+
+/// A payload is longer than [`MAX_PAYLOAD`]; nothing was appended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a record of {bytes} bytes does not fit a journal: at most {MAX_PAYLOAD} are allowed")]
+pub struct RecordTooLong {
+    /// Length of the payload.
+    pub bytes: usize,
+}
+
+/// Appends one record to `out`, ready for [`JournalWriter::append`](crate::JournalWriter::append).
+///
+/// # Errors
+/// The payload is longer than [`MAX_PAYLOAD`]; `out` is unchanged.
+pub fn encode_record(at_us: u64, kind: u8, payload: &[u8], out: &mut Vec<u8>) -> Result<(), RecordTooLong> {
+    if payload.len() > MAX_PAYLOAD {
+        return Err(RecordTooLong { bytes: payload.len() });
+    }
+    let len = (payload.len() as u32).to_le_bytes();
+    let at = at_us.to_le_bytes();
+    out.extend_from_slice(&len);
+    out.extend_from_slice(&checksum(&len, &at, kind, payload).to_le_bytes());
+    out.extend_from_slice(&at);
+    out.push(kind);
+    out.extend_from_slice(payload);
+    Ok(())
+}
+
+fn checksum(len: &[u8], at: &[u8], kind: u8, payload: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(len);
+    crc.update(at);
+    crc.update(&[kind]);
+    crc.update(payload);
+    crc.finalize()
+}
+
+/// What the beginning of some bytes is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Parsed<'a> {
+    /// A whole record of that many bytes.
+    Whole(Record<'a>, usize),
+    /// Perhaps a record, but this many bytes are needed to know.
+    Needs(usize),
+    /// Not a record, and more bytes will not make it one.
+    Damaged,
+}
+
+/// Reads the record at the beginning of `bytes`.
+pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_> {
+    let Some((head, rest)) = bytes.split_at_checked(RECORD_HEAD) else { return Parsed::Needs(RECORD_HEAD) };
+    let (len, crc, at, kind) = (&head[..4], &head[4..8], &head[8..16], head[16]);
+    let payload_len = le_u32(len) as usize;
+    if payload_len > MAX_PAYLOAD {
+        return Parsed::Damaged;
+    }
+    let Some(payload) = rest.get(..payload_len) else { return Parsed::Needs(RECORD_HEAD + payload_len) };
+    if checksum(len, at, kind, payload) != le_u32(crc) {
+        return Parsed::Damaged;
+    }
+    let at_us = at.iter().rev().fold(0, |sum, &b| sum << 8 | u64::from(b));
+    Parsed::Whole(Record { at_us, kind, payload }, RECORD_HEAD + payload_len)
+}
+
+pub(crate) fn le_u32(bytes: &[u8]) -> u32 {
+    bytes.iter().rev().fold(0, |sum, &b| sum << 8 | u32::from(b))
+}

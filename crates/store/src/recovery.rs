@@ -1,0 +1,178 @@
+//! Journals that nobody writes any more: found, locked, read, removed or set aside; and the clean-up of what else a
+//! crash leaves.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{At, HeaderDamage, StoreError};
+use crate::{CallId, JournalReader, RecordingsDir, journal, names, open};
+
+impl RecordingsDir {
+    /// Every journal, in the order of calls and numbers. Whether one is really free, [`FreeJournal::lock`] tells.
+    ///
+    /// # Errors
+    /// The directory cannot be listed.
+    pub fn free_journals(&self) -> Result<Vec<FreeJournal>, StoreError> {
+        let mut found = Vec::new();
+        for name in self.list_journals()? {
+            if let Some((call, number)) = names::parse_journal(&name) {
+                found.push(FreeJournal { path: self.journals().join(name), dir: self.clone(), call, number });
+            }
+        }
+        found.sort_by(|a, b| (&a.call, a.number).cmp(&(&b.call, b.number)));
+        Ok(found)
+    }
+
+    /// Removes partial and temporary files whose owner is gone; returns how many. Those of live owners stay, in this
+    /// process or another.
+    ///
+    /// # Errors
+    /// The directory cannot be listed, or a file not removed.
+    pub fn clean_up(&self) -> Result<usize, StoreError> {
+        let mut removed = 0;
+        for name in self.list_journals()?.into_iter().filter(|name| names::is_temporary(name)) {
+            let path = self.journals().join(name);
+            let Some(file) = open::read_write(&path)? else { continue };
+            if open::try_lock(&file, &path)? && open::is_file_at(&file, &path)? {
+                fs::remove_file(&path).at("remove", &path)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// The names of the regular files in `.journal`.
+    fn list_journals(&self) -> Result<Vec<String>, StoreError> {
+        let dir = self.journals();
+        let mut names = Vec::new();
+        for entry in fs::read_dir(dir).at("list", dir)? {
+            let entry = entry.at("list", dir)?;
+            if entry.file_type().is_ok_and(|kind| kind.is_file())
+                && let Ok(name) = entry.file_name().into_string()
+            {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// A journal that was found, and perhaps is free.
+#[derive(Clone, Debug)]
+pub struct FreeJournal {
+    dir: RecordingsDir,
+    path: PathBuf,
+    call: CallId,
+    number: u32,
+}
+
+impl FreeJournal {
+    /// The call.
+    pub fn call(&self) -> &CallId {
+        &self.call
+    }
+
+    /// The number of the stream within its call.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The journal's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes the journal ours; none if someone owns it, in this process or another, or has finished it meanwhile.
+    ///
+    /// # Errors
+    /// It cannot be opened, locked or read.
+    pub fn lock(self) -> Result<Option<LockedJournal>, StoreError> {
+        let Some(file) = open::read_write(&self.path)? else { return Ok(None) };
+        // Between listing and locking its owner may have finished and removed it: then the lock is on a nameless file.
+        if !open::try_lock(&file, &self.path)? || !open::is_file_at(&file, &self.path)? {
+            return Ok(None);
+        }
+        let header = journal::read_header(&file, &self.path)?.map(|(header, _)| header);
+        let Self { dir, path, call, number } = self;
+        Ok(Some(LockedJournal { file: Arc::new(file), dir, path, call, number, header }))
+    }
+}
+
+/// A journal whose writer is gone, ours until this, and the readers made by it, are dropped.
+#[derive(Debug)]
+pub struct LockedJournal {
+    file: Arc<File>,
+    dir: RecordingsDir,
+    path: PathBuf,
+    call: CallId,
+    number: u32,
+    header: Result<Vec<u8>, HeaderDamage>,
+}
+
+impl LockedJournal {
+    /// The call.
+    pub fn call(&self) -> &CallId {
+        &self.call
+    }
+
+    /// The number of the stream within its call.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// The journal's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The bytes given to [`create_journal`](RecordingsDir::create_journal).
+    ///
+    /// # Errors
+    /// The header is unusable, and so is the journal: [set it aside](Self::set_aside) if it is damaged, leave it if
+    /// it has another version.
+    pub fn header(&self) -> Result<&[u8], HeaderDamage> {
+        self.header.as_deref().map_err(|damage| *damage)
+    }
+
+    /// A reader from the first record on; its limit is `u64::MAX`.
+    ///
+    /// # Errors
+    /// As [`header`](Self::header), or the disk refused.
+    pub fn reader(&self) -> Result<JournalReader, StoreError> {
+        JournalReader::new(Arc::clone(&self.file), self.path.clone())
+    }
+
+    /// Removes the journal: the recording is safe, or there is nothing to record.
+    ///
+    /// # Errors
+    /// The system refused; it will be found again.
+    pub fn remove(self) -> Result<(), StoreError> {
+        fs::remove_file(&self.path).at("remove", &self.path)
+    }
+
+    /// Renames the journal to `<name>.bad`, so that it is kept for a person but not found again. Its number stays
+    /// taken. Returns the new path.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn set_aside(self) -> Result<PathBuf, StoreError> {
+        rename_aside(&self.dir, &self.path)
+    }
+}
+
+/// Renames to the first free one of `<name>.bad`, `<name>.bad.2`, ...
+pub(crate) fn rename_aside(dir: &RecordingsDir, path: &Path) -> Result<PathBuf, StoreError> {
+    let first = journal::aside(path);
+    let mut to = first.clone();
+    for number in 2.. {
+        match dir.renaming().rename(path, &to) {
+            Ok(()) => return Ok(to),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(cause) => return Err(StoreError::new("set aside", path, cause)),
+        }
+        to = journal::with_added(&first, &format!(".{number}"));
+    }
+    Err(StoreError::NoNumberFree { path: to })
+}
