@@ -1,1 +1,3 @@
-//! callrec: protocol.
+//! Media-stream protocols of telephony providers as session events, and their request signatures.
+pub mod signature;
+pub mod twiml;
