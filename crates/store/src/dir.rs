@@ -41,10 +41,10 @@ impl RecordingsDir {
     pub(crate) fn open_with(path: &Path, renaming: Renaming) -> Result<Self, StoreError> {
         open::make_directory(path)?;
         let journals = path.join(names::JOURNAL_DIR);
-        open::make_directory(&journals)?;
-        if fs::symlink_metadata(&journals).at("look at", &journals)?.is_symlink() {
+        if fs::symlink_metadata(&journals).is_ok_and(|found| found.is_symlink()) {
             return Err(StoreError::SymbolicLink { path: journals });
         }
+        open::make_directory(&journals)?;
         let inner = Inner {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             handle: File::open(path).at("open", path)?,

@@ -189,3 +189,22 @@ impl PublishError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_or_read_only_disk_is_told_with_the_path_and_what_to_do() {
+        let told = |kind: io::ErrorKind| {
+            StoreError::new("write", Path::new("responses/.journal/CA1_1.journal"), kind.into()).to_string()
+        };
+        let full = told(io::ErrorKind::StorageFull);
+        assert!(full.starts_with("cannot write responses/.journal/CA1_1.journal: "), "{full}");
+        assert!(full.contains("free some space"), "{full}");
+        assert!(told(io::ErrorKind::QuotaExceeded).contains("free some space"));
+        assert!(told(io::ErrorKind::ReadOnlyFilesystem).contains("another recordings directory"));
+        assert!(told(io::ErrorKind::PermissionDenied).contains("another recordings directory"));
+        assert!(told(io::ErrorKind::Unsupported).contains("local disk"));
+    }
+}

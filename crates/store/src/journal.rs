@@ -229,3 +229,50 @@ impl JournalWriter {
         fs::remove_file(&self.path).at("remove", &self.path)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode_record;
+
+    #[test]
+    fn a_failed_append_commits_nothing_and_leaves_nothing_that_could_be_read() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = RecordingsDir::open(home.path()).unwrap();
+        let mut journal = dir.create_journal(&CallId::new("CA1").unwrap(), 1, b"h").unwrap();
+        let (mut lost, mut kept) = (Vec::new(), Vec::new());
+        encode_record(1, 1, b"lost A", &mut lost).unwrap();
+        encode_record(2, 1, b"lost B", &mut lost).unwrap();
+        encode_record(3, 1, b"kept C", &mut kept).unwrap();
+        let before = journal.committed();
+
+        // A descriptor that cannot write stands for a disk that refuses ...
+        let writable = Arc::clone(&journal.file);
+        journal.file = Arc::new(File::open(&journal.path).unwrap());
+        assert!(journal.append(&lost).is_err());
+        assert_eq!(journal.committed(), before);
+        assert!(journal.soiled, "the cut was refused as well");
+        // ... but had already taken both records, before it said no.
+        journal.file = writable;
+        open::write_at(&journal.file, &lost, before).unwrap();
+
+        journal.append(&kept).unwrap();
+        let mut reader = journal.reader().unwrap();
+        assert_eq!(reader.next(u64::MAX).unwrap().unwrap().payload, b"kept C");
+        assert_eq!(reader.next(u64::MAX).unwrap(), None, "record B began where C ends");
+        assert_eq!(reader.torn(), 0);
+    }
+
+    #[test]
+    fn numbers_of_journals_recordings_and_unreadable_journals_are_taken() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = RecordingsDir::open(home.path()).unwrap();
+        let call = CallId::new("CA1").unwrap();
+        fs::write(aside(&dir.journals().join(names::journal(&call, 1))), "unreadable").unwrap();
+        fs::write(dir.recording_path(&call, 2, "flac"), "audio").unwrap();
+        let third = dir.create_journal(&call, 1, b"").unwrap();
+        assert_eq!(third.number(), 3);
+        assert_eq!(dir.create_journal(&call, 0, b"").unwrap().number(), 4);
+        assert_eq!(dir.create_journal(&call, 9, b"").unwrap().number(), 9);
+    }
+}

@@ -53,3 +53,102 @@ fn link_then_unlink(from: &Path, to: &Path) -> io::Result<()> {
     let _ = fs::remove_file(from);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CallId, PublishError, RecordingsDir};
+
+    const BOTH: [Renaming; 2] = [Renaming::KernelFirst, Renaming::LinkThenUnlink];
+
+    #[test]
+    fn neither_way_replaces_a_file_and_both_move_it() {
+        for renaming in BOTH {
+            let home = tempfile::tempdir().unwrap();
+            let (from, to) = (home.path().join("from"), home.path().join("to"));
+            fs::write(&from, "new").unwrap();
+            fs::write(&to, "old").unwrap();
+            let refused = renaming.rename(&from, &to).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists, "{renaming:?}");
+            assert_eq!(fs::read(&to).unwrap(), b"old");
+            assert_eq!(fs::read(&from).unwrap(), b"new");
+            fs::remove_file(&to).unwrap();
+            renaming.rename(&from, &to).unwrap();
+            assert_eq!(fs::read(&to).unwrap(), b"new");
+            assert!(!from.exists());
+        }
+    }
+
+    #[test]
+    fn a_dangling_link_is_not_replaced_either() {
+        for renaming in BOTH {
+            let home = tempfile::tempdir().unwrap();
+            let (from, to) = (home.path().join("from"), home.path().join("to"));
+            fs::write(&from, "new").unwrap();
+            #[cfg(unix)]
+            std::os::unix::fs::symlink("nowhere", &to).unwrap();
+            #[cfg(not(unix))]
+            fs::write(&to, "old").unwrap();
+            assert_eq!(renaming.rename(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        }
+    }
+
+    #[test]
+    fn streams_that_begin_at_once_get_numbers_of_their_own_in_either_way() {
+        for renaming in BOTH {
+            let home = tempfile::tempdir().unwrap();
+            let call = CallId::new("CA1").unwrap();
+            let mut numbers: Vec<u32> = std::thread::scope(|scope| {
+                let thread = || {
+                    // A directory opened again stands for another process: nothing is shared but the files.
+                    let dir = RecordingsDir::open_with(home.path(), renaming).unwrap();
+                    let mut taken = Vec::new();
+                    for _ in 0..25 {
+                        let journal = dir.create_journal(&call, 1, b"header").unwrap();
+                        taken.push(journal.number());
+                        // Some finish at once, so that a number's journal is gone while others still look.
+                        if journal.number().is_multiple_of(3) {
+                            dir.create_partial(&call, journal.number(), "wav").unwrap().publish().unwrap();
+                            journal.remove().unwrap();
+                        }
+                    }
+                    taken
+                };
+                let threads: Vec<_> = (0..8).map(|_| scope.spawn(thread)).collect();
+                threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+            });
+            numbers.sort_unstable();
+            assert_eq!(numbers, (1..=200).collect::<Vec<_>>(), "{renaming:?}");
+            let dir = RecordingsDir::open(home.path()).unwrap();
+            assert_eq!(dir.clean_up().unwrap(), 0, "nothing temporary is left behind");
+        }
+    }
+
+    #[test]
+    fn two_that_publish_one_stream_leave_one_whole_recording() {
+        for renaming in BOTH {
+            let home = tempfile::tempdir().unwrap();
+            let call = CallId::new("CA1").unwrap();
+            for number in 1..=20 {
+                let published: usize = std::thread::scope(|scope| {
+                    let publish = |byte: u8| {
+                        let dir = RecordingsDir::open_with(home.path(), renaming).unwrap();
+                        let mut partial = dir.create_partial(&call, number, "wav").unwrap();
+                        partial.write(&[byte; 1000]).unwrap();
+                        match partial.publish() {
+                            Ok(path) => {
+                                assert_eq!(fs::read(path).unwrap(), [byte; 1000]);
+                                1
+                            }
+                            Err(PublishError::AlreadyExists { .. }) => 0,
+                            Err(other) => panic!("{other}"),
+                        }
+                    };
+                    let threads: Vec<_> = (0..4).map(|byte| scope.spawn(move || publish(byte))).collect();
+                    threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+                });
+                assert_eq!(published, 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Journals: what was appended is read, what was torn is cut, and no bytes at all make the reader fail.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+use std::fs;
+use std::path::Path;
+
+use callrec_store::{
+    CallId, HeaderDamage, JournalReader, LockedJournal, MAX_HEADER, MAX_PAYLOAD, RecordingsDir, StoreError,
+    encode_record,
+};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+type Owned = (u64, u8, Vec<u8>);
+
+fn some_records() -> Vec<Owned> {
+    vec![
+        (0, 1, b"started".to_vec()),
+        (20_000, 2, vec![0xff; 160]),
+        (u64::MAX, 127, vec![]),
+        (7, 0, vec![0; 5]),
+    ]
+}
+
+fn encode(records: &[Owned]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (at_us, kind, payload) in records {
+        encode_record(*at_us, *kind, payload, &mut out).unwrap();
+    }
+    out
+}
+
+fn read_all(reader: &mut JournalReader, limit: u64) -> Vec<Owned> {
+    let mut records = Vec::new();
+    while let Some(record) = reader.next(limit).unwrap() {
+        records.push((record.at_us, record.kind, record.payload.to_vec()));
+    }
+    records
+}
+
+/// A journal with a header and these bytes behind it, whose writer is gone.
+fn abandoned(bytes: &[u8]) -> (TempDir, RecordingsDir) {
+    let home = tempfile::tempdir().unwrap();
+    let dir = RecordingsDir::open(home.path()).unwrap();
+    dir.create_journal(&CallId::new("CA1").unwrap(), 1, b"head").unwrap().append(bytes).unwrap();
+    (home, dir)
+}
+
+fn locked(dir: &RecordingsDir) -> LockedJournal {
+    dir.free_journals().unwrap().remove(0).lock().unwrap().unwrap()
+}
+
+#[test]
+fn what_was_appended_is_read_by_the_live_reader_and_after_a_crash() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = RecordingsDir::open(home.path()).unwrap();
+    let mut journal = dir.create_journal(&CallId::new("CA1").unwrap(), 1, b"head").unwrap();
+    let mut reader = journal.reader().unwrap();
+    assert_eq!(reader.header(), b"head");
+    assert_eq!(read_all(&mut reader, journal.committed()), []);
+    let records = some_records();
+    for record in &records {
+        journal.append(&encode(std::slice::from_ref(record))).unwrap();
+        assert_eq!(read_all(&mut reader, journal.committed()), std::slice::from_ref(record));
+        assert_eq!(reader.torn(), 0);
+        assert_eq!(reader.offset(), journal.committed());
+    }
+    reader.rewind();
+    assert_eq!(read_all(&mut reader, journal.committed()), records);
+    journal.sync().unwrap();
+    dir.sync().unwrap();
+    drop((journal, reader));
+
+    let free = locked(&dir);
+    assert_eq!(free.header().unwrap(), b"head");
+    let mut reader = free.reader().unwrap();
+    assert_eq!(read_all(&mut reader, u64::MAX), records);
+    assert_eq!(reader.torn(), 0);
+}
+
+#[test]
+fn nothing_beyond_the_committed_length_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = RecordingsDir::open(home.path()).unwrap();
+    let mut journal = dir.create_journal(&CallId::new("CA1").unwrap(), 1, b"").unwrap();
+    let first = journal.committed();
+    let records = some_records();
+    journal.append(&encode(&records)).unwrap();
+    let mut reader = journal.reader().unwrap();
+    let mut read = Vec::new();
+    for limit in first..=journal.committed() {
+        read.extend(read_all(&mut reader, limit));
+        assert!(reader.offset() <= limit);
+        assert_eq!(reader.torn(), limit - reader.offset());
+    }
+    assert_eq!(read, records, "a limit inside a record is no damage: a later limit goes on");
+}
+
+#[test]
+fn a_journal_cut_at_any_byte_gives_every_whole_record_before_the_cut() {
+    let records = some_records();
+    let bytes = encode(&records);
+    let ends: Vec<usize> = (0..=records.len()).map(|n| encode(&records[..n]).len()).collect();
+    let (_home, dir) = abandoned(&bytes);
+    let path = dir.free_journals().unwrap()[0].path().to_owned();
+    let whole = fs::read(&path).unwrap();
+    let head = whole.len() - bytes.len();
+    for cut in (0..=bytes.len()).rev() {
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len((head + cut) as u64).unwrap();
+        let mut reader = locked(&dir).reader().unwrap();
+        let expected = ends.iter().rposition(|&end| end <= cut).unwrap();
+        assert_eq!(read_all(&mut reader, u64::MAX), records[..expected], "cut at {cut}");
+        assert_eq!(reader.torn(), (cut - ends[expected]) as u64, "cut at {cut}");
+        assert_eq!(reader.next(u64::MAX).unwrap(), None);
+    }
+}
+
+#[test]
+fn a_flipped_bit_anywhere_ends_reading_before_its_record() {
+    let records = some_records();
+    let bytes = encode(&records);
+    let ends: Vec<usize> = (0..=records.len()).map(|n| encode(&records[..n]).len()).collect();
+    let (_home, dir) = abandoned(&bytes);
+    let path = dir.free_journals().unwrap()[0].path().to_owned();
+    let whole = fs::read(&path).unwrap();
+    let head = whole.len() - bytes.len();
+    for bit in 0..bytes.len() * 8 {
+        let mut damaged = whole.clone();
+        damaged[head + bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &damaged).unwrap();
+        let mut reader = locked(&dir).reader().unwrap();
+        let expected = ends.iter().rposition(|&end| end <= bit / 8).unwrap();
+        assert_eq!(read_all(&mut reader, u64::MAX), records[..expected], "bit {bit}");
+        assert_eq!(reader.torn(), (bytes.len() - ends[expected]) as u64, "bit {bit}");
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_the_header_makes_the_journal_one_for_a_person() {
+    let (_home, dir) = abandoned(b"");
+    let path = dir.free_journals().unwrap()[0].path().to_owned();
+    let whole = fs::read(&path).unwrap();
+    for bit in 0..whole.len() * 8 {
+        let mut damaged = whole.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &damaged).unwrap();
+        let free = locked(&dir);
+        let expected = match bit / 8 {
+            8..12 => HeaderDamage::Version(1 ^ (1 << (bit - 64))),
+            _ => HeaderDamage::Damaged,
+        };
+        assert_eq!(free.header(), Err(expected), "bit {bit}");
+        assert!(matches!(free.reader(), Err(StoreError::Journal { .. })));
+    }
+    for cut in 0..whole.len() {
+        fs::write(&path, &whole[..cut]).unwrap();
+        assert_eq!(locked(&dir).header(), Err(HeaderDamage::Damaged), "cut at {cut}");
+    }
+}
+
+#[test]
+fn zeros_behind_the_last_record_are_a_torn_tail() {
+    // What a file system may leave after a power loss.
+    let records = some_records();
+    let (_home, dir) = abandoned(&[encode(&records), vec![0; 4096]].concat());
+    let mut reader = locked(&dir).reader().unwrap();
+    assert_eq!(read_all(&mut reader, u64::MAX), records);
+    assert_eq!(reader.torn(), 4096);
+}
+
+#[test]
+fn records_longer_than_any_buffer_are_read_and_too_long_ones_refused() {
+    let longest = vec![(1, 1, vec![1; MAX_PAYLOAD]), (2, 2, vec![2; 200_000]), (3, 3, vec![3; 1])];
+    let (_home, dir) = abandoned(&encode(&longest));
+    assert_eq!(read_all(&mut locked(&dir).reader().unwrap(), u64::MAX), longest);
+
+    let mut out = vec![9];
+    assert_eq!(encode_record(0, 0, &vec![0; MAX_PAYLOAD + 1], &mut out).unwrap_err().bytes, MAX_PAYLOAD + 1);
+    assert_eq!(out, [9]);
+    let call = CallId::new("CA2").unwrap();
+    let refused = dir.create_journal(&call, 1, &vec![0; MAX_HEADER + 1]).unwrap_err();
+    assert!(matches!(refused, StoreError::TooLarge { .. }), "{refused}");
+    assert_eq!(dir.clean_up().unwrap(), 0);
+    dir.create_journal(&call, 1, &vec![0; MAX_HEADER]).unwrap();
+}
+
+#[test]
+fn a_reader_on_another_thread_follows_the_writer() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = RecordingsDir::open(home.path()).unwrap();
+    let mut journal = dir.create_journal(&CallId::new("CA1").unwrap(), 1, b"").unwrap();
+    let mut reader = journal.reader().unwrap();
+    let (send, receive) = std::sync::mpsc::channel();
+    let read = std::thread::spawn(move || {
+        let mut count = 0u64;
+        for committed in receive {
+            while let Some(record) = reader.next(committed).unwrap() {
+                assert_eq!(record.at_us, count);
+                assert_eq!(record.payload.len() as u64, count % 500);
+                count += 1;
+            }
+            assert_eq!(reader.torn(), 0);
+        }
+        count
+    });
+    let mut bytes = Vec::new();
+    for at in 0..20_000 {
+        encode_record(at, 1, &vec![7; at as usize % 500], &mut bytes).unwrap();
+        if at % 50 == 49 {
+            journal.append(&bytes).unwrap();
+            bytes.clear();
+            send.send(journal.committed()).unwrap();
+        }
+    }
+    drop(send);
+    assert_eq!(read.join().unwrap(), 20_000);
+}
+
+fn reads_without_end_or_error(dir: &RecordingsDir, path: &Path) -> usize {
+    let mut reader = locked(dir).reader().unwrap();
+    let records = read_all(&mut reader, u64::MAX);
+    let len = fs::metadata(path).unwrap().len();
+    assert_eq!(reader.torn(), len - reader.offset());
+    records.len()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_bytes_are_read_to_an_end(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        let (_home, dir) = abandoned(&bytes);
+        let path = dir.free_journals().unwrap()[0].path().to_owned();
+        reads_without_end_or_error(&dir, &path);
+        fs::write(&path, &bytes).unwrap();
+        prop_assert!(locked(&dir).header().is_err());
+    }
+
+    #[test]
+    fn any_records_survive_and_random_bytes_behind_them_change_none(
+        records in prop::collection::vec((any::<u64>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..300)), 0..20),
+        tail in prop::collection::vec(any::<u8>(), 0..100),
+        limit_steps in prop::collection::vec(1u64..500, 1..20),
+    ) {
+        let (_home, dir) = abandoned(&[encode(&records), tail].concat());
+        let path = dir.free_journals().unwrap()[0].path().to_owned();
+        prop_assert_eq!(reads_without_end_or_error(&dir, &path), records.len());
+        // The limits at which a reader is asked change nothing of what it gives.
+        let mut reader = locked(&dir).reader().unwrap();
+        let (mut read, mut limit) = (Vec::new(), 0);
+        for step in limit_steps {
+            limit += step;
+            read.extend(read_all(&mut reader, limit));
+        }
+        read.extend(read_all(&mut reader, u64::MAX));
+        prop_assert_eq!(read, records);
+    }
+}

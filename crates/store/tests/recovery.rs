@@ -1,0 +1,179 @@
+//! After a crash: what is free, what is owned, and what is cleaned up.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, reason = "tests")]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use callrec_store::{CallId, RecordingsDir, encode_record};
+
+fn call(name: &str) -> CallId {
+    CallId::new(name).unwrap()
+}
+
+#[test]
+fn journals_are_listed_by_call_and_number_and_nothing_else_is() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = RecordingsDir::open(home.path()).unwrap();
+    for (name, number) in [("b", 10), ("b", 2), ("a_1", 1), ("a", 3)] {
+        dir.create_journal(&call(name), number, b"").unwrap();
+    }
+    let inside = home.path().join(".journal");
+    for other in
+        ["x.journal", "x_0.journal", "x_01.journal", "x_+1.journal", ".x_1.journal", "x_1.journal.bad", "_1"]
+    {
+        fs::write(inside.join(other), "").unwrap();
+    }
+    fs::create_dir(inside.join("d_1.journal")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("b_2.journal", inside.join("l_1.journal")).unwrap();
+    let found: Vec<_> =
+        dir.free_journals().unwrap().iter().map(|free| (free.call().to_string(), free.number())).collect();
+    assert_eq!(found, [("a".into(), 3), ("a_1".into(), 1), ("b".into(), 2), ("b".into(), 10)]);
+}
+
+#[test]
+fn a_journal_is_owned_by_one_at_a_time() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = RecordingsDir::open(home.path()).unwrap();
+    let writer = dir.create_journal(&call("CA1"), 1, b"").unwrap();
+    let other = RecordingsDir::open(home.path()).unwrap();
+    let free = || other.free_journals().unwrap().remove(0);
+    assert!(free().lock().unwrap().is_none(), "its writer lives");
+    let reader = writer.reader().unwrap();
+    drop(writer);
+    assert!(free().lock().unwrap().is_none(), "a reader of the writer lives");
+    drop(reader);
+    let locked = free().lock().unwrap().unwrap();
+    assert!(free().lock().unwrap().is_none(), "another recovery has it");
+    let listed = free();
+    locked.remove().unwrap();
+    assert!(listed.lock().unwrap().is_none(), "it was finished after it was listed");
+    assert!(other.free_journals().unwrap().is_empty());
+}
+
+#[test]
+fn a_journal_removed_and_made_again_after_listing_belongs_to_its_new_owner() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = RecordingsDir::open(home.path()).unwrap();
+    dir.create_journal(&call("CA1"), 1, b"old").unwrap();
+    let listed = dir.free_journals().unwrap().remove(0);
+    listed.clone().lock().unwrap().unwrap().remove().unwrap();
+    let new = dir.create_journal(&call("CA1"), 1, b"new").unwrap();
+    assert!(listed.lock().unwrap().is_none());
+    assert!(new.path().exists());
+}
+
+#[test]
+fn a_journal_set_aside_is_kept_but_not_found_and_its_number_stays_taken() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = RecordingsDir::open(home.path()).unwrap();
+    dir.create_journal(&call("CA1"), 1, b"").unwrap();
+    let aside = dir.free_journals().unwrap().remove(0).lock().unwrap().unwrap().set_aside().unwrap();
+    assert!(aside.ends_with(".journal/CA1_1.journal.bad"));
+    assert!(dir.free_journals().unwrap().is_empty());
+    assert_eq!(dir.clean_up().unwrap(), 0);
+    assert_eq!(dir.create_journal(&call("CA1"), 1, b"").unwrap().number(), 2);
+}
+
+#[test]
+fn clean_up_takes_what_is_abandoned_and_leaves_what_is_owned() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = RecordingsDir::open(home.path()).unwrap();
+    let inside = home.path().join(".journal");
+    let owned = dir.create_partial(&call("CA1"), 1, "mp3").unwrap();
+    let journal = dir.create_journal(&call("CA1"), 1, b"").unwrap();
+    drop(dir.lock_call(&call("CA1")).unwrap());
+    for stale in ["CA2_1.mp3.0123456789abcdef.partial", "0123456789abcdef.tmp"] {
+        fs::write(inside.join(stale), "half").unwrap();
+    }
+    assert_eq!(dir.clean_up().unwrap(), 2);
+    assert_eq!(dir.clean_up().unwrap(), 0);
+    assert!(owned.path().exists() && journal.path().exists());
+    let path = owned.path().to_owned();
+    drop(owned);
+    assert!(!path.exists(), "a partial file that is given up is removed at once");
+}
+
+#[test]
+fn clean_up_never_takes_a_file_from_those_who_are_making_them() {
+    let home = tempfile::tempdir().unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let makers: Vec<_> = (0..4)
+            .map(|thread| {
+                let dir = RecordingsDir::open(home.path()).unwrap();
+                scope.spawn(move || {
+                    for number in 1..=150 {
+                        let call = call(&format!("CA{thread}"));
+                        dir.write_atomic(&format!("call_CA{thread}.txt"), b"text").unwrap();
+                        let mut partial = dir.create_partial(&call, number, "wav").unwrap();
+                        partial.write(b"audio").unwrap();
+                        assert_eq!(fs::read(partial.publish().unwrap()).unwrap(), b"audio");
+                    }
+                })
+            })
+            .collect();
+        let cleaner = scope.spawn(|| {
+            let dir = RecordingsDir::open(home.path()).unwrap();
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                dir.clean_up().unwrap();
+            }
+        });
+        for maker in makers {
+            maker.join().unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        cleaner.join().unwrap();
+    });
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 4 * 150 + 4 + 1);
+}
+
+/// Not a test by itself: the process that [`a_killed_process_leaves_a_journal_to_recover_and_a_partial_to_remove`]
+/// starts and kills. Started by the test runner it does nothing.
+#[test]
+fn process_to_be_killed() {
+    let Some(home) = std::env::var_os("CALLREC_STORE_TEST_DIRECTORY") else { return };
+    let dir = RecordingsDir::open(home).unwrap();
+    let mut journal = dir.create_journal(&call("CA1"), 1, b"head").unwrap();
+    let mut bytes = Vec::new();
+    encode_record(5, 1, b"whole", &mut bytes).unwrap();
+    let whole = bytes.len();
+    encode_record(6, 1, b"torn", &mut bytes).unwrap();
+    journal.append(&bytes[..whole + 9]).unwrap();
+    let mut partial = dir.create_partial(&call("CA1"), 1, "mp3").unwrap();
+    partial.write(b"half a file").unwrap();
+    println!("\nready");
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn a_killed_process_leaves_a_journal_to_recover_and_a_partial_to_remove() {
+    let home = tempfile::tempdir().unwrap();
+    let mut process = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "process_to_be_killed", "--nocapture"])
+        .env("CALLREC_STORE_TEST_DIRECTORY", home.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line == "ready"));
+
+    let dir = RecordingsDir::open(home.path()).unwrap();
+    let free = || dir.free_journals().unwrap().remove(0);
+    assert!(free().lock().unwrap().is_none(), "the process lives");
+    assert_eq!(dir.clean_up().unwrap(), 0);
+    assert_eq!(dir.create_journal(&call("CA1"), 1, b"").unwrap().number(), 2);
+
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert_eq!(dir.clean_up().unwrap(), 1);
+    let journal = free().lock().unwrap().unwrap();
+    assert_eq!(journal.header().unwrap(), b"head");
+    let mut reader = journal.reader().unwrap();
+    assert_eq!(reader.next(u64::MAX).unwrap().unwrap().payload, b"whole");
+    assert_eq!(reader.next(u64::MAX).unwrap(), None);
+    assert_eq!(reader.torn(), 9);
+}
