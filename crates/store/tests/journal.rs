@@ -94,6 +94,10 @@ fn nothing_beyond_the_committed_length_is_read() {
         assert_eq!(reader.torn(), limit - reader.offset());
     }
     assert_eq!(read, records, "a limit inside a record is no damage: a later limit goes on");
+
+    reader.rewind();
+    assert!(reader.next(u64::MAX).unwrap().is_some());
+    assert_eq!(reader.next(reader.offset() + 1).unwrap(), None, "what was read ahead is not given either");
 }
 
 #[test]

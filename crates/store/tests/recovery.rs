@@ -65,6 +65,31 @@ fn a_journal_removed_and_made_again_after_listing_belongs_to_its_new_owner() {
 }
 
 #[test]
+fn recoveries_that_meet_take_each_journal_once() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = RecordingsDir::open(home.path()).unwrap();
+    for round in 0..40 {
+        for number in 1..=10 {
+            dir.create_journal(&call("CA1"), number, b"").unwrap();
+        }
+        let taken: usize = std::thread::scope(|scope| {
+            let recover = || {
+                let free = RecordingsDir::open(home.path()).unwrap().free_journals().unwrap();
+                let mut taken = 0;
+                for journal in free.into_iter().filter_map(|free| free.lock().unwrap()) {
+                    journal.remove().unwrap();
+                    taken += 1;
+                }
+                taken
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(recover)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(taken, 10, "round {round}");
+    }
+}
+
+#[test]
 fn a_journal_set_aside_is_kept_but_not_found_and_its_number_stays_taken() {
     let home = tempfile::tempdir().unwrap();
     let dir = RecordingsDir::open(home.path()).unwrap();
@@ -120,10 +145,9 @@ fn clean_up_never_takes_a_file_from_those_who_are_making_them() {
                 dir.clean_up().unwrap();
             }
         });
-        for maker in makers {
-            maker.join().unwrap();
-        }
+        let made: Vec<_> = makers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
         done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(made.iter().all(Result::is_ok), "a maker lost its file");
         cleaner.join().unwrap();
     });
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 4 * 150 + 4 + 1);
