@@ -1,0 +1,68 @@
+//! Reading what was written, by decoders that have nothing in common with the encoders.
+//!
+//! [`ReadBack`] decodes a file while it grows; [`check_file`] looks at the finished one as a player would.
+
+mod check;
+mod growing;
+mod stream;
+
+pub use check::{Checked, check_file};
+pub use stream::{ReadBack, ReadBackReport};
+
+use symphonia::core::errors::Error as SymphoniaError;
+
+use crate::format::Format;
+
+/// Why a recording is not what it should be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadBackError {
+    /// No player would open it.
+    #[error("the {format} file cannot be opened: {message}")]
+    Unreadable {
+        /// The format it should have.
+        format: Format,
+        /// The decoder's words.
+        message: String,
+    },
+    /// It opens, but as something else.
+    #[error("the file has {found}, and not {expected}")]
+    WrongKind {
+        /// What was asked for.
+        expected: String,
+        /// What the header says.
+        found: String,
+    },
+    /// A part of it cannot be decoded.
+    #[error("the {format} file is damaged after {frame} frames: {message}")]
+    Damaged {
+        /// The format.
+        format: Format,
+        /// Frames (samples of each channel) decoded before.
+        frame: u64,
+        /// The decoder's words.
+        message: String,
+    },
+    /// It is shorter or longer than what was recorded.
+    #[error("the file has {found} frames, and not {expected}")]
+    WrongLength {
+        /// Frames (samples of each channel) that were encoded.
+        expected: u64,
+        /// Frames found.
+        found: u64,
+    },
+    /// A lossless file gives other samples than were encoded.
+    #[error("the samples read back are not those that were encoded")]
+    SamplesDiffer,
+    /// The file itself could not be read.
+    #[error("reading the file failed")]
+    Io(#[from] std::io::Error),
+}
+
+fn damaged(format: Format, frame: u64, error: &SymphoniaError) -> ReadBackError {
+    ReadBackError::Damaged { format, frame, message: error.to_string() }
+}
+
+fn unreadable(format: Format, error: &SymphoniaError) -> ReadBackError {
+    ReadBackError::Unreadable { format, message: error.to_string() }
+}

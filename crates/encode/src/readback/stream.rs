@@ -1,0 +1,176 @@
+//! A decoder that follows the encoder, a few seconds behind.
+
+use callrec_audio::g711::{linear_to_ulaw, ulaw_to_linear};
+use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader};
+use symphonia::core::io::MediaSourceStream;
+use symphonia::core::meta::MetadataOptions;
+
+use super::growing::Growing;
+use super::{ReadBackError, damaged, unreadable};
+use crate::format::Format;
+use crate::settings::WavEncoding;
+use crate::spec::Spec;
+
+/// Bytes that must wait before the decoder is asked for more, so that it never comes to the end of what is there and
+/// takes it for the end of the file. Twice the largest unit of any format, an Ogg page of 65,307 bytes.
+const AHEAD: usize = 128 * 1024;
+
+/// Decodes what was written, as it is written, and keeps none of it.
+///
+/// Tell it each piece of sound before it is encoded and each piece of file after it is written, patches excepted:
+/// what a patch changes is looked at by [`check_file`](super::check_file). Memory stays at some 300 KiB, whatever the
+/// length.
+pub struct ReadBack {
+    spec: Spec,
+    source: Growing,
+    open: Option<Open>,
+    /// What was encoded, and what came back.
+    encoded: Heard,
+    decoded: Heard,
+    samples: Vec<i16>,
+}
+
+struct Open {
+    reader: Box<dyn FormatReader>,
+    decoder: Box<dyn AudioDecoder>,
+    track: u32,
+}
+
+/// What a [`ReadBack`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ReadBackReport {
+    /// Frames (samples of each channel) decoded. For MP3 including those that LAME adds at both ends and players
+    /// leave out.
+    pub frames: u64,
+}
+
+impl ReadBack {
+    /// Begins with nothing written.
+    pub fn new(spec: &Spec) -> Self {
+        Self {
+            spec: spec.clone(),
+            source: Growing::default(),
+            open: None,
+            encoded: Heard::default(),
+            decoded: Heard::default(),
+            samples: Vec::new(),
+        }
+    }
+
+    /// Notes what goes into the encoder: interleaved samples. Without it the length and the samples are not compared.
+    pub fn encoded(&mut self, pcm: &[i16]) {
+        if self.spec.format == Format::Wav && self.spec.wav_encoding == WavEncoding::Mulaw {
+            self.encoded.add(pcm.iter().map(|sample| ulaw_to_linear(linear_to_ulaw(*sample))), u64::MAX);
+        } else {
+            self.encoded.add(pcm.iter().copied(), u64::MAX);
+        }
+    }
+
+    /// Takes the next bytes of the file, and decodes what is far enough from the end.
+    ///
+    /// # Errors
+    /// [`ReadBackError::Unreadable`] and [`ReadBackError::Damaged`]. The file is then not worth continuing.
+    pub fn written(&mut self, bytes: &[u8]) -> Result<(), ReadBackError> {
+        self.source.push(bytes);
+        while self.source.unread() >= AHEAD {
+            self.decode_packet()?;
+        }
+        Ok(())
+    }
+
+    /// Decodes the rest and compares it with what was encoded: the length, and for lossless formats each sample.
+    ///
+    /// # Errors
+    /// Any kind of [`ReadBackError`] but `Io`.
+    pub fn finish(mut self) -> Result<ReadBackReport, ReadBackError> {
+        while self.decode_packet()? {}
+        let channels = u64::from(self.spec.channels);
+        let (expected, found) = (self.encoded.count / channels, self.decoded.count / channels);
+        if self.encoded.count > 0 && !self.is_length_right(expected, found) {
+            return Err(ReadBackError::WrongLength { expected, found });
+        }
+        if self.is_exact() && self.encoded.count > 0 && self.encoded.hash != self.decoded.hash {
+            return Err(ReadBackError::SamplesDiffer);
+        }
+        Ok(ReadBackReport { frames: found })
+    }
+
+    /// Whether each sample can be foretold: always but for the lossy codecs.
+    fn is_exact(&self) -> bool {
+        matches!(self.spec.format, Format::Wav | Format::Flac)
+    }
+
+    fn is_length_right(&self, expected: u64, found: u64) -> bool {
+        match self.spec.format {
+            // 1,105 samples of delay, the rest of the last frame and one more frame at most.
+            Format::Mp3 => (expected + 1_105..=expected + 1_105 + 2 * 1_152).contains(&found),
+            // An odd number of bytes is followed by one that fills the chunk.
+            Format::Wav if self.spec.wav_bits() == 8 && self.spec.channels == 1 => {
+                found == expected + expected % 2
+            }
+            Format::Wav | Format::Ogg | Format::Flac => found == expected,
+        }
+    }
+
+    /// Decodes one packet; says whether there was one.
+    fn decode_packet(&mut self) -> Result<bool, ReadBackError> {
+        let format = self.spec.format;
+        if self.open.is_none() {
+            self.open = Some(open(&self.source, format)?);
+        }
+        let Some(Open { reader, decoder, track }) = &mut self.open else { return Ok(false) };
+        let at = self.decoded.count / u64::from(self.spec.channels);
+        let Some(packet) = reader.next_packet().map_err(|error| damaged(format, at, &error))? else {
+            return Ok(false);
+        };
+        if packet.track_id == *track {
+            let audio = decoder.decode(&packet).map_err(|error| damaged(format, at, &error))?;
+            audio.copy_to_vec_interleaved(&mut self.samples);
+            let limit = if self.encoded.count > 0 { self.encoded.count } else { u64::MAX };
+            self.decoded.add(self.samples.iter().copied(), limit);
+        }
+        Ok(true)
+    }
+}
+
+fn open(source: &Growing, format: Format) -> Result<Open, ReadBackError> {
+    let stream = MediaSourceStream::new(Box::new(source.clone()), Default::default());
+    let mut hint = Hint::new();
+    hint.with_extension(format.extension());
+    let reader = symphonia::default::get_probe()
+        .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
+        .map_err(|error| unreadable(format, &error))?;
+    let nothing = || ReadBackError::Unreadable { format, message: "it holds no sound".to_owned() };
+    let track = reader.tracks().first().ok_or_else(nothing)?;
+    let params = track.codec_params.as_ref().and_then(|params| params.audio()).ok_or_else(nothing)?;
+    let decoder = symphonia::default::get_codecs()
+        .make_audio_decoder(params, &AudioDecoderOptions::default())
+        .map_err(|error| unreadable(format, &error))?;
+    Ok(Open { track: track.id, decoder, reader })
+}
+
+/// Samples counted, and a hash of them.
+#[derive(Default)]
+struct Heard {
+    count: u64,
+    hash: u64,
+}
+
+impl Heard {
+    /// Adds samples; those from the `limit`th on are counted and not hashed.
+    fn add(&mut self, samples: impl Iterator<Item = i16>, limit: u64) {
+        for sample in samples {
+            if self.count < limit {
+                // Against accidents, not against attackers: every step can be undone, so one wrong sample always
+                // shows, and a lost or exchanged one does but for odds of 2^-64.
+                let mixed = (self.hash ^ u64::from(sample.cast_unsigned()) ^ 0x5bd1)
+                    .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                self.hash = mixed.rotate_left(29);
+            }
+            self.count += 1;
+        }
+    }
+}
