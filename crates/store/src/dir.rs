@@ -1,6 +1,6 @@
 //! The recordings directory: opening it, the paths of a call's files, the sync of everything in it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ struct Inner {
     renaming: Renaming,
     /// Held from the beginning: the kernel reports a failed write-back to descriptors that were open when it happened.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    handle: File,
+    handle: fs::File,
 }
 
 impl RecordingsDir {
@@ -47,7 +47,7 @@ impl RecordingsDir {
         open::make_directory(&journals)?;
         let inner = Inner {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            handle: File::open(path).at("open", path)?,
+            handle: fs::File::open(path).at("open", path)?,
             path: path.to_owned(),
             journals,
             renaming,
