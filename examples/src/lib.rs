@@ -1,1 +1,1 @@
-//! examples of callrec.
+//! The examples are programs in `examples/`: `cargo run --example NAME`.
