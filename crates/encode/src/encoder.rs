@@ -65,9 +65,11 @@ pub trait Encoder: Send {
     /// Makes the bytes given so far, with the returned patch, a file that players open.
     ///
     /// Encoding goes on afterwards, and the finished file's audio is the same as without the checkpoint. The file
-    /// at a checkpoint may lack the end of what was passed in: nothing in WAV; at most 3 MPEG frames in MP3 (one is
-    /// 72 ms at 8 kHz, 36 ms at 16 kHz); in Ogg the pages being filled, which is under a second of speech at the
-    /// default settings.
+    /// at a checkpoint may lack the end of what was passed in. WAV lacks nothing. MP3 lacks up to six of its frames,
+    /// which is 0.4 s at 8 kHz and 0.2 s at 16 kHz, and below 32 kbit/s up to 0.7 s. OGG lacks the page that is being
+    /// filled, of 4 KiB as a rule: two seconds of speech at the default quality, six at the lowest, 10 s when both
+    /// parties are silent. Until there is a frame or a page, an
+    /// MP3 or OGG file holds nothing to play and players refuse it.
     ///
     /// # Errors
     /// As [`encode`](Encoder::encode).

@@ -68,7 +68,16 @@ impl Mp3Encoder {
 
 /// LAME's effort, 0 the most to 9 the least.
 ///
-/// Measured on recorded telephone speech, stereo, against libmp3lame's default as ffmpeg uses it.
+/// Level 7 is the fastest that loses nothing. Measured on ten minutes of recorded telephone prompts in turns, stereo;
+/// the signal-to-noise ratio in dB, and the CPU time as a share of level 3's, which is what ffmpeg's libmp3lame uses
+/// (its files have the ratio of level 3 to 0.01 dB):
+///
+/// | | 8 kHz, 32k | 8 kHz, 64k | 16 kHz, 64k | 16 kHz, 128k | 44.1 kHz, 128k |
+/// |---|---|---|---|---|---|
+/// | level 7 | 23.14 | 25.06 | 25.50 | 26.01 | 26.00 |
+/// | level 5 | 21.11 | 24.85 | 25.00 | 25.97 | 25.94 |
+/// | level 3 | 20.86 | 24.86 | 25.01 | 25.98 | 26.00 |
+/// | time of level 7 / 5 | 0.52 / 0.83 | 0.70 / 0.99 | 0.53 / 1.14 | 0.39 / 0.69 | 0.68 / 0.92 |
 const QUALITY: Quality = Quality::Ok;
 
 fn open_lame(spec: &Spec) -> Result<mp3lame_encoder::Encoder, String> {
@@ -80,8 +89,8 @@ fn open_lame(spec: &Spec) -> Result<mp3lame_encoder::Encoder, String> {
     // Said twice, for otherwise LAME resamples at low bitrates.
     builder.set_output_sample_rate(std::num::NonZeroU32::new(spec.rate)).map_err(words)?;
     builder.set_brate(bitrate).map_err(words)?;
-    // Never joint stereo: it codes the sum and the difference of the parties, and the quantisation noise of the one
-    // who speaks is then heard on the side of the one who is silent.
+    // Never joint stereo: it may code the sum and the difference of the parties, and what is rounded off the one who
+    // speaks is then heard on the side of the one who is silent.
     builder.set_mode(if spec.channels == 2 { Mode::Stereo } else { Mode::Mono }).map_err(words)?;
     builder.set_quality(QUALITY).map_err(words)?;
     builder.set_to_write_vbr_tag(false).map_err(words)?;

@@ -97,8 +97,11 @@ impl Ends<'_> {
                 continue;
             }
             let decoded = decoder.decode(&packet).map_err(|error| damaged(format, reached, &error))?.frames();
-            let start = packet.pts.get() + i64::try_from(packet.trim_start.get()).unwrap_or(0);
-            reached = reached.max(u64::try_from(start).unwrap_or(0) + decoded as u64);
+            // A packet that players leave out altogether (an encoder's delay or padding) reaches nowhere.
+            if decoded > 0 {
+                let start = packet.pts.get() + i64::try_from(packet.trim_start.get()).unwrap_or(0);
+                reached = reached.max(u64::try_from(start).unwrap_or(0) + decoded as u64);
+            }
         }
         Ok(reached)
     }

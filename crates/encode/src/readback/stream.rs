@@ -1,7 +1,10 @@
 //! A decoder that follows the encoder, a few seconds behind.
 
+use std::io::ErrorKind;
+
 use callrec_audio::g711::{linear_to_ulaw, ulaw_to_linear};
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
+use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader};
 use symphonia::core::io::MediaSourceStream;
@@ -123,8 +126,14 @@ impl ReadBack {
         }
         let Some(Open { reader, decoder, track }) = &mut self.open else { return Ok(false) };
         let at = self.decoded.count / u64::from(self.spec.channels);
-        let Some(packet) = reader.next_packet().map_err(|error| damaged(format, at, &error))? else {
-            return Ok(false);
+        let packet = match reader.next_packet() {
+            Ok(Some(packet)) => packet,
+            Ok(None) => return Ok(false),
+            // A header that leaves the length open has no other end; whether it came too early, the count shows.
+            Err(SymphoniaError::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+                return Ok(false);
+            }
+            Err(error) => return Err(damaged(format, at, &error)),
         };
         if packet.track_id == *track {
             let audio = decoder.decode(&packet).map_err(|error| damaged(format, at, &error))?;
