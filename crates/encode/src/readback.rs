@@ -9,6 +9,8 @@ mod stream;
 pub use check::{Checked, check_file};
 pub use stream::{ReadBack, ReadBackReport};
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use symphonia::core::errors::Error as SymphoniaError;
 
 use crate::format::Format;
@@ -65,4 +67,12 @@ fn damaged(format: Format, frame: u64, error: &SymphoniaError) -> ReadBackError 
 
 fn unreadable(format: Format, error: &SymphoniaError) -> ReadBackError {
     ReadBackError::Unreadable { format, message: error.to_string() }
+}
+
+/// Runs what calls a decoder. Decoders panic at some damaged headers (sizes that overflow when multiplied), and a
+/// recording that cannot be read is for the caller to know of, not to die of. `work` must not be used again after it.
+fn guarded<T>(format: Format, work: impl FnOnce() -> Result<T, ReadBackError>) -> Result<T, ReadBackError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(ReadBackError::Unreadable { format, message: "the decoder gave up on it".to_owned() })
+    })
 }

@@ -11,6 +11,7 @@ use crate::format::Format;
 /// once the source's sampling rate is known.
 ///
 /// ```
+/// # #[cfg(feature = "mp3")] {
 /// use callrec_encode::{Channels, Format, Settings};
 ///
 /// let settings = Settings::default()
@@ -19,6 +20,7 @@ use crate::format::Format;
 ///     .with_channels(Channels::Stereo);
 /// assert_eq!(settings.resolve(8_000)?.rate, 8_000); // 64 kbit/s is what MP3 allows at 8 kHz
 /// assert_eq!(Settings::default().resolve(8_000)?.rate, 16_000); // 128 kbit/s needs 16 kHz
+/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::units::Timestamp;
 
-use super::{ReadBackError, damaged, unreadable};
+use super::{ReadBackError, damaged, guarded, unreadable};
 use crate::format::Format;
 use crate::spec::Spec;
 
@@ -32,6 +32,14 @@ pub struct Checked {
 /// # Errors
 /// Any kind of [`ReadBackError`] but `SamplesDiffer`.
 pub fn check_file(
+    source: impl Read + Seek + Send + Sync + 'static,
+    spec: &Spec,
+    expected_frames: u64,
+) -> Result<Checked, ReadBackError> {
+    guarded(spec.format, || check(source, spec, expected_frames))
+}
+
+fn check(
     mut source: impl Read + Seek + Send + Sync + 'static,
     spec: &Spec,
     expected_frames: u64,

@@ -11,7 +11,7 @@ use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 
 use super::growing::Growing;
-use super::{ReadBackError, damaged, unreadable};
+use super::{ReadBackError, damaged, guarded, unreadable};
 use crate::format::Format;
 use crate::settings::WavEncoding;
 use crate::spec::Spec;
@@ -29,6 +29,8 @@ pub struct ReadBack {
     spec: Spec,
     source: Growing,
     open: Option<Open>,
+    /// An error was reported; the decoder is in no state to go on.
+    failed: bool,
     /// What was encoded, and what came back.
     encoded: Heard,
     decoded: Heard,
@@ -57,6 +59,7 @@ impl ReadBack {
             spec: spec.clone(),
             source: Growing::default(),
             open: None,
+            failed: false,
             encoded: Heard::default(),
             decoded: Heard::default(),
             samples: Vec::new(),
@@ -75,11 +78,14 @@ impl ReadBack {
     /// Takes the next bytes of the file, and decodes what is far enough from the end.
     ///
     /// # Errors
-    /// [`ReadBackError::Unreadable`] and [`ReadBackError::Damaged`]. The file is then not worth continuing.
+    /// [`ReadBackError::Unreadable`] and [`ReadBackError::Damaged`]. The file is then not worth continuing, and every
+    /// later call says so again.
     pub fn written(&mut self, bytes: &[u8]) -> Result<(), ReadBackError> {
-        self.source.push(bytes);
-        while self.source.unread() >= AHEAD {
-            self.decode_packet()?;
+        if !self.failed {
+            self.source.push(bytes);
+        }
+        while self.failed || self.source.unread() >= AHEAD {
+            self.step()?;
         }
         Ok(())
     }
@@ -89,7 +95,7 @@ impl ReadBack {
     /// # Errors
     /// Any kind of [`ReadBackError`] but `Io`.
     pub fn finish(mut self) -> Result<ReadBackReport, ReadBackError> {
-        while self.decode_packet()? {}
+        while self.step()? {}
         let channels = u64::from(self.spec.channels);
         let (expected, found) = (self.encoded.count / channels, self.decoded.count / channels);
         if self.encoded.count > 0 && !self.is_length_right(expected, found) {
@@ -118,7 +124,20 @@ impl ReadBack {
         }
     }
 
-    /// Decodes one packet; says whether there was one.
+    /// Decodes one packet; says whether there was one. After an error there is only that.
+    fn step(&mut self) -> Result<bool, ReadBackError> {
+        let format = self.spec.format;
+        if self.failed {
+            let message = "it was found damaged before".to_owned();
+            return Err(ReadBackError::Unreadable { format, message });
+        }
+        self.failed = true;
+        let result = guarded(format, || self.decode_packet());
+        self.failed = result.is_err();
+        result
+    }
+
+    /// What [`step`](Self::step) guards.
     fn decode_packet(&mut self) -> Result<bool, ReadBackError> {
         let format = self.spec.format;
         if self.open.is_none() {

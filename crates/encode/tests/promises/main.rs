@@ -271,6 +271,21 @@ fn damage_and_nonsense_are_errors_and_never_panics() {
 }
 
 #[test]
+fn a_header_at_which_the_decoder_panics_is_an_error() {
+    for spec in specs().into_iter().filter(|spec| spec.format == Format::Wav && spec.channels == 1) {
+        let mut file = encode(&spec, &conversation(8_000, spec.rate, 1), 160);
+        file[22..24].fill(0xff); // 65,535 channels: their sizes do not multiply
+        assert!(check(&spec, &file, 8_000).is_err());
+        let spoil = |bytes: &mut Vec<u8>| {
+            if bytes.starts_with(b"RIFF") {
+                bytes[22..24].fill(0xff);
+            }
+        };
+        assert!(follow(&spec, &conversation(80_000, spec.rate, 1), spoil).is_err());
+    }
+}
+
+#[test]
 fn half_a_frame_is_refused_and_nothing_of_it_taken() {
     for format in Format::compiled() {
         let spec = Settings::default().with_format(format).resolve(8_000).unwrap();
