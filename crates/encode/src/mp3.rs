@@ -8,6 +8,8 @@ mod frame;
 mod id3;
 mod info;
 
+use std::sync::{Mutex, PoisonError};
+
 use mp3lame_encoder::{Bitrate, Builder, FlushGap, InterleavedPcm, Mode, MonoPcm, Quality};
 
 use crate::encoder::{EncodeError, Encoder, Patch, frames_of};
@@ -80,7 +82,12 @@ impl Mp3Encoder {
 /// | time of level 7 / 5 | 0.52 / 0.83 | 0.70 / 0.99 | 0.53 / 1.14 | 0.39 / 0.69 | 0.68 / 0.92 |
 const QUALITY: Quality = Quality::Ok;
 
+/// LAME fills tables that all its encoders share whenever one is opened, always with the same numbers. One at a time
+/// leaves no encoder with a table that another has only begun to fill.
+static OPENING: Mutex<()> = Mutex::new(());
+
 fn open_lame(spec: &Spec) -> Result<mp3lame_encoder::Encoder, String> {
+    let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     let words = |error: mp3lame_encoder::BuildError| error.to_string();
     let bitrate = bitrate(spec.mp3_bitrate.kbps()).ok_or_else(|| "no such bitrate".to_owned())?;
     let mut builder = Builder::new().ok_or_else(|| "out of memory".to_owned())?;
