@@ -1,0 +1,228 @@
+//! What the operator has set: read from files and the environment once, checked, and never changed after.
+//!
+//! The order of the sources is: defaults, `audio_config.env`, `.env`, the environment; the later wins. The files are
+//! read as sources of their own, the process's environment is never changed.
+
+mod error;
+mod layers;
+mod settings;
+mod values;
+
+pub use error::ConfigError;
+pub use settings::{SETTINGS, Setting};
+
+use crate::secret::Secret;
+use callrec::{Channels, Format, Settings as AudioSettings};
+use layers::Layer;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use url::Url;
+use values::Values;
+
+/// Where the settings are read from.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// Our own file; unknown names in it are errors.
+    pub audio_config: PathBuf,
+    /// The file that is shared with other programs.
+    pub dot_env: PathBuf,
+    /// The environment's variables.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Sources {
+    /// `audio_config.env` and `.env` in the working directory, and this process's environment. Variables that are
+    /// not Unicode are none of ours.
+    #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    pub fn of_this_process() -> Self {
+        let environment = std::env::vars_os();
+        Self {
+            audio_config: "audio_config.env".into(),
+            dot_env: ".env".into(),
+            environment: environment
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+        }
+    }
+
+    /// No files; the variables given. For tests and for embedding.
+    pub fn only<const N: usize>(variables: [(&str, &str); N]) -> Self {
+        let owned = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self { audio_config: PathBuf::new(), dot_env: PathBuf::new(), environment: owned.collect() }
+    }
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The checked settings of the server.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// How recordings are encoded unless something else was chosen for a call.
+    pub audio: AudioSettings,
+    /// Whether audio is recorded at all.
+    pub record_conversations: bool,
+    /// Where the files go.
+    pub recordings_directory: PathBuf,
+    /// The address to listen on.
+    pub host: String,
+    /// The port to listen on; 0 takes a free one.
+    pub port: u16,
+    /// The base address under which the provider reaches us, without a slash at its end.
+    pub public_url: Option<String>,
+    /// The bot that calls are relayed to.
+    pub bot_url: Option<BotUrl>,
+    /// Whether the relay adds playback marks of its own.
+    pub relay_marks: bool,
+    /// Where a call goes on when there is no bot.
+    pub next_twiml_url: Option<String>,
+    /// Signs and checks requests between the provider, us and the bot.
+    pub twilio_auth_token: Option<Secret>,
+    /// The token for the whole REST API.
+    pub api_token: Option<Secret>,
+    /// A token that can only read.
+    pub api_read_token: Option<Secret>,
+    /// Live calls at once.
+    pub max_calls: usize,
+    /// How long a media socket may take to send `start`.
+    pub start_timeout: Duration,
+    /// How long a media socket may be silent.
+    pub idle_timeout: Duration,
+    /// How long the bot may take to accept a call.
+    pub bot_connect_timeout: Duration,
+    /// How long live calls may take to finish at shutdown.
+    pub shutdown: Duration,
+    /// What is logged.
+    pub log_filter: String,
+    /// How logs are written.
+    pub log_format: LogFormat,
+}
+
+/// The address of the bot. Its `Debug` shows host and port alone: paths, queries and user names may hold credentials.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BotUrl(Url);
+
+impl BotUrl {
+    /// The address in full.
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+
+    /// Scheme, host and port: what may be logged.
+    pub fn shown(&self) -> String {
+        let port = self.0.port().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}://{}{port}", self.0.scheme(), self.0.host_str().unwrap_or_default())
+    }
+}
+
+impl std::fmt::Debug for BotUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+impl Config {
+    /// Reads the sources and checks everything, so that nothing about a setting can fail in a call.
+    ///
+    /// # Errors
+    /// The first setting that is unknown or impossible; the message names it, its value and what is allowed.
+    pub fn load(sources: Sources) -> Result<Self, ConfigError> {
+        let mut layers = vec![Layer::defaults()];
+        for (file, strict) in [(&sources.audio_config, true), (&sources.dot_env, false)] {
+            if file != Path::new("") {
+                layers.push(Layer::file(file, strict)?);
+            }
+        }
+        layers.push(Layer::environment(sources.environment));
+        let config = Self::read(&Values::merge(layers)?)?;
+        config.check_credentials()?;
+        Ok(config)
+    }
+
+    fn read(values: &Values) -> Result<Self, ConfigError> {
+        let audio = audio_settings(values)?;
+        let web = |scheme: &str| matches!(scheme, "http" | "https");
+        Ok(Self {
+            audio,
+            record_conversations: values.switch("RECORD_CONVERSATIONS")?,
+            recordings_directory: PathBuf::from(values.required("RECORDINGS_DIRECTORY")?),
+            host: values.required("HOST")?.to_owned(),
+            port: values.parse("PORT")?,
+            public_url: values.public_url("PUBLIC_URL")?,
+            bot_url: values.url("BOT_URL", |scheme| matches!(scheme, "ws" | "wss"))?.map(BotUrl),
+            relay_marks: values.switch("RELAY_MARKS")?,
+            next_twiml_url: values.url("NEXT_TWIML_URL", web)?.map(String::from),
+            twilio_auth_token: values.secret("TWILIO_AUTH_TOKEN")?,
+            api_token: values.secret("API_TOKEN")?,
+            api_read_token: values.secret("API_READ_TOKEN")?,
+            max_calls: values.in_range("MAX_CALLS", 1..=100_000)?,
+            start_timeout: values.seconds("START_TIMEOUT_SECONDS", 600)?,
+            idle_timeout: values.seconds("IDLE_TIMEOUT_SECONDS", 3_600)?,
+            bot_connect_timeout: values.seconds("BOT_CONNECT_TIMEOUT_SECONDS", 60)?,
+            shutdown: values.seconds("SHUTDOWN_SECONDS", 3_600)?,
+            log_filter: values.log_filter("RUST_LOG")?,
+            log_format: match values.required("LOG_FORMAT")? {
+                "text" => LogFormat::Text,
+                "json" => LogFormat::Json,
+                _ => return Err(values.impossible("LOG_FORMAT", None)),
+            },
+        })
+    }
+
+    /// Whether only this machine can reach the server, as far as the address to listen on tells.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
+    /// Recordings of phone calls must not lie open: a server that others can reach needs both kinds of credentials.
+    fn check_credentials(&self) -> Result<(), ConfigError> {
+        let (name, value) = match &self.public_url {
+            Some(url) => ("PUBLIC_URL", url.clone()),
+            None if !self.is_loopback() => ("HOST", self.host.clone()),
+            None => return Ok(()),
+        };
+        let missing = if self.twilio_auth_token.is_none() {
+            "TWILIO_AUTH_TOKEN (checks that requests come from the provider)"
+        } else if self.api_token.is_none() && self.api_read_token.is_none() {
+            "API_TOKEN (a long random word that clients of the REST API send)"
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError::Open { name, value, missing })
+    }
+}
+
+fn audio_settings(values: &Values) -> Result<AudioSettings, ConfigError> {
+    let format: Format = values.parse("DEFAULT_AUDIO_FORMAT")?;
+    if !format.is_compiled() {
+        let reason = format!("this build of callrec has no {format}");
+        return Err(values.impossible("DEFAULT_AUDIO_FORMAT", Some(reason)));
+    }
+    let ogg_quality: f32 = values.parse("OGG_QUALITY")?;
+    if !(-1.0..=10.0).contains(&ogg_quality) {
+        return Err(values.impossible("OGG_QUALITY", None));
+    }
+    let channels: Channels = values.parse("AUDIO_CHANNELS")?;
+    let settings = AudioSettings::default()
+        .with_format(format)
+        .with_mp3_bitrate(values.parse("MP3_BITRATE")?)
+        .with_rate(values.parse("AUDIO_SAMPLE_RATE")?)
+        .with_channels(channels)
+        .with_ogg_quality(ogg_quality)
+        .with_flac_level(values.in_range("FLAC_LEVEL", 0..=8)?)
+        .with_wav_encoding(values.parse("WAV_ENCODING")?);
+    settings.resolve(PHONE_LINE_HZ).map_err(ConfigError::Audio)?;
+    Ok(settings)
+}
+
+/// The sample rate of the phone line, against which settings are checked at start.
+const PHONE_LINE_HZ: u32 = 8_000;
