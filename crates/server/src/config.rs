@@ -12,7 +12,7 @@ pub use error::ConfigError;
 pub use settings::{SETTINGS, Setting};
 
 use crate::secret::Secret;
-use callrec::{Channels, Format, Settings as AudioSettings};
+use callrec_encode::{Bitrate, Channels, Format, Settings as AudioSettings, mpeg};
 use layers::Layer;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -211,10 +211,15 @@ fn audio_settings(values: &Values) -> Result<AudioSettings, ConfigError> {
     if !(-1.0..=10.0).contains(&ogg_quality) {
         return Err(values.impossible("OGG_QUALITY", None));
     }
+    let bitrate: Bitrate = values.parse("MP3_BITRATE")?;
+    // It must exist even where MP3 is not the default: a call may ask for MP3 and nothing else.
+    if !mpeg::all_bitrates().contains(&bitrate.kbps()) {
+        return Err(values.impossible("MP3_BITRATE", None));
+    }
     let channels: Channels = values.parse("AUDIO_CHANNELS")?;
     let settings = AudioSettings::default()
         .with_format(format)
-        .with_mp3_bitrate(values.parse("MP3_BITRATE")?)
+        .with_mp3_bitrate(bitrate)
         .with_rate(values.parse("AUDIO_SAMPLE_RATE")?)
         .with_channels(channels)
         .with_ogg_quality(ogg_quality)
@@ -224,5 +229,5 @@ fn audio_settings(values: &Values) -> Result<AudioSettings, ConfigError> {
     Ok(settings)
 }
 
-/// The sample rate of the phone line, against which settings are checked at start.
-const PHONE_LINE_HZ: u32 = 8_000;
+/// The sample rate of a telephone line in Hz, against which settings are checked before a call tells its own.
+pub const PHONE_LINE_HZ: u32 = 8_000;

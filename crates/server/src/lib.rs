@@ -1,1 +1,3 @@
-//! callrec: server.
+//! The callrec server.
+pub mod config;
+pub mod secret;

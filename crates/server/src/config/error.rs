@@ -1,6 +1,6 @@
 //! What can be wrong with the settings, told so that the operator can put it right.
 
-use callrec::SpecError;
+use callrec_encode::SpecError;
 
 /// Why the server does not start with these settings.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,9 @@ fn without_content(error: &dotenvy::Error) -> String {
     match error {
         dotenvy::Error::Io(error) => error.to_string(),
         dotenvy::Error::LineParse(_, at) => {
-            format!("a line is not NAME=value (character {at} of the line); put values with spaces or $ in quotes")
+            format!(
+                "a line is not NAME=value (character {at} of the line); put values with spaces or $ in quotes"
+            )
         }
         _ => "it cannot be read as NAME=value lines".to_owned(),
     }

@@ -43,7 +43,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "MP3_BITRATE",
         "128k",
-        "8k to 320k, as MPEG allows for the sample rate: at most 64k up to 12 kHz, 160k up to 24 kHz",
+        "8k to 320k, as MPEG has them (64k, 128k, 192k ...): at most 64k up to 12 kHz, 160k up to 24 kHz",
         "the bitrate of MP3 files",
     ),
     setting(
@@ -56,7 +56,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "AUDIO_SAMPLE_RATE",
         "auto",
-        "auto, or a rate in Hz that the format knows (8000 to 48000)",
+        "auto, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100 or 48000 (Hz)",
         "auto: the lowest rate that format and bitrate allow, never below what the phone line carries",
     ),
     setting(
@@ -70,7 +70,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("WAV_ENCODING", "pcm16", "pcm16 or mulaw", "mulaw: half the size, as the phone line carries it"),
     setting("HOST", "127.0.0.1", "an IP address or a host name", "the address to listen on"),
     setting("PORT", "8080", "0 to 65535; 0 takes a free one", "the port to listen on"),
-    unset("PUBLIC_URL", "an https:// address", "the base address under which the provider reaches this server"),
+    unset(
+        "PUBLIC_URL",
+        "an https:// address",
+        "the base address under which the provider reaches this server",
+    ),
     unset(
         "BOT_URL",
         "a ws:// or wss:// address",
@@ -90,7 +94,12 @@ pub const SETTINGS: &[Setting] = &[
     secret("TWILIO_AUTH_TOKEN", "checks that requests come from the provider, and signs those to the bot"),
     secret("API_TOKEN", "the bearer token of the REST API, for everything"),
     secret("API_READ_TOKEN", "a bearer token that can only read"),
-    setting("MAX_CALLS", "1000", "a whole number from 1 to 100000", "live calls at once; more are refused with 503"),
+    setting(
+        "MAX_CALLS",
+        "1000",
+        "a whole number from 1 to 100000",
+        "live calls at once; more are refused with 503",
+    ),
     setting(
         "START_TIMEOUT_SECONDS",
         "10",
@@ -115,11 +124,16 @@ pub const SETTINGS: &[Setting] = &[
         "a whole number from 1 to 3600",
         "how long live calls may take to finish at shutdown; what is left is finished at the next start",
     ),
-    setting("RUST_LOG", "info", "a filter as tracing knows it, such as info or callrec=debug", "what is logged"),
+    setting(
+        "RUST_LOG",
+        "info",
+        "a filter as tracing knows it, such as info or callrec=debug",
+        "what is logged",
+    ),
     setting("LOG_FORMAT", "text", "text or json", "how logs are written, to standard error"),
 ];
 
 /// The setting of that name.
-pub fn find(name: &str) -> Option<&'static Setting> {
+pub(super) fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }

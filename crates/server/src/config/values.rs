@@ -18,7 +18,8 @@ pub(super) struct Values(HashMap<String, (String, String)>);
 impl Values {
     pub(super) fn merge(layers: Vec<Layer>) -> Result<Self, ConfigError> {
         use config::Source as _;
-        let builder = layers.into_iter().fold(config::Config::builder(), config::ConfigBuilder::add_source);
+        let builder =
+            layers.into_iter().fold(config::Config::builder(), |builder, layer| builder.add_source(layer));
         let mut values = HashMap::new();
         for (name, value) in builder.build()?.collect()? {
             let origin = value.origin().unwrap_or_default().to_owned();

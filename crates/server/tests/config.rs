@@ -1,0 +1,149 @@
+//! The settings: where they come from, which wins, and what is refused.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+use callrec_server::config::{Config, LogFormat, SETTINGS, Sources};
+use std::time::Duration;
+
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../audio_config.env");
+
+fn refusal<const N: usize>(variables: [(&str, &str); N]) -> String {
+    Config::load(Sources::only(variables)).unwrap_err().to_string()
+}
+
+#[test]
+fn nothing_set_gives_the_documented_defaults() {
+    let config = Config::load(Sources::only([])).unwrap();
+    assert_eq!(config.audio, callrec_encode::Settings::default());
+    assert!(config.record_conversations && config.relay_marks && config.is_loopback());
+    assert_eq!(config.recordings_directory.to_str(), Some("responses"));
+    assert_eq!((config.host.as_str(), config.port), ("127.0.0.1", 8080));
+    assert_eq!(config.idle_timeout, Duration::from_secs(30));
+    assert_eq!(config.log_format, LogFormat::Text);
+    assert!(config.bot_url.is_none() && config.public_url.is_none() && config.api_token.is_none());
+}
+
+#[test]
+fn the_shipped_file_with_every_line_uncommented_is_the_defaults() {
+    let shipped = std::fs::read_to_string(SHIPPED).unwrap();
+    let is_setting = |line: &str| line.split_once('=').is_some_and(|(name, _)| !name.contains(' '));
+    let uncommented: Vec<&str> =
+        shipped.lines().filter_map(|line| line.strip_prefix('#')).filter(|line| is_setting(line)).collect();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("audio_config.env");
+    std::fs::write(&file, uncommented.join("\n")).unwrap();
+
+    let from_file = Config::load(Sources { audio_config: file, ..Sources::only([]) }).unwrap();
+    let from_defaults = Config::load(Sources::only([])).unwrap();
+    assert_eq!(format!("{from_file:?}"), format!("{from_defaults:?}"));
+
+    let names: Vec<&str> = uncommented.iter().map(|line| line.split_once('=').unwrap().0).collect();
+    assert_eq!(names, SETTINGS.iter().map(|setting| setting.name).collect::<Vec<_>>());
+    for (line, setting) in uncommented.iter().zip(SETTINGS) {
+        assert_eq!(line.split_once('=').unwrap().1, setting.default.unwrap_or_default(), "{}", setting.name);
+    }
+}
+
+#[test]
+fn the_shipped_file_as_it_is_changes_nothing() {
+    let from_file = Config::load(Sources { audio_config: SHIPPED.into(), ..Sources::only([]) }).unwrap();
+    assert_eq!(format!("{from_file:?}"), format!("{:?}", Config::load(Sources::only([])).unwrap()));
+}
+
+#[test]
+fn the_environment_wins_over_dot_env_and_that_over_our_own_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let (audio_config, dot_env) =
+        (directory.path().join("audio_config.env"), directory.path().join("some.env"));
+    std::fs::write(&audio_config, "PORT=1\nHOST=127.0.0.2\nMAX_CALLS=7\nBOT_URL=ws://bot/\n").unwrap();
+    std::fs::write(&dot_env, "PORT=2\nHOST='127.0.0.3'\nSOMEBODY_ELSES=x\n").unwrap();
+    let sources = Sources { audio_config, dot_env, ..Sources::only([("PORT", "3"), ("BOT_URL", "")]) };
+    let config = Config::load(sources).unwrap();
+    assert_eq!((config.port, config.host.as_str(), config.max_calls), (3, "127.0.0.3", 7));
+    assert!(config.bot_url.is_none(), "an empty value unsets what a lower source has set");
+}
+
+#[test]
+fn an_unknown_name_is_an_error_in_our_file_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let audio_config = directory.path().join("audio_config.env");
+    std::fs::write(&audio_config, "MP3_BITRAET=64k\n").unwrap();
+    let message = Config::load(Sources { audio_config, ..Sources::only([]) }).unwrap_err().to_string();
+    assert!(message.contains("MP3_BITRAET") && message.contains("audio_config.env"), "{message}");
+    assert!(Config::load(Sources::only([("MP3_BITRAET", "64k")])).is_ok());
+}
+
+#[test]
+fn a_line_that_cannot_be_read_is_an_error_that_does_not_show_the_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let audio_config = directory.path().join("audio_config.env");
+    std::fs::write(&audio_config, "API_TOKEN=hush hush\n").unwrap();
+    let message = Config::load(Sources { audio_config, ..Sources::only([]) }).unwrap_err().to_string();
+    assert!(message.contains("audio_config.env") && !message.contains("hush"), "{message}");
+}
+
+#[test]
+fn impossible_values_are_refused_with_name_value_and_what_is_allowed() {
+    for (name, value, allowed) in [
+        ("DEFAULT_AUDIO_FORMAT", "aac", "mp3, wav, ogg or flac"),
+        ("DEFAULT_AUDIO_FORMAT", "", "mp3, wav, ogg or flac"),
+        ("MP3_BITRATE", "127k", "8k to 320k"),
+        ("MP3_BITRATE", "lots", "8k to 320k"),
+        ("RECORD_CONVERSATIONS", "maybe", "true or false"),
+        ("AUDIO_SAMPLE_RATE", "8001", "11025"),
+        ("AUDIO_CHANNELS", "5.1", "stereo or mono"),
+        ("OGG_QUALITY", "11", "-1 to 10"),
+        ("OGG_QUALITY", "NaN", "-1 to 10"),
+        ("FLAC_LEVEL", "9", "0 to 8"),
+        ("WAV_ENCODING", "float", "pcm16 or mulaw"),
+        ("PORT", "65536", "0 to 65535"),
+        ("PUBLIC_URL", "rec.example.com", "https://"),
+        ("PUBLIC_URL", "ftp://rec.example.com", "https://"),
+        ("BOT_URL", "http://bot.example.com", "ws:// or wss://"),
+        ("NEXT_TWIML_URL", "/next", "http://"),
+        ("RELAY_MARKS", "perhaps", "on or off"),
+        ("MAX_CALLS", "0", "1 to 100000"),
+        ("IDLE_TIMEOUT_SECONDS", "-1", "1 to 3600"),
+        ("RUST_LOG", "callrec=loud", "filter"),
+        ("LOG_FORMAT", "xml", "text or json"),
+    ] {
+        let message = refusal([(name, value)]);
+        assert!(message.contains(&format!("{name}={value}")) && message.contains(allowed), "{message}");
+    }
+}
+
+#[test]
+fn a_bitrate_that_its_rate_does_not_have_is_refused() {
+    let message = refusal([("MP3_BITRATE", "128k"), ("AUDIO_SAMPLE_RATE", "8000")]);
+    assert!(message.contains("MP3_BITRATE=128k") && message.contains("64k"), "{message}");
+}
+
+#[test]
+fn a_server_that_others_can_reach_needs_both_kinds_of_credentials() {
+    for public in [("HOST", "0.0.0.0"), ("HOST", "::"), ("PUBLIC_URL", "https://rec.example.com")] {
+        let message = refusal([public]);
+        assert!(message.contains(public.0) && message.contains("TWILIO_AUTH_TOKEN"), "{message}");
+        let message = refusal([public, ("TWILIO_AUTH_TOKEN", "12345")]);
+        assert!(message.contains(public.0) && message.contains("API_TOKEN"), "{message}");
+        assert!(refusal([public, ("API_TOKEN", "abcde")]).contains("TWILIO_AUTH_TOKEN"));
+        let both = [public, ("TWILIO_AUTH_TOKEN", "12345"), ("API_TOKEN", "abcde")];
+        assert!(Config::load(Sources::only(both)).is_ok());
+    }
+    for local in ["127.0.0.1", "127.9.9.9", "::1", "localhost"] {
+        assert!(Config::load(Sources::only([("HOST", local)])).is_ok(), "{local}");
+    }
+}
+
+#[test]
+fn secrets_are_shown_neither_by_debug_nor_by_refusals() {
+    let config = Config::load(Sources::only([
+        ("API_TOKEN", "hush-1"),
+        ("API_READ_TOKEN", "hush-2"),
+        ("TWILIO_AUTH_TOKEN", "hush-3"),
+        ("BOT_URL", "wss://user:hush-4@bot.example.com:8443/hush-5?token=hush-6"),
+    ]))
+    .unwrap();
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("hush") && shown.contains("wss://bot.example.com:8443"), "{shown}");
+    let message = refusal([("API_TOKEN", "hush hush")]);
+    assert!(message.contains("API_TOKEN") && !message.contains("hush"), "{message}");
+}
