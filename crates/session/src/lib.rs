@@ -1,7 +1,11 @@
-//! What happened in a phone call: the events that every provider's messages become, and their form in a journal.
+//! What happened in a phone call, and what was heard of it.
 //!
 //! An [`Event`] speaks no provider's words. It borrows its audio and texts, so reading a stream copies nothing, and it
-//! shows none of them in a log. [`wire`] turns events into bytes and back.
+//! shows none of them in a log. [`wire`] turns events into bytes and back, for a journal.
+//!
+//! A [`Timeline`] turns events into two tracks of audio on one clock, as the caller heard them; a [`Transcript`]
+//! collects what was said; and [`Completeness`] tells what is missing. All three are fed with events and the time, and
+//! read no clock.
 //!
 //! ```
 //! use callrec_session::{Codec, Event, Place, Track, wire};
@@ -12,7 +16,13 @@
 //! assert_eq!(wire::decode(kind, &payload), Ok(event));
 //! ```
 
+mod completeness;
 mod event;
+mod timeline;
+mod transcript;
 pub mod wire;
 
+pub use completeness::{Completeness, Dropped, Playout, TrackReport};
 pub use event::{Codec, DropKind, EndReason, Event, Place, Speaker, StreamStart, Topology, Track};
+pub use timeline::{Cut, Stretch, Timeline, TimelineLimits};
+pub use transcript::{Line, Transcript, TranscriptLimits};

@@ -1,0 +1,280 @@
+//! What a recording says of itself: what is missing from it, what was repaired, and what was never heard.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{DropKind, Topology, Track};
+
+/// What became of all that was received. Numbers only, so that a program can judge; [`sentences`](Self::sentences)
+/// says the same to people.
+///
+/// Times are milliseconds of audio. In JSON every field has a default, and zero means that nothing happened.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Completeness {
+    /// The caller's track.
+    pub caller: TrackReport,
+    /// The assistant's track.
+    pub assistant: TrackReport,
+    /// How often the provider's clock jumped, so that audio was placed by its arrival.
+    pub clock_jumps: u64,
+    /// What was lost before it reached the recording.
+    pub dropped: Dropped,
+    /// What the playout model of a relay knows; none where the provider sent both tracks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub playout: Option<Playout>,
+    /// Bytes at the end of the journal that a crash left unreadable.
+    pub torn_bytes: u64,
+    /// Records of the journal that could not be understood.
+    pub unreadable_records: u64,
+}
+
+/// One track's share of a [`Completeness`].
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct TrackReport {
+    /// Pieces of audio that were received.
+    pub frames: u64,
+    /// Audio received, in milliseconds.
+    pub received_ms: u64,
+    /// How often audio was missing where the provider's clock went on.
+    pub gaps: u64,
+    /// How much was missing and is silence in the recording, in milliseconds.
+    pub lost_ms: u64,
+    /// Pieces that came after their moment was given out.
+    pub late_frames: u64,
+    /// Pieces that came twice, or when their moment was filled already.
+    pub repeated_frames: u64,
+    /// Audio refused because it was too far ahead or the recording too long, in milliseconds.
+    pub refused_ms: u64,
+}
+
+/// What was counted as lost on its way to the recording, by [`DropKind`].
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Dropped {
+    /// Messages that could not be read.
+    pub messages: u64,
+    /// Pieces of audio that could not be read, or that no buffer had room for.
+    pub audio: u64,
+    /// Messages of unknown kinds.
+    pub unknown_messages: u64,
+    /// Times that were no times; their audio was placed by its arrival.
+    pub timestamps: u64,
+    /// Stream parameters beyond what is kept.
+    pub parameters: u64,
+    /// Transcript lines.
+    pub transcript_lines: u64,
+}
+
+/// What a relay's model of the provider's playout queue tells.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Playout {
+    /// Whether the model was checked against the provider's own echoes.
+    pub calibrated: bool,
+    /// How often queued speech was cut.
+    pub cuts: u64,
+    /// Speech that was generated and never heard, in milliseconds.
+    pub unheard_ms: u64,
+    /// How often the bot's speech came too late to go on without a pause.
+    pub underruns: u64,
+    /// The pauses that this made, in milliseconds.
+    pub underrun_ms: u64,
+}
+
+impl Completeness {
+    pub(crate) fn of(topology: Topology) -> Self {
+        let playout = (topology == Topology::Relay).then(Playout::default);
+        Self { playout, ..Self::default() }
+    }
+
+    /// Counts what was lost before it reached the recording.
+    pub fn count_dropped(&mut self, what: DropKind, count: u32) {
+        let dropped = &mut self.dropped;
+        let counter = match what {
+            DropKind::Message => &mut dropped.messages,
+            DropKind::Audio => &mut dropped.audio,
+            DropKind::UnknownMessage => &mut dropped.unknown_messages,
+            DropKind::Timestamp => &mut dropped.timestamps,
+            DropKind::Parameter => &mut dropped.parameters,
+            DropKind::TranscriptLine => &mut dropped.transcript_lines,
+        };
+        *counter = counter.saturating_add(u64::from(count));
+    }
+
+    /// One track's share.
+    #[must_use]
+    pub const fn track(&self, track: Track) -> &TrackReport {
+        match track {
+            Track::Caller => &self.caller,
+            Track::Assistant => &self.assistant,
+        }
+    }
+
+    /// Whether all that the provider and the bot sent is in its place. What was cut off by the caller, and what
+    /// carried neither audio nor words, is not missing.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let whole = |track: &TrackReport| {
+            track.lost_ms == 0 && track.gaps == 0 && track.late_frames == 0 && track.refused_ms == 0
+        };
+        let lost = self.dropped.messages + self.dropped.audio + self.dropped.transcript_lines;
+        whole(&self.caller)
+            && whole(&self.assistant)
+            && lost == 0
+            && self.clock_jumps == 0
+            && self.torn_bytes == 0
+            && self.unreadable_records == 0
+    }
+
+    /// The same in words, one sentence for each thing that happened; none if there is nothing to tell.
+    #[must_use]
+    pub fn sentences(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        let mut tell = |count: u64, sentence: String| {
+            if count > 0 {
+                told.push(sentence);
+            }
+        };
+        for (who, track) in [("caller", &self.caller), ("assistant", &self.assistant)] {
+            let lost = format!(
+                "{} of the {who}'s audio never came ({}); it is silence",
+                seconds(track.lost_ms),
+                times(track.gaps)
+            );
+            tell(track.gaps, lost);
+            tell(
+                track.late_frames,
+                format!("{} of the {who}'s audio came too late and is missing", pieces(track.late_frames)),
+            );
+            tell(
+                track.repeated_frames,
+                format!(
+                    "{} of the {who}'s audio came twice and is there once",
+                    pieces(track.repeated_frames)
+                ),
+            );
+            tell(
+                track.refused_ms,
+                format!(
+                    "{} of the {who}'s audio was beyond what is queued or recorded, and is missing",
+                    seconds(track.refused_ms)
+                ),
+            );
+        }
+        tell(
+            self.clock_jumps,
+            format!(
+                "the provider's clock jumped ({}); what followed was placed by its arrival",
+                times(self.clock_jumps)
+            ),
+        );
+        let dropped = &self.dropped;
+        for (count, what) in [
+            (dropped.messages, "unreadable messages were dropped"),
+            (dropped.audio, "pieces of audio were unreadable or found no room, and are missing"),
+            (dropped.unknown_messages, "messages of unknown kinds were passed over"),
+            (dropped.timestamps, "pieces of audio had no usable time and were placed by their arrival"),
+            (dropped.parameters, "stream parameters were not kept"),
+            (dropped.transcript_lines, "transcript lines were dropped"),
+        ] {
+            tell(count, format!("{what}: {count}"));
+        }
+        tell(
+            self.torn_bytes,
+            format!("the last {} bytes of the journal were lost in a crash", self.torn_bytes),
+        );
+        tell(
+            self.unreadable_records,
+            format!("records of the journal that could not be understood: {}", self.unreadable_records),
+        );
+        if let Some(playout) = &self.playout {
+            tell(playout.cuts, format!("the assistant was cut off {}", times(playout.cuts)));
+            tell(
+                playout.unheard_ms,
+                format!(
+                    "{} of the assistant's speech were generated and never heard",
+                    seconds(playout.unheard_ms)
+                ),
+            );
+            let late = format!(
+                "the assistant's speech stalled {}, for {} together",
+                times(playout.underruns),
+                seconds(playout.underrun_ms)
+            );
+            tell(playout.underruns, late);
+            let uncalibrated = "the assistant's track is uncalibrated: placed by a model of the provider's playout, early by the network's delay";
+            tell(u64::from(!playout.calibrated), uncalibrated.to_owned());
+        }
+        told
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{:03} s", ms / 1000, ms % 1000)
+}
+
+fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
+fn pieces(count: u64) -> String {
+    if count == 1 { "1 piece".to_owned() } else { format!("{count} pieces") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_without_incident_is_complete_and_has_nothing_to_tell() {
+        let whole = Completeness::of(Topology::OneWay);
+        assert!(whole.is_complete());
+        assert_eq!(whole.sentences(), [""; 0]);
+    }
+
+    #[test]
+    fn what_the_caller_cut_off_is_told_but_not_missing() {
+        let mut call = Completeness::of(Topology::Relay);
+        call.playout = Some(Playout { cuts: 1, unheard_ms: 2340, ..Playout::default() });
+        assert!(call.is_complete());
+        let told = call.sentences().join("\n");
+        assert!(
+            told.contains("cut off once") && told.contains("2.340 s of the assistant's speech"),
+            "{told}"
+        );
+        assert!(told.contains("uncalibrated"), "{told}");
+    }
+
+    #[test]
+    fn every_kind_of_loss_is_told_and_makes_a_call_incomplete() {
+        type Change = fn(&mut Completeness);
+        let losses: [Change; 8] = [
+            |c| (c.caller.gaps, c.caller.lost_ms) = (1, 20),
+            |c| c.assistant.late_frames = 1,
+            |c| c.assistant.refused_ms = 5,
+            |c| c.clock_jumps = 2,
+            |c| c.count_dropped(DropKind::Message, 1),
+            |c| c.count_dropped(DropKind::Audio, 7),
+            |c| c.torn_bytes = 9,
+            |c| c.unreadable_records = 1,
+        ];
+        for loss in losses {
+            let mut call = Completeness::default();
+            loss(&mut call);
+            assert!(!call.is_complete(), "{call:?}");
+            assert_eq!(call.sentences().len(), 1, "{call:?}");
+        }
+    }
+
+    #[test]
+    fn json_of_another_age_is_read() {
+        let read: Completeness =
+            serde_json::from_str(r#"{"clock_jumps":3,"caller":{"gaps":1},"later":{}}"#).unwrap();
+        assert_eq!((read.clock_jumps, read.caller.gaps, read.playout), (3, 1, None));
+    }
+}
