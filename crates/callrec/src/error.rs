@@ -1,0 +1,92 @@
+//! What can go wrong, told by what the reader can do about it.
+
+use std::sync::Arc;
+
+use callrec_encode::SpecError;
+use callrec_session::Track;
+use callrec_store::{CallIdError, StoreError};
+
+/// A call could not be recorded, or its recording not be finished.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The call's name cannot be part of a file's name.
+    #[error("{0}")]
+    BadCallId(#[from] CallIdError),
+    /// A track has a rate that cannot be resampled.
+    #[error("the {track:?} track's rate of {hz} Hz cannot be recorded; allowed: 1,000 to 192,000 Hz")]
+    BadRate {
+        /// The track.
+        track: Track,
+        /// Its rate in Hz.
+        hz: u32,
+    },
+    /// The settings cannot be met.
+    #[error("{0}")]
+    Impossible(#[from] SpecError),
+    /// As many calls as [`max_calls`](crate::Builder::max_calls) allows are live or being finished.
+    #[error("{most} calls are being recorded, as many as are allowed; raise the limit or try again later")]
+    TooManyCalls {
+        /// The limit.
+        most: usize,
+    },
+    /// The recorder shuts down.
+    #[error("the recorder is shutting down and takes no new calls")]
+    Closing,
+    /// The recordings directory cannot be used.
+    #[error("{0}")]
+    Store(Arc<StoreError>),
+    /// The recording was not finished. What was received is in the journal, if there is one, and the next start of a
+    /// recorder on the same directory finishes it.
+    #[error("the recording of {call} is not finished: {reason}")]
+    NotFinished {
+        /// The call.
+        call: String,
+        /// What went wrong, and where the audio is now.
+        reason: String,
+    },
+}
+
+impl From<StoreError> for RecordError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+/// A format could not be set.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetFormatError {
+    /// The call has ended; its recording keeps the format it has.
+    #[error("the call has ended; its recording keeps the format it has")]
+    TooLate,
+    /// The codec cannot do it.
+    #[error("{0}")]
+    Impossible(#[from] SpecError),
+    /// This is no call's name.
+    #[error("{0}")]
+    BadCallId(#[from] CallIdError),
+    /// Formats are set for as many calls that have not begun as are remembered.
+    #[error(
+        "formats are set for {most} calls that have not begun, as many as are remembered; try again later"
+    )]
+    Full {
+        /// The limit.
+        most: usize,
+    },
+}
+
+/// A line could not be added to a transcript.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddLineError {
+    /// No such call was ever seen.
+    #[error("there is no such call")]
+    NoSuchCall,
+    /// The call has ended; its transcript is written.
+    #[error("the call has ended; its transcript is written")]
+    Ended,
+    /// The disk is behind, or the line too long.
+    #[error("the call has no room for the line now; try again")]
+    Full,
+}

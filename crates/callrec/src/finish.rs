@@ -1,0 +1,198 @@
+//! From a finished take to the three files of a call: publish, hash, summarise. The journal goes last.
+
+use std::path::{Path, PathBuf};
+
+use callrec_encode::Spec;
+use callrec_store::{JournalWriter, LockedJournal, PublishError, RecordingsDir, StoreError};
+use callrec_summary::{
+    AudioFile, AudioOutcome, CallSummary, ParseError, StreamSummary, parse_json, summary_json, summary_text,
+    transcript_text,
+};
+
+use crate::clock::local_now;
+use crate::status::CallFiles;
+use crate::take::{Subject, Taken, TakenAudio};
+
+/// The journal that a recording came from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Written by this process.
+    Live(JournalWriter),
+    /// Found at the start.
+    Recovered(LockedJournal),
+}
+
+impl Source {
+    fn remove(self) -> Result<(), StoreError> {
+        match self {
+            Self::Live(journal) => journal.remove(),
+            Self::Recovered(journal) => journal.remove(),
+        }
+    }
+
+    fn is_recovered(&self) -> bool {
+        matches!(self, Self::Recovered(_))
+    }
+}
+
+/// Why a call's files are not all in their place; its journal is.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FinishError {
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("its summary was written by a later version and is left as it is: {0}")]
+    Newer(ParseError),
+}
+
+/// Publishes the audio, writes transcript and summary, and removes the journal.
+///
+/// Where the audio cannot be published, transcript and summary are written all the same, and say so.
+pub(crate) fn finish(subject: &Subject, mut taken: Taken, source: Source) -> Result<CallFiles, FinishError> {
+    let call = &subject.call;
+    let mut keep_journal = None;
+    let audio = match taken.audio.take() {
+        Some(audio) => match publish(subject, audio) {
+            Ok((file, not_synced)) => {
+                keep_journal = not_synced;
+                AudioOutcome::Recorded(file)
+            }
+            Err(error) => {
+                note_not_saved(subject, taken, source.is_recovered(), &error);
+                return Err(error.into());
+            }
+        },
+        None if !subject.header.record_audio => AudioOutcome::RecordingOff,
+        None => AudioOutcome::NoAudio,
+    };
+    let files = write_summary(subject, summarise(subject, taken, source.is_recovered(), audio))?;
+    if let Some(error) = keep_journal {
+        tracing::error!(%call, %error, "the recording is saved, but perhaps not on disk yet; its journal is kept");
+        return Ok(files);
+    }
+    // Its recording is safe; if it cannot be removed, the next start finds that out and removes it.
+    if let Err(error) = source.remove() {
+        tracing::warn!(%call, %error, "a journal that is not needed any more could not be removed");
+    }
+    Ok(files)
+}
+
+/// Notes in the summary that a recording could not be saved. The journal stays.
+pub(crate) fn note_not_saved(
+    subject: &Subject,
+    taken: Taken,
+    recovered: bool,
+    error: &dyn std::fmt::Display,
+) {
+    let reason = format!("{error}; its audio is in the journal, and the next start tries again");
+    let stream = summarise(subject, taken, recovered, AudioOutcome::NotSaved { reason });
+    if let Err(error) = write_summary(subject, stream) {
+        tracing::error!(call = %subject.call, %error, "the summary could not be written either");
+    }
+}
+
+fn summarise(subject: &Subject, taken: Taken, recovered: bool, audio: AudioOutcome) -> StreamSummary {
+    let header = &subject.header;
+    let mut stream = StreamSummary::new(subject.number, &header.start.stream, header.started_at, taken.ended);
+    stream.duration_ms = taken.duration_ms;
+    stream.recovered = recovered;
+    stream.completeness = taken.completeness;
+    stream.lines = taken.lines;
+    stream.audio = audio;
+    stream
+}
+
+fn publish(subject: &Subject, audio: TakenAudio) -> Result<(AudioFile, Option<StoreError>), StoreError> {
+    let Subject { dir, call, number, .. } = subject;
+    let TakenAudio { partial, spec, frames, requested } = audio;
+    let mut not_synced = None;
+    // A crash between publishing and the journal's removal leaves both; the recording was verified before it got its name.
+    let existing = dir.recording_of(call, *number)?;
+    let path = match existing {
+        Some(path) => {
+            partial.discard()?;
+            path
+        }
+        None => match partial.publish() {
+            Ok(path) => path,
+            Err(PublishError::AlreadyExists { path, partial }) => {
+                partial.discard()?;
+                path
+            }
+            Err(PublishError::NotSynced { path, error }) => {
+                not_synced = Some(error);
+                path
+            }
+            Err(PublishError::Failed { error, .. }) => return Err(error),
+            // The enum may grow; nothing was published then.
+            Err(error) => {
+                return Err(cannot(
+                    "publish",
+                    &dir.recording_path(call, *number, spec.format.extension()),
+                    &error,
+                ));
+            }
+        },
+    };
+    let mut file = describe(dir, &path, &spec, frames)?;
+    file.requested_format = requested.map(|format| format.to_string());
+    Ok((file, not_synced))
+}
+
+fn cannot(doing: &'static str, path: &Path, error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Io { doing, path: path.to_owned(), cause: std::io::Error::other(error.to_string()) }
+}
+
+fn describe(dir: &RecordingsDir, path: &Path, spec: &Spec, frames: u64) -> Result<AudioFile, StoreError> {
+    let (sha256, bytes) = dir.sha256_of(path)?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let full = absolute(path).to_string_lossy().into_owned();
+    let mut file = AudioFile::new(name, full, bytes, local_now());
+    file.rate_hz = spec.rate;
+    file.channels = spec.channels;
+    file.bitrate_kbps = spec.bitrate_kbps();
+    file.duration_ms = frames * 1000 / u64::from(spec.rate.max(1));
+    file.sha256 = sha256;
+    Ok(file)
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Puts the stream into the call's summary and writes the three texts; the JSON last, for it is what is read again.
+fn write_summary(subject: &Subject, stream: StreamSummary) -> Result<CallFiles, FinishError> {
+    let Subject { dir, call, .. } = subject;
+    let _lock = dir.lock_call(call)?;
+    let mut summary = match read_summary(dir, subject)? {
+        Some(summary) => summary,
+        None => CallSummary::new(call.as_str(), stream.ended_at()),
+    };
+    summary.put_stream(stream);
+    write(dir, &dir.transcript_path(call), &transcript_text(&summary))?;
+    write(dir, &dir.summary_path(call), &summary_text(&summary))?;
+    write(dir, &dir.summary_json_path(call), &summary_json(&summary))?;
+    Ok(CallFiles::of(dir, call, summary))
+}
+
+fn write(dir: &RecordingsDir, path: &Path, text: &str) -> Result<(), StoreError> {
+    dir.write_atomic(&file_name(path), text.as_bytes()).map(drop)
+}
+
+/// What is known of the call's earlier streams.
+fn read_summary(dir: &RecordingsDir, subject: &Subject) -> Result<Option<CallSummary>, FinishError> {
+    let name = file_name(&dir.summary_json_path(&subject.call));
+    let Some(bytes) = dir.read_file(&name)? else { return Ok(None) };
+    match parse_json(&bytes) {
+        Ok(summary) => Ok(Some(summary)),
+        Err(error @ ParseError::Newer { .. }) => Err(FinishError::Newer(error)),
+        Err(error) => {
+            let aside = dir.set_aside(&name)?;
+            tracing::warn!(call = %subject.call, %error, aside = %aside.display(), "an unreadable summary was set aside");
+            Ok(None)
+        }
+    }
+}
+
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,162 @@
+//! The thread that writes every live call's journal, and the one that syncs them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use callrec_session::EndReason;
+use callrec_store::{CallId, JournalWriter, RecordingsDir, StoreError};
+
+use crate::error::RecordError;
+use crate::live::{LiveCall, lock};
+use crate::shared::Shared;
+use crate::status::CallFiles;
+
+/// How often the journals are written: what a killed process loses at most, with room to spare.
+const EVERY: Duration = Duration::from_millis(100);
+/// How often the takes of live calls are brought up to date, in turns of [`EVERY`].
+const TAKES_EVERY: u32 = 10;
+/// How often a disk that refuses is tried again, in turns.
+const RETRY_EVERY: u32 = 10;
+/// How often it is tried for a call that has ended, before the call is given up.
+const LAST_TRIES: u32 = 5;
+/// How often the journals are synced.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// Writes until the recorder is gone and every call is sealed.
+pub(crate) fn write_journals(shared: &Shared) {
+    let mut refusals: HashMap<usize, u32> = HashMap::new();
+    let mut turn = 0_u32;
+    loop {
+        let calls = shared.live_calls();
+        turn = turn.wrapping_add(1);
+        let mut refused = None;
+        for call in calls.iter().filter(|call| !call.sealed.load(Ordering::Acquire)) {
+            let key = Arc::as_ptr(call) as usize;
+            let tries = refusals.get(&key).copied().unwrap_or(0);
+            if tries > 0 && !turn.is_multiple_of(RETRY_EVERY) {
+                continue;
+            }
+            match write(&shared.dir, call) {
+                Ok(()) => {
+                    refusals.remove(&key);
+                }
+                Err(error) => {
+                    if tries == 0 {
+                        tracing::error!(call = %call.id, %error, "the journal cannot be written; trying again");
+                    }
+                    let ended_for = refusals.entry(key).or_insert(0);
+                    *ended_for = if call.has_ended() { *ended_for + 1 } else { 1 };
+                    if *ended_for > LAST_TRIES {
+                        give_up(shared, call, &error);
+                    }
+                    refused = Some(error.to_string());
+                }
+            }
+            if call.sealed.load(Ordering::Acquire) {
+                refusals.remove(&key);
+                shared.schedule(call, true);
+            } else if turn.is_multiple_of(TAKES_EVERY) && call.committed() > 0 {
+                shared.schedule(call, false);
+            }
+        }
+        if refusals.is_empty() || refused.is_some() {
+            *lock(&shared.journal_error) = refused;
+        }
+        shared.journal_turn_done();
+        if shared.is_stopping() && (calls.is_empty() || shared.is_abandoned()) {
+            return;
+        }
+        shared.wait_for_turn(EVERY);
+    }
+}
+
+/// Brings what waits into the call's journal, which is made if it is not there yet.
+fn write(dir: &RecordingsDir, call: &LiveCall) -> Result<(), StoreError> {
+    let mut outgoing = lock(&call.outgoing);
+    let ended = if outgoing.is_empty() { call.drain(&mut outgoing) } else { false };
+    if outgoing.is_empty() {
+        return Ok(());
+    }
+    let mut journal = lock(&call.journal);
+    let writer = match &mut *journal {
+        Some(writer) => writer,
+        none => none.insert(create(dir, call)?),
+    };
+    writer.append(&outgoing)?;
+    call.committed.store(writer.committed(), Ordering::Release);
+    outgoing.clear();
+    if outgoing.capacity() > 1024 * 1024 {
+        *outgoing = Vec::new();
+    }
+    if ended || (call.has_ended() && call.drain_is_empty()) {
+        call.sealed.store(true, Ordering::Release);
+    }
+    Ok(())
+}
+
+/// Makes the journal under a number that no stream of the call ever had.
+fn create(dir: &RecordingsDir, call: &LiveCall) -> Result<JournalWriter, StoreError> {
+    let header = call.header.to_bytes();
+    loop {
+        let journal = dir.create_journal(&call.id, highest_number(dir, &call.id) + 1, &header)?;
+        // Another stream of this call may have written its summary and left its number in between.
+        if highest_number(dir, &call.id) < journal.number() {
+            return Ok(journal);
+        }
+        journal.remove()?;
+    }
+}
+
+/// The highest number of a stream that the call's summary knows.
+fn highest_number(dir: &RecordingsDir, call: &CallId) -> u32 {
+    let streams = CallFiles::read(dir, call).map(|files| files.details.streams).unwrap_or_default();
+    streams.iter().map(|stream| stream.number).max().unwrap_or(0)
+}
+
+/// The disk refused to the last: what could not be written is lost, and said to be.
+fn give_up(shared: &Shared, call: &Arc<LiveCall>, error: &StoreError) {
+    let has_journal = lock(&call.journal).is_some();
+    if has_journal {
+        // The rest of the call is lost; what the journal has is taken, as after a crash.
+        tracing::error!(call = %call.id, %error, "the end of the call could not be journalled and is lost");
+        lock(&call.outgoing).clear();
+        call.sealed.store(true, Ordering::Release);
+        return;
+    }
+    let reason = format!("nothing of it could be written: {error}");
+    tracing::error!(call = %call.id, %error, ended = %EndReason::Finished, "the call could not be recorded at all");
+    call.settle(Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
+    call.sealed.store(true, Ordering::Release);
+    shared.forget(call);
+}
+
+/// Brings to the disk, once a second, what was written.
+pub(crate) fn sync_journals(shared: &Shared) {
+    let mut synced = HashMap::new();
+    while !shared.wait_for_stop(SYNC_EVERY) {
+        let committed: HashMap<usize, u64> =
+            shared.live_calls().iter().map(|call| (Arc::as_ptr(call) as usize, call.committed())).collect();
+        if committed == synced {
+            shared.set_synced(Ok(()));
+            continue;
+        }
+        shared.begin_sync();
+        let result = if RecordingsDir::syncs_all() { shared.dir.sync() } else { sync_each(shared) };
+        if let Err(error) = &result {
+            tracing::error!(%error, "the journals could not be synced; a power loss now may lose more than two seconds");
+        }
+        shared.set_synced(result.map_err(|error| error.to_string()));
+        synced = committed;
+    }
+}
+
+fn sync_each(shared: &Shared) -> Result<(), StoreError> {
+    for call in shared.live_calls() {
+        if let Some(journal) = &mut *lock(&call.journal) {
+            journal.sync()?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! One stream while it is recorded and completed: what its owner, the journal's thread and the workers share.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use callrec_encode::{Settings, SpecError};
+use callrec_session::{Event, wire};
+use callrec_store::{CallId, JournalWriter};
+use callrec_summary::LocalTime;
+
+use crate::clock::Stopwatch;
+use crate::error::RecordError;
+use crate::header::{Header, kind};
+use crate::inbox::{Inbox, Taken};
+use crate::options::FormatChange;
+use crate::status::{CallFiles, CallState, CallStatus};
+use crate::take::Take;
+
+/// What the future of a call gives.
+pub(crate) type Outcome = Result<CallFiles, RecordError>;
+
+/// Locks whatever a panic elsewhere has left behind: each lock here guards values that are valid at every moment.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[derive(Debug)]
+pub(crate) struct LiveCall {
+    pub(crate) id: CallId,
+    pub(crate) header: Header,
+    pub(crate) clock: Stopwatch,
+    /// The settings in force, for the next change.
+    settings: Mutex<Settings>,
+    inbox: Mutex<Inbox>,
+    /// Bytes on their way into the journal; only the journal's thread has it for longer.
+    pub(crate) outgoing: Mutex<Vec<u8>>,
+    pub(crate) journal: Mutex<Option<JournalWriter>>,
+    /// How much of the journal may be read.
+    pub(crate) committed: AtomicU64,
+    /// The end is in the journal.
+    pub(crate) sealed: AtomicBool,
+    /// It waits for a worker, or has one.
+    pub(crate) scheduled: AtomicBool,
+    pub(crate) work: Mutex<Work>,
+    outcome: Mutex<Settled>,
+    changed: Condvar,
+}
+
+/// The take of a live call.
+#[derive(Default)]
+pub(crate) struct Work {
+    pub(crate) take: Option<Take>,
+    /// How often a take failed.
+    pub(crate) failures: u32,
+    /// How often of these it was the format's doing, and not the disk's.
+    pub(crate) bad_takes: u32,
+}
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Work").field("failures", &self.failures).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Settled {
+    outcome: Option<Outcome>,
+    wakers: Vec<Waker>,
+}
+
+impl LiveCall {
+    pub(crate) fn new(id: CallId, header: Header) -> Self {
+        Self {
+            id,
+            settings: Mutex::new(header.settings.clone()),
+            header,
+            clock: Stopwatch::start(),
+            inbox: Mutex::default(),
+            outgoing: Mutex::default(),
+            journal: Mutex::default(),
+            committed: AtomicU64::new(0),
+            sealed: AtomicBool::new(false),
+            scheduled: AtomicBool::new(false),
+            work: Mutex::default(),
+            outcome: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Takes an event for the journal; never waits for a disk.
+    pub(crate) fn push(&self, at_us: u64, event: &Event<'_>) -> Taken {
+        if !self.header.record_audio && matches!(event, Event::Audio { .. }) {
+            return Taken::Yes;
+        }
+        lock(&self.inbox).push(at_us, event)
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        lock(&self.inbox).has_ended()
+    }
+
+    /// Moves what waits into `outgoing`; tells whether the end is among it.
+    pub(crate) fn drain(&self, outgoing: &mut Vec<u8>) -> bool {
+        let mut inbox = lock(&self.inbox);
+        inbox.drain(outgoing);
+        inbox.has_ended()
+    }
+
+    /// Whether nothing waits for the journal's thread.
+    pub(crate) fn drain_is_empty(&self) -> bool {
+        lock(&self.inbox).is_empty()
+    }
+
+    /// Whether everything that was taken is in the journal.
+    pub(crate) fn is_drained(&self) -> bool {
+        lock(&self.inbox).is_empty() && lock(&self.outgoing).is_empty()
+    }
+
+    /// Changes the format of the whole recording.
+    pub(crate) fn set_format(&self, change: &FormatChange) -> Result<bool, SpecError> {
+        let mut settings = lock(&self.settings);
+        let changed = change.apply(&settings);
+        changed.resolve(self.header.start.caller_rate.max(self.header.start.assistant_rate))?;
+        // A value that serde made itself: it cannot fail.
+        let json = serde_json::to_vec(&changed).unwrap_or_default();
+        let taken = lock(&self.inbox).push_raw(self.clock.us(), kind::FORMAT_CHANGED, &json) != Taken::No;
+        if taken {
+            *settings = changed;
+        }
+        Ok(taken)
+    }
+
+    pub(crate) fn status(&self) -> CallStatus {
+        let state = if self.has_ended() { CallState::Finishing } else { CallState::Live };
+        CallStatus {
+            call: self.id.to_string(),
+            stream: self.header.start.stream.clone(),
+            state,
+            started_at: self.header.started_at,
+            format: Some(lock(&self.settings).format.to_string()),
+            duration_ms: None,
+        }
+    }
+
+    pub(crate) fn started_at(&self) -> LocalTime {
+        self.header.started_at
+    }
+
+    /// Tells everybody who waits what became of the recording.
+    pub(crate) fn settle(&self, outcome: Outcome) {
+        let wakers = {
+            let mut settled = lock(&self.outcome);
+            settled.outcome.get_or_insert(outcome);
+            std::mem::take(&mut settled.wakers)
+        };
+        self.changed.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    pub(crate) fn wait(&self) -> Outcome {
+        let mut settled = lock(&self.outcome);
+        loop {
+            if let Some(outcome) = &settled.outcome {
+                return outcome.clone();
+            }
+            settled = self.changed.wait(settled).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub(crate) fn wait_timeout(&self, patience: Duration) -> Option<Outcome> {
+        let settled = lock(&self.outcome);
+        let waiting = |settled: &mut Settled| settled.outcome.is_none();
+        let (settled, _) = self
+            .changed
+            .wait_timeout_while(settled, patience, waiting)
+            .unwrap_or_else(PoisonError::into_inner);
+        settled.outcome.clone()
+    }
+
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Outcome> {
+        let mut settled = lock(&self.outcome);
+        if let Some(outcome) = &settled.outcome {
+            return Poll::Ready(outcome.clone());
+        }
+        if !settled.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            settled.wakers.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// How much of a journal may be read now.
+    pub(crate) fn committed(&self) -> u64 {
+        self.committed.load(Ordering::Acquire)
+    }
+}
+
+const _: () = assert!(kind::FORMAT_CHANGED > wire::MAX_KIND);

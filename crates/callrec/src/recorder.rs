@@ -1,0 +1,350 @@
+//! The recorder: one for a directory, shared by all calls.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::thread::{Builder as ThreadBuilder, JoinHandle};
+use std::time::Duration;
+
+use callrec_encode::Settings;
+use callrec_session::{EndReason, Event, Speaker, StreamStart, Track};
+use callrec_store::{CallId, RecordingsDir};
+
+use crate::call::{Call, add_line};
+use crate::clock::{Stopwatch, local_now};
+use crate::error::{AddLineError, RecordError, SetFormatError};
+use crate::header::Header;
+use crate::journalling::{sync_journals, write_journals};
+use crate::live::{LiveCall, lock};
+use crate::options::{CallOptions, FormatChange};
+use crate::recovery::{self, Recovery};
+use crate::shared::Shared;
+use crate::status::{CallFiles, CallStatus, Health};
+use crate::workers;
+
+/// How many calls are recorded at once, unless the builder says otherwise.
+const MAX_CALLS: usize = 10_000;
+/// How many finished calls are listed.
+const MOST_LISTED: usize = 1_000;
+/// The sampling rate, in Hz, of a call that has not begun.
+const PHONE_LINE_HZ: u32 = 8_000;
+
+/// Records calls into a directory. Cheap to clone; all clones are one recorder.
+///
+/// It has threads of its own: one writes the journals of all live calls, one syncs them, some encode. When the last
+/// clone and the last [`Call`] are gone, it completes the recordings of the calls that have ended, and its threads end.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    handle: Arc<Handle>,
+}
+
+/// Keeps the threads alive.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// Sets a [`Recorder`] up.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Builder {
+    directory: PathBuf,
+    settings: Settings,
+    record_audio: bool,
+    max_calls: usize,
+    workers: usize,
+    recover_at_start: bool,
+}
+
+/// How far a change of format reaches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SetFormat {
+    /// The call has not begun; it will be recorded so.
+    Pending,
+    /// The call is live; the whole of it will be saved so.
+    Live,
+}
+
+impl Builder {
+    /// Format, bitrate, rate and channels of the files; MP3 at 128 kbit/s if this is not called.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Whether audio is recorded. If not, none is ever written, not even to a journal; transcript and summary are, and
+    /// say so.
+    pub fn record_audio(mut self, record: bool) -> Self {
+        self.record_audio = record;
+        self
+    }
+
+    /// How many streams may be live or unfinished at once.
+    pub fn max_calls(mut self, most: usize) -> Self {
+        self.max_calls = most;
+        self
+    }
+
+    /// How many threads encode. The default is the number of processors, 4 at most.
+    pub fn workers(mut self, threads: usize) -> Self {
+        self.workers = threads.max(1);
+        self
+    }
+
+    /// Whether journals of an earlier process are finished in the background, from the start on. They are if this is not
+    /// called; see [`Recorder::recover`].
+    pub fn recover_at_start(mut self, recover: bool) -> Self {
+        self.recover_at_start = recover;
+        self
+    }
+
+    /// Opens the directory, which is made if it is missing, and starts the threads.
+    ///
+    /// # Errors
+    /// The directory cannot be used, or the settings are impossible; both say what to do.
+    pub fn start(self) -> Result<Recorder, RecordError> {
+        self.settings.resolve(PHONE_LINE_HZ)?;
+        let dir = RecordingsDir::open(&self.directory)?;
+        dir.probe()?;
+        let shared = Arc::new(Shared::new(dir, self.settings, self.record_audio, self.max_calls));
+        let handle = Handle { shared, threads: Mutex::default() };
+        handle.spawn("callrec-journal", write_journals)?;
+        handle.spawn("callrec-sync", sync_journals)?;
+        for _ in 0..self.workers {
+            handle.spawn("callrec-worker", workers::work)?;
+        }
+        if self.recover_at_start {
+            // Before the thread runs, so that nobody finds the recorder at rest in between.
+            handle.shared.recovering.store(true, Ordering::Release);
+            handle.spawn("callrec-recovery", |shared| {
+                if let Err(error) = recovery::recover(shared) {
+                    tracing::error!(%error, "recovery failed; it is tried again at the next start");
+                }
+            })?;
+        }
+        Ok(Recorder { handle: Arc::new(handle) })
+    }
+}
+
+impl Recorder {
+    /// Sets up a recorder that saves into this directory.
+    pub fn builder(directory: impl Into<PathBuf>) -> Builder {
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        Builder {
+            directory: directory.into(),
+            settings: Settings::default(),
+            record_audio: true,
+            max_calls: MAX_CALLS,
+            workers: processors.clamp(1, 4),
+            recover_at_start: true,
+        }
+    }
+
+    /// Begins to record a stream of a call. Does not wait for the disk: a journal that cannot be written shows in
+    /// [`health`](Self::health), the log and the summary, and is tried again as long as the call lasts.
+    ///
+    /// # Errors
+    /// The call's name or a rate is unusable, the settings are impossible, there are too many calls, or the recorder closes.
+    pub fn start_call(&self, options: CallOptions) -> Result<Call, RecordError> {
+        let shared = &self.handle.shared;
+        let id = CallId::new(&options.call)?;
+        for (track, hz) in [(Track::Caller, options.caller_rate), (Track::Assistant, options.assistant_rate)]
+        {
+            if !(1_000..=192_000).contains(&hz) {
+                return Err(RecordError::BadRate { track, hz });
+            }
+        }
+        let mut start = StreamStart::new(
+            options.call.clone(),
+            options.stream.unwrap_or_else(|| options.call.clone()),
+            options.topology,
+        );
+        (start.caller_rate, start.assistant_rate) = (options.caller_rate, options.assistant_rate);
+        let source_hz = start.caller_rate.max(start.assistant_rate);
+        let mut settings = options.settings.unwrap_or_else(|| shared.settings.clone());
+        settings.resolve(source_hz)?;
+        if let Some(change) = lock(&shared.pending).get(&id) {
+            let chosen = change.apply(&settings);
+            match chosen.resolve(source_hz) {
+                Ok(_) => settings = chosen,
+                Err(error) => {
+                    tracing::warn!(call = %id, %error, "the format that was set for this call is not possible");
+                }
+            }
+        }
+        let header = Header { start, started_at: local_now(), settings, record_audio: shared.record_audio };
+        let live = Arc::new(LiveCall::new(id, header));
+        live.push(0, &Event::Started(std::borrow::Cow::Borrowed(&live.header.start)));
+        shared.add(&live)?;
+        shared.wake_journal();
+        Ok(Call::new(Arc::clone(&self.handle), live))
+    }
+
+    /// Chooses the format of a call's recording: the whole of it, from the first second, however late this comes. For a
+    /// call that has not begun it is remembered for an hour. May read the disk.
+    ///
+    /// # Errors
+    /// See [`SetFormatError`].
+    pub fn set_format(&self, call: &str, change: &FormatChange) -> Result<SetFormat, SetFormatError> {
+        let shared = &self.handle.shared;
+        let id = CallId::new(call)?;
+        let streams = shared.streams(&id);
+        if streams.is_empty() {
+            if CallFiles::read(&shared.dir, &id).is_some() {
+                return Err(SetFormatError::TooLate);
+            }
+            change.apply(&shared.settings).resolve(PHONE_LINE_HZ)?;
+            lock(&shared.pending).put(&id, change)?;
+            // It may have begun in between.
+            if shared.streams(&id).is_empty() {
+                return Ok(SetFormat::Pending);
+            }
+        }
+        let mut reached = false;
+        for stream in shared.streams(&id) {
+            reached |= stream.set_format(change)?;
+        }
+        if !reached {
+            return Err(SetFormatError::TooLate);
+        }
+        // A later stream of the same call has it too, if there is room to remember.
+        let _ = lock(&shared.pending).put(&id, change);
+        Ok(SetFormat::Live)
+    }
+
+    /// Adds a line to a live call's transcript, for those who have the call's name but not its [`Call`]. May read the disk.
+    ///
+    /// # Errors
+    /// See [`AddLineError`].
+    pub fn add_line(
+        &self,
+        call: &str,
+        speaker: Speaker,
+        text: &str,
+        at_ms: Option<u64>,
+    ) -> Result<(), AddLineError> {
+        let Ok(id) = CallId::new(call) else { return Err(AddLineError::NoSuchCall) };
+        let added = add_line(&self.handle.shared.streams(&id), speaker, text, at_ms);
+        match added {
+            Err(AddLineError::NoSuchCall) if self.files(call).is_some() => Err(AddLineError::Ended),
+            added => added,
+        }
+    }
+
+    /// The live streams, and the finished calls, the latest first; 1,000 of them at most. Reads the disk.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallStatus> {
+        let shared = &self.handle.shared;
+        let mut live = shared.live_calls();
+        live.sort_by_key(|call| std::cmp::Reverse(call.started_at()));
+        let mut calls: Vec<CallStatus> = live.iter().map(|call| call.status()).collect();
+        let finished = shared.dir.calls().unwrap_or_default();
+        calls.extend(
+            finished
+                .iter()
+                .filter(|finished| shared.streams(&finished.call).is_empty())
+                .take(MOST_LISTED)
+                .filter_map(|finished| CallFiles::read(&shared.dir, &finished.call))
+                .map(|files| files.status()),
+        );
+        calls
+    }
+
+    /// One call: its latest live stream, or what its summary says. Reads the disk.
+    #[must_use]
+    pub fn call(&self, call: &str) -> Option<CallStatus> {
+        let id = CallId::new(call).ok()?;
+        match self.handle.shared.streams(&id).last() {
+            Some(live) => Some(live.status()),
+            None => self.files(call).map(|files| files.status()),
+        }
+    }
+
+    /// The files of a call of which at least one stream is finished. Reads the disk.
+    #[must_use]
+    pub fn files(&self, call: &str) -> Option<CallFiles> {
+        let id = CallId::new(call).ok()?;
+        workers::files(&self.handle.shared, &id)
+    }
+
+    /// Finishes the journals that a process left which is gone: killed, or out of power. Blocks until it is done.
+    /// Journals of living processes are left to them.
+    ///
+    /// # Errors
+    /// The directory cannot be listed.
+    pub fn recover(&self) -> Result<Recovery, RecordError> {
+        Ok(recovery::recover(&self.handle.shared)?)
+    }
+
+    /// How the recorder is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.handle.shared.health()
+    }
+
+    /// Takes no new calls, ends the live ones, and waits for their files as long as `patience`. Returns how many
+    /// recordings are not finished; the next start finishes them from their journals.
+    pub fn shutdown(&self, patience: Duration) -> usize {
+        let shared = &self.handle.shared;
+        shared.close();
+        let clock = Stopwatch::start();
+        let calls = shared.live_calls();
+        for call in &calls {
+            call.push(call.clock.us(), &Event::Ended { reason: EndReason::Shutdown });
+        }
+        shared.wake_journal();
+        let in_time = |call: &&Arc<LiveCall>| {
+            let outcome = call.wait_timeout(patience.saturating_sub(clock.elapsed()));
+            outcome.is_some_and(|outcome| outcome.is_ok())
+        };
+        let left: Vec<_> = calls.iter().filter(|call| !in_time(call)).collect();
+        if !left.is_empty() {
+            shared.abandon();
+        }
+        for call in &left {
+            let reason =
+                "the recorder was shut down first; the next start finishes it from its journal".to_owned();
+            call.settle(Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
+        }
+        left.len()
+    }
+}
+
+impl Handle {
+    fn spawn(&self, name: &str, run: fn(&Shared)) -> Result<(), RecordError> {
+        let shared = Arc::clone(&self.shared);
+        let thread = ThreadBuilder::new().name(name.to_owned()).spawn(move || run(&shared));
+        let thread = thread.map_err(|cause| callrec_store::StoreError::Io {
+            doing: "start a thread for",
+            path: self.shared.dir.path().to_owned(),
+            cause,
+        })?;
+        lock(&self.threads).push(thread);
+        Ok(())
+    }
+
+    pub(crate) fn wake_journal(&self) {
+        self.shared.wake_journal();
+    }
+
+    pub(crate) fn flush(&self, live: &LiveCall) -> bool {
+        for _ in 0..2 {
+            if live.is_drained() {
+                return true;
+            }
+            self.shared.journal_turn();
+        }
+        live.is_drained() || lock(&self.shared.journal_error).is_none()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.stop();
+        for thread in lock(&self.threads).drain(..) {
+            // A thread that panicked has nothing more to do.
+            let _ = thread.join();
+        }
+    }
+}

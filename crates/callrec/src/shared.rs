@@ -1,0 +1,251 @@
+//! What the recorder, its threads and its calls have in common.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use callrec_encode::Settings;
+use callrec_store::{CallId, RecordingsDir};
+
+use crate::clock::Stopwatch;
+use crate::error::RecordError;
+use crate::live::{LiveCall, lock};
+use crate::pending::PendingFormats;
+use crate::status::Health;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) dir: RecordingsDir,
+    pub(crate) settings: Settings,
+    pub(crate) record_audio: bool,
+    pub(crate) max_calls: usize,
+    pub(crate) pending: Mutex<PendingFormats>,
+    pub(crate) journal_error: Mutex<Option<String>>,
+    pub(crate) recovering: AtomicBool,
+    calls: Mutex<HashMap<CallId, Vec<Arc<LiveCall>>>>,
+    count: AtomicUsize,
+    closing: AtomicBool,
+    stopping: AtomicBool,
+    abandoned: AtomicBool,
+    /// Counts the turns of the journal's thread.
+    turns: Mutex<Turns>,
+    turn: Condvar,
+    queue: Mutex<Queue>,
+    queued: Condvar,
+    sync: Mutex<Sync>,
+}
+
+#[derive(Debug, Default)]
+struct Turns {
+    wanted: bool,
+    done: u64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// Calls that have ended; somebody waits for them.
+    urgent: VecDeque<Arc<LiveCall>>,
+    /// Live calls, to be brought up to date.
+    normal: VecDeque<Arc<LiveCall>>,
+}
+
+#[derive(Debug)]
+struct Sync {
+    /// Since when something waits to be synced.
+    since: Option<Stopwatch>,
+    error: Option<String>,
+}
+
+impl Shared {
+    pub(crate) fn new(dir: RecordingsDir, settings: Settings, record_audio: bool, max_calls: usize) -> Self {
+        Self {
+            dir,
+            settings,
+            record_audio,
+            max_calls,
+            pending: Mutex::default(),
+            journal_error: Mutex::default(),
+            recovering: AtomicBool::new(false),
+            calls: Mutex::default(),
+            count: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
+            turns: Mutex::default(),
+            turn: Condvar::new(),
+            queue: Mutex::default(),
+            queued: Condvar::new(),
+            sync: Mutex::new(Sync { since: None, error: None }),
+        }
+    }
+
+    /// Adds a call, unless there are too many or the recorder closes.
+    pub(crate) fn add(&self, call: &Arc<LiveCall>) -> Result<(), RecordError> {
+        let mut calls = lock(&self.calls);
+        if self.closing.load(Ordering::Acquire) {
+            return Err(RecordError::Closing);
+        }
+        if self.count.load(Ordering::Acquire) >= self.max_calls {
+            return Err(RecordError::TooManyCalls { most: self.max_calls });
+        }
+        self.count.fetch_add(1, Ordering::AcqRel);
+        calls.entry(call.id.clone()).or_default().push(Arc::clone(call));
+        Ok(())
+    }
+
+    /// Frees a call.
+    pub(crate) fn forget(&self, call: &Arc<LiveCall>) {
+        let mut calls = lock(&self.calls);
+        let Some(streams) = calls.get_mut(&call.id) else { return };
+        let before = streams.len();
+        streams.retain(|stream| !Arc::ptr_eq(stream, call));
+        self.count.fetch_sub(before - streams.len(), Ordering::AcqRel);
+        if streams.is_empty() {
+            calls.remove(&call.id);
+        }
+    }
+
+    pub(crate) fn live_calls(&self) -> Vec<Arc<LiveCall>> {
+        lock(&self.calls).values().flatten().cloned().collect()
+    }
+
+    /// The streams of a call, in the order in which they began.
+    pub(crate) fn streams(&self, call: &CallId) -> Vec<Arc<LiveCall>> {
+        lock(&self.calls).get(call).cloned().unwrap_or_default()
+    }
+
+    /// No call is added from here on.
+    pub(crate) fn close(&self) {
+        let _calls = lock(&self.calls);
+        self.closing.store(true, Ordering::Release);
+    }
+
+    /// The threads end when nothing is left to do.
+    pub(crate) fn stop(&self) {
+        self.close();
+        self.stopping.store(true, Ordering::Release);
+        self.wake_journal();
+        let _queue = lock(&self.queue);
+        self.queued.notify_all();
+    }
+
+    /// What is not finished is left in its journal: the threads end as soon as they are told to.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Has the journals written now.
+    pub(crate) fn wake_journal(&self) {
+        lock(&self.turns).wanted = true;
+        self.turn.notify_all();
+    }
+
+    pub(crate) fn wait_for_turn(&self, patience: Duration) {
+        let turns = lock(&self.turns);
+        let idle = lock(&self.calls).is_empty();
+        // With no call there is nothing to write until one begins, which wakes us.
+        let patience = if idle { Duration::from_secs(3600) } else { patience };
+        let (mut turns, _) = self
+            .turn
+            .wait_timeout_while(turns, patience, |turns| !turns.wanted && !self.is_stopping())
+            .unwrap_or_else(PoisonError::into_inner);
+        turns.wanted = false;
+        if self.is_stopping() {
+            drop(turns);
+            // Its calls are being sealed or completed: look again soon, but do not spin.
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    pub(crate) fn journal_turn_done(&self) {
+        lock(&self.turns).done += 1;
+        self.turn.notify_all();
+    }
+
+    /// Waits until the journal's thread has gone round once more.
+    pub(crate) fn journal_turn(&self) {
+        let mut turns = lock(&self.turns);
+        // The turn that is under way may have passed by already.
+        let until = turns.done + 2;
+        while turns.done < until {
+            turns.wanted = true;
+            self.turn.notify_all();
+            let waited = self.turn.wait_timeout(turns, Duration::from_millis(100));
+            turns = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Waits for a moment, or until the threads are to end; tells which.
+    pub(crate) fn wait_for_stop(&self, patience: Duration) -> bool {
+        let queue = lock(&self.queue);
+        drop(self.queued.wait_timeout_while(queue, patience, |_| !self.is_stopping()));
+        self.is_stopping()
+    }
+
+    /// Has a worker bring the call's take up to date.
+    pub(crate) fn schedule(&self, call: &Arc<LiveCall>, urgent: bool) {
+        if call.scheduled.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let mut queue = lock(&self.queue);
+        let line = if urgent { &mut queue.urgent } else { &mut queue.normal };
+        line.push_back(Arc::clone(call));
+        // All: those who wait for the end wait here too.
+        self.queued.notify_all();
+    }
+
+    /// The next call to work on; none when the recorder is gone and nothing is left.
+    pub(crate) fn next_work(&self) -> Option<Arc<LiveCall>> {
+        let mut queue = lock(&self.queue);
+        loop {
+            if self.is_stopping() && self.is_abandoned() {
+                return None;
+            }
+            if let Some(call) = queue.urgent.pop_front().or_else(|| queue.normal.pop_front()) {
+                return Some(call);
+            }
+            if self.is_stopping() && self.count.load(Ordering::Acquire) == 0 {
+                return None;
+            }
+            let waited = self.queued.wait_timeout(queue, Duration::from_millis(200));
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    pub(crate) fn begin_sync(&self) {
+        lock(&self.sync).since.get_or_insert_with(Stopwatch::start);
+    }
+
+    pub(crate) fn set_synced(&self, result: Result<(), String>) {
+        let mut sync = lock(&self.sync);
+        match result {
+            Ok(()) => sync.since = None,
+            // What a failed sync covered is never trusted again, whatever later ones say.
+            Err(error) => sync.error = Some(error),
+        }
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let calls = self.live_calls();
+        let finishing = calls.iter().filter(|call| call.has_ended()).count();
+        let sync = lock(&self.sync);
+        let behind = sync.since.map_or(Duration::ZERO, |since| since.elapsed());
+        Health {
+            live: calls.len() - finishing,
+            finishing,
+            journal_error: lock(&self.journal_error).clone(),
+            sync_error: sync.error.clone(),
+            sync_behind_ms: u64::try_from(behind.as_millis()).unwrap_or(u64::MAX),
+            recovering: self.recovering.load(Ordering::Acquire),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What can be asked about calls: their state, and their files.
+
+use std::path::PathBuf;
+
+use callrec_store::{CallId, RecordingsDir};
+use callrec_summary::{AudioOutcome, CallSummary, LocalTime, parse_json};
+use serde::Serialize;
+
+use crate::finish::file_name;
+
+/// How far a call is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallState {
+    /// It is being recorded.
+    Live,
+    /// It has ended, and its recording is being completed.
+    Finishing,
+    /// Its files are there.
+    Finished,
+}
+
+/// A call, or one of its streams while it is live.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[non_exhaustive]
+pub struct CallStatus {
+    /// Its name at the provider (Twilio: the call SID).
+    pub call: String,
+    /// The media connection; of a finished call the last one.
+    pub stream: String,
+    /// How far it is.
+    pub state: CallState,
+    /// When the stream began.
+    pub started_at: LocalTime,
+    /// The format of the recording; of a finished call none, if there is no audio.
+    pub format: Option<String>,
+    /// How long it lasted, in milliseconds; none while it is live.
+    pub duration_ms: Option<u64>,
+}
+
+/// The files of a call, and what its summary says.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct CallFiles {
+    /// The recording, of several streams the first that has one; none if there is no audio.
+    pub audio: Option<PathBuf>,
+    /// Every recording of the call, by stream.
+    pub recordings: Vec<PathBuf>,
+    /// The transcript.
+    pub transcript: PathBuf,
+    /// The summary for people.
+    pub summary: PathBuf,
+    /// The summary for programs.
+    pub summary_json: PathBuf,
+    /// What the summary says.
+    pub details: CallSummary,
+}
+
+impl CallFiles {
+    pub(crate) fn of(dir: &RecordingsDir, call: &CallId, details: CallSummary) -> Self {
+        let recordings: Vec<PathBuf> = details
+            .streams
+            .iter()
+            .filter_map(|stream| stream.audio.file())
+            // The name alone: a summary may be older than the place that the directory has now.
+            .map(|file| dir.path().join(file_name(file.file_name.as_ref())))
+            .collect();
+        Self {
+            audio: recordings.first().cloned(),
+            recordings,
+            transcript: dir.transcript_path(call),
+            summary: dir.summary_path(call),
+            summary_json: dir.summary_json_path(call),
+            details,
+        }
+    }
+
+    /// The files of a finished call; none if it has no readable summary.
+    pub(crate) fn read(dir: &RecordingsDir, call: &CallId) -> Option<Self> {
+        let name = file_name(&dir.summary_json_path(call));
+        let bytes = dir.read_file(&name).ok()??;
+        Some(Self::of(dir, call, parse_json(&bytes).ok()?))
+    }
+
+    pub(crate) fn status(&self) -> CallStatus {
+        let last = self.details.streams.last();
+        let file = self.details.streams.iter().rev().find_map(|stream| stream.audio.file());
+        CallStatus {
+            call: self.details.call.clone(),
+            stream: last.map(|stream| stream.stream.clone()).unwrap_or_default(),
+            state: CallState::Finished,
+            started_at: self
+                .details
+                .streams
+                .first()
+                .map_or(self.details.completed_at, |stream| stream.started_at),
+            format: file.map(|file| file.format.clone()),
+            duration_ms: Some(self.details.streams.iter().map(|stream| stream.duration_ms).sum()),
+        }
+    }
+
+    /// Whether a stream's audio waits in its journal, because it could not be saved.
+    #[must_use]
+    pub fn is_saved(&self) -> bool {
+        !self.details.streams.iter().any(|stream| matches!(stream.audio, AudioOutcome::NotSaved { .. }))
+    }
+}
+
+/// How the recorder is.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct Health {
+    /// Streams being recorded.
+    pub live: usize,
+    /// Streams that have ended and are being completed.
+    pub finishing: usize,
+    /// Why the journals cannot be written, if they cannot.
+    pub journal_error: Option<String>,
+    /// Why what is written cannot be synced to the disk, if it cannot.
+    pub sync_error: Option<String>,
+    /// How old the oldest byte is that is written and not synced, in milliseconds.
+    pub sync_behind_ms: u64,
+    /// Whether the journals of an earlier process are being finished.
+    pub recovering: bool,
+}

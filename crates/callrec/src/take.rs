@@ -1,0 +1,334 @@
+//! A take: one reading of a journal through timeline, mixdown and encoder into one audio file.
+//!
+//! It depends on the journal's bytes alone. Live, after a change of format and after a crash it is the same code; what
+//! differs is where the journal ends.
+
+use callrec_encode::readback::{ReadBack, ReadBackError, check_file};
+use callrec_encode::{EncodeError, Encoder, Format, Settings, Spec, SpecError};
+use callrec_session::{
+    Completeness, DropKind, EndReason, Event, Line, Timeline, TimelineLimits, Track, Transcript,
+    TranscriptLimits, wire,
+};
+use callrec_store::{CallId, JournalReader, Partial, RecordingsDir, StoreError};
+
+use crate::header::{Header, kind};
+use crate::mixdown::Mixdown;
+
+/// What a take is of and for.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) dir: RecordingsDir,
+    pub(crate) call: CallId,
+    pub(crate) number: u32,
+    pub(crate) header: Header,
+}
+
+/// Why a take failed; its partial file is gone, the journal is untouched.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TakeError {
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Spec(#[from] SpecError),
+    #[error("{0}")]
+    Encode(#[from] EncodeError),
+    #[error("{0}")]
+    Resample(#[from] callrec_audio::resample::ResampleError),
+    #[error("what was written cannot be read back: {0}")]
+    ReadBack(#[from] ReadBackError),
+    #[error("the encoder failed unexpectedly")]
+    Panic,
+}
+
+impl TakeError {
+    /// Whether another format might do what this one could not.
+    pub(crate) fn is_of_the_format(&self) -> bool {
+        !matches!(self, Self::Store(_))
+    }
+}
+
+/// How far a slice of work came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// There is more to read below the limit.
+    More,
+    /// Everything below the limit was read.
+    CaughtUp,
+    /// The stream's end was read.
+    Ended,
+}
+
+/// A finished take, not published yet.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) ended: EndReason,
+    pub(crate) duration_ms: u64,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) completeness: Completeness,
+    /// None if nobody sent any audio.
+    pub(crate) audio: Option<TakenAudio>,
+}
+
+/// The file of a finished take, read back and found whole.
+#[derive(Debug)]
+pub(crate) struct TakenAudio {
+    pub(crate) partial: Partial,
+    pub(crate) spec: Spec,
+    pub(crate) frames: u64,
+    /// The format that was asked for, if another one had to be used.
+    pub(crate) requested: Option<Format>,
+}
+
+pub(crate) struct Take {
+    subject: Subject,
+    reader: JournalReader,
+    settings: Settings,
+    /// Used in place of the format that was asked for.
+    fallback: Option<Format>,
+    /// Changes of format up to this one are known already; the file has the settings of the last.
+    known_changes: usize,
+    /// Nothing is encoded: only words and times are wanted.
+    words_only: bool,
+    pass: Pass,
+}
+
+/// What is made anew when a take starts over.
+struct Pass {
+    timeline: Timeline,
+    transcript: Transcript,
+    changes: usize,
+    last_us: u64,
+    ended: Option<EndReason>,
+    unreadable: u64,
+    output: Option<Output>,
+}
+
+struct Output {
+    spec: Spec,
+    mixdown: Mixdown,
+    encoder: Box<dyn Encoder>,
+    readback: ReadBack,
+    partial: Partial,
+    written: Vec<u8>,
+    frames: u64,
+}
+
+impl Pass {
+    fn new() -> Self {
+        Self {
+            timeline: Timeline::new(TimelineLimits::default()),
+            transcript: Transcript::new(TranscriptLimits::default()),
+            changes: 0,
+            last_us: 0,
+            ended: None,
+            unreadable: 0,
+            output: None,
+        }
+    }
+}
+
+impl Take {
+    /// A take from the journal's beginning; in `fallback`, if that is given, instead of what was asked for.
+    pub(crate) fn new(subject: Subject, reader: JournalReader, fallback: Option<Format>) -> Self {
+        let settings = subject.header.settings.clone();
+        Self { subject, reader, settings, fallback, known_changes: 0, words_only: false, pass: Pass::new() }
+    }
+
+    /// A take that writes no file.
+    pub(crate) fn words_only(subject: Subject, reader: JournalReader) -> Self {
+        Self { words_only: true, ..Self::new(subject, reader, None) }
+    }
+
+    /// Looks through a whole journal for the last change of format, so that it need be encoded only once.
+    pub(crate) fn skip_to_last_format(&mut self) -> Result<(), StoreError> {
+        while let Some(record) = self.reader.next(u64::MAX)? {
+            if record.kind == kind::FORMAT_CHANGED
+                && let Ok(settings) = serde_json::from_slice(record.payload)
+            {
+                self.known_changes += 1;
+                self.settings = settings;
+            }
+        }
+        self.reader.rewind();
+        Ok(())
+    }
+
+    fn start_over(&mut self) {
+        self.reader.rewind();
+        self.pass = Pass::new();
+    }
+
+    /// Reads on to `committed`, at most `records` records.
+    pub(crate) fn advance(&mut self, committed: u64, records: usize) -> Result<Progress, TakeError> {
+        for _ in 0..records {
+            if self.pass.ended.is_some() {
+                return Ok(Progress::Ended);
+            }
+            let Some(record) = self.reader.next(committed)? else { return Ok(Progress::CaughtUp) };
+            self.pass.last_us = record.at_us;
+            if record.kind == kind::FORMAT_CHANGED {
+                let Ok(settings) = serde_json::from_slice(record.payload) else {
+                    self.pass.unreadable += 1;
+                    continue;
+                };
+                self.pass.changes += 1;
+                if self.pass.changes > self.known_changes {
+                    self.known_changes = self.pass.changes;
+                    self.settings = settings;
+                    self.start_over();
+                }
+                continue;
+            }
+            let Ok(event) = wire::decode(record.kind, record.payload) else {
+                self.pass.unreadable += 1;
+                continue;
+            };
+            self.pass.handle(record.at_us, &event);
+            match self.encode() {
+                Err(TakeError::Encode(EncodeError::TooLong { .. })) if self.fall_back_from_too_long() => {}
+                result => result?,
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    /// Encodes what the timeline gives out.
+    fn encode(&mut self) -> Result<(), TakeError> {
+        let Pass { timeline, output, .. } = &mut self.pass;
+        while let Some(stretch) = timeline.poll_output() {
+            if self.words_only {
+                continue;
+            }
+            let output = match &mut *output {
+                Some(output) => output,
+                none => none.insert(Output::new(&self.subject, &self.settings, self.fallback)?),
+            };
+            output.add(stretch.track, stretch.samples)?;
+        }
+        Ok(())
+    }
+
+    /// The file is full: starts over in a format that has room.
+    fn fall_back_from_too_long(&mut self) -> bool {
+        if self.fallback.is_some() {
+            return false;
+        }
+        let full = self.settings.format;
+        let roomy = [Format::Flac, Format::Ogg, Format::Mp3];
+        let Some(format) = roomy.into_iter().find(|format| format.is_compiled() && *format != full) else {
+            return false;
+        };
+        tracing::warn!(call = %self.subject.call, %full, instead = %format, "the recording is too long for its format");
+        self.fallback = Some(format);
+        self.start_over();
+        true
+    }
+
+    /// Completes a take that has read all there is.
+    pub(crate) fn finish(mut self) -> Result<Taken, TakeError> {
+        let audio = loop {
+            match self.complete() {
+                Err(TakeError::Encode(EncodeError::TooLong { .. })) if self.fall_back_from_too_long() => {
+                    while self.advance(u64::MAX, usize::MAX)? == Progress::More {}
+                }
+                completed => break completed?,
+            }
+        };
+        let Pass { timeline, transcript, last_us, ended, unreadable, .. } = self.pass;
+        let mut completeness = timeline.completeness();
+        completeness.count_dropped(DropKind::TranscriptLine, transcript.dropped());
+        completeness.unreadable_records = unreadable;
+        completeness.torn_bytes = self.reader.torn();
+        let duration_ms = match &audio {
+            Some(audio) => audio.frames * 1000 / u64::from(audio.spec.rate.max(1)),
+            None => timeline.stream_clock_ms(last_us),
+        };
+        Ok(Taken {
+            ended: ended.unwrap_or(EndReason::Interrupted),
+            duration_ms,
+            lines: transcript.into_lines(),
+            completeness,
+            audio,
+        })
+    }
+
+    /// Ends the stream, if its journal does not, and the file.
+    fn complete(&mut self) -> Result<Option<TakenAudio>, TakeError> {
+        if self.pass.ended.is_none() {
+            let event = Event::Ended { reason: EndReason::Interrupted };
+            self.pass.handle(self.pass.last_us, &event);
+            self.encode()?;
+        }
+        let asked = self.settings.format;
+        let requested = self.fallback.map(|_| asked).filter(|asked| Some(*asked) != self.fallback);
+        self.pass.output.take().map(|output| output.finish(requested)).transpose()
+    }
+}
+
+impl Pass {
+    fn handle(&mut self, at_us: u64, event: &Event<'_>) {
+        self.timeline.handle_event(at_us, event);
+        if let Some(cut) = self.timeline.poll_cut() {
+            self.transcript.handle_cut(cut);
+        }
+        self.transcript.handle_event(self.timeline.stream_clock_ms(at_us), event);
+        if let Event::Ended { reason } = event {
+            self.ended = Some(*reason);
+        }
+    }
+}
+
+impl Output {
+    fn new(subject: &Subject, settings: &Settings, fallback: Option<Format>) -> Result<Self, TakeError> {
+        let Subject { dir, call, number, header } = subject;
+        let settings = match fallback {
+            // What is left to try must not stumble over a rate that was meant for another format.
+            Some(format) => settings.clone().with_format(format).with_rate(callrec_encode::RateSetting::Auto),
+            None => settings.clone(),
+        };
+        let spec = header.spec(&settings, call, *number)?;
+        Ok(Self {
+            mixdown: Mixdown::new(&header.start, &spec)?,
+            encoder: spec.encoder()?,
+            readback: ReadBack::new(&spec),
+            partial: dir.create_partial(call, *number, spec.format.extension())?,
+            written: Vec::new(),
+            frames: 0,
+            spec,
+        })
+    }
+
+    fn add(&mut self, track: Track, samples: &[i16]) -> Result<(), TakeError> {
+        self.mixdown.add(track, samples);
+        self.encode(false)
+    }
+
+    fn encode(&mut self, last: bool) -> Result<(), TakeError> {
+        let pcm = if last { self.mixdown.finish() } else { self.mixdown.take() };
+        if pcm.is_empty() {
+            return Ok(());
+        }
+        self.written.clear();
+        self.encoder.encode(pcm, &mut self.written)?;
+        self.readback.encoded(pcm);
+        self.frames += (pcm.len() / usize::from(self.spec.channels)) as u64;
+        self.readback.written(&self.written)?;
+        self.partial.write(&self.written)?;
+        Ok(())
+    }
+
+    fn finish(mut self, requested: Option<Format>) -> Result<TakenAudio, TakeError> {
+        self.encode(true)?;
+        self.written.clear();
+        let patch = self.encoder.finish(&mut self.written)?;
+        self.readback.written(&self.written)?;
+        self.readback.finish()?;
+        self.partial.write(&self.written)?;
+        if let Some(patch) = patch {
+            self.partial.patch(patch.offset, &patch.bytes)?;
+        }
+        self.partial.sync()?;
+        check_file(self.partial.reopen()?, &self.spec, self.frames)?;
+        Ok(TakenAudio { partial: self.partial, spec: self.spec, frames: self.frames, requested })
+    }
+}

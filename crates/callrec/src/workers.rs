@@ -1,0 +1,207 @@
+//! The threads that encode: live calls in slices, ended ones first.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use callrec_encode::Format;
+use callrec_store::{JournalReader, JournalWriter, StoreError};
+
+use crate::error::RecordError;
+use crate::finish::{Source, finish, note_not_saved};
+use crate::live::{LiveCall, Outcome, Work, lock};
+use crate::shared::Shared;
+use crate::status::CallFiles;
+use crate::take::{Progress, Subject, Take, TakeError, Taken};
+
+/// Records read before another call has its turn: about 20 s of a call with both tracks.
+const SLICE: usize = 2_000;
+/// Takes in the format that was asked for, before WAV is tried.
+const TRIES: u32 = 2;
+/// Takes altogether, before the recording is left in its journal.
+const MOST_FAILURES: u32 = 4;
+/// Between two tries, for a disk that has hiccups.
+const BREATH: Duration = Duration::from_millis(250);
+
+/// Works until the recorder is gone and nothing is left.
+pub(crate) fn work(shared: &Shared) {
+    while let Some(call) = shared.next_work() {
+        // Whether the journal has its end is read first: what is sealed meanwhile is scheduled below.
+        let sealed = call.sealed.load(Ordering::Acquire);
+        let more = if sealed { complete_slice(shared, &call) } else { live_slice(shared, &call) };
+        call.scheduled.store(false, Ordering::Release);
+        if more || (!sealed && call.sealed.load(Ordering::Acquire)) {
+            shared.schedule(&call, call.sealed.load(Ordering::Acquire));
+        }
+    }
+}
+
+/// Brings the take of a live call up to date; tells whether there is more to do at once.
+fn live_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
+    let mut work = lock(&call.work);
+    if work.failures > 0 {
+        // It is taken again when the call has ended, all at once.
+        return false;
+    }
+    match slice(shared, call, &mut work) {
+        Ok(progress) => progress == Progress::More,
+        Err(error) => {
+            failed(&mut work, call, &error);
+            false
+        }
+    }
+}
+
+/// Completes the take of an ended call; tells whether there is more to do.
+fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
+    let mut work = lock(&call.work);
+    let outcome = match slice(shared, call, &mut work) {
+        Ok(Progress::More) => return true,
+        Ok(Progress::CaughtUp | Progress::Ended) => finish_take(shared, call, &mut work),
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(outcome) => {
+            done(shared, call, outcome);
+            false
+        }
+        Err(error) => {
+            failed(&mut work, call, &error);
+            if work.failures < MOST_FAILURES {
+                std::thread::sleep(BREATH);
+                return true;
+            }
+            let journal = lock(&call.journal).take();
+            if let (Some(journal), Some(subject)) = (&journal, subject_of(shared, call, journal.as_ref())) {
+                note_words(&subject, journal.reader(), false, &error);
+            }
+            let reason = format!("{error}; its audio is in the journal, and the next start tries again");
+            done(shared, call, Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
+            false
+        }
+    }
+}
+
+/// Writes what was said into a summary, though no recording can be made.
+pub(crate) fn note_words(
+    subject: &Subject,
+    reader: Result<JournalReader, StoreError>,
+    recovered: bool,
+    error: &TakeError,
+) {
+    let words = reader.map_err(TakeError::from).and_then(|reader| {
+        guarded(|| {
+            let mut take = Take::words_only(subject.clone(), reader);
+            while take.advance(u64::MAX, SLICE)? == Progress::More {}
+            take.finish()
+        })
+    });
+    match words {
+        Ok(taken) => note_not_saved(subject, taken, recovered, error),
+        Err(error) => tracing::error!(call = %subject.call, %error, "the journal could not be read"),
+    }
+}
+
+fn done(shared: &Shared, call: &Arc<LiveCall>, outcome: Outcome) {
+    if let Err(error) = &outcome {
+        tracing::error!(call = %call.id, %error, "a recording is not finished");
+    }
+    shared.forget(call);
+    call.settle(outcome);
+}
+
+fn failed(work: &mut Work, call: &LiveCall, error: &TakeError) {
+    work.take = None;
+    work.failures += 1;
+    work.bad_takes += u32::from(error.is_of_the_format());
+    tracing::warn!(call = %call.id, %error, failures = work.failures, "a take failed; it is made again");
+}
+
+fn slice(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Progress, TakeError> {
+    let committed = call.committed();
+    if work.take.is_none() {
+        let reader = match &*lock(&call.journal) {
+            Some(journal) => journal.reader()?,
+            None => return Ok(Progress::CaughtUp),
+        };
+        let Some(subject) = subject(shared, call) else { return Ok(Progress::CaughtUp) };
+        work.take = Some(Take::new(subject, reader, fallback(work.bad_takes)));
+    }
+    let Some(take) = &mut work.take else { return Ok(Progress::CaughtUp) };
+    guarded(|| take.advance(committed, SLICE))
+}
+
+/// The format after so many failures that were the format's: as asked for, then WAV, which hardly anything can go wrong
+/// with.
+fn fallback(bad_takes: u32) -> Option<Format> {
+    (bad_takes >= TRIES && Format::Wav.is_compiled()).then_some(Format::Wav)
+}
+
+fn subject(shared: &Shared, call: &LiveCall) -> Option<Subject> {
+    subject_of(shared, call, lock(&call.journal).as_ref())
+}
+
+fn subject_of(shared: &Shared, call: &LiveCall, journal: Option<&JournalWriter>) -> Option<Subject> {
+    let number = journal?.number();
+    Some(Subject { dir: shared.dir.clone(), call: call.id.clone(), number, header: call.header.clone() })
+}
+
+/// The outcome of a call, or why its take must be made again.
+fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Outcome, TakeError> {
+    let Some(take) = work.take.take() else {
+        let reason = "it has no journal".to_owned();
+        return Ok(Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
+    };
+    let taken = guarded(|| take.finish())?;
+    let Some(subject) = subject(shared, call) else { return Err(TakeError::Panic) };
+    let Some(journal) = lock(&call.journal).take() else { return Err(TakeError::Panic) };
+    Ok(conclude(&subject, taken, Source::Live(journal)))
+}
+
+/// Publishes and summarises. What fails here fails for want of disk, not of a better take: the journal stays.
+pub(crate) fn conclude(subject: &Subject, taken: Taken, source: Source) -> Outcome {
+    finish(subject, taken, source).map_err(|error| {
+        let reason = format!("{error}; its journal is kept, and the next start tries again");
+        RecordError::NotFinished { call: subject.call.to_string(), reason }
+    })
+}
+
+/// Takes a whole journal at once, in what format it will go.
+pub(crate) fn take_whole(
+    subject: &Subject,
+    mut reader: impl FnMut() -> Result<JournalReader, StoreError>,
+) -> Result<Taken, TakeError> {
+    let (mut failures, mut bad_takes) = (0, 0);
+    loop {
+        let taken = reader().map_err(TakeError::from).and_then(|reader| {
+            guarded(|| {
+                let mut take = Take::new(subject.clone(), reader, fallback(bad_takes));
+                take.skip_to_last_format()?;
+                while take.advance(u64::MAX, SLICE)? == Progress::More {}
+                take.finish()
+            })
+        });
+        match taken {
+            Ok(taken) => return Ok(taken),
+            Err(error) => {
+                failures += 1;
+                bad_takes += u32::from(error.is_of_the_format());
+                tracing::warn!(call = %subject.call, %error, failures, "a take failed");
+                if failures >= MOST_FAILURES {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+/// A codec that panics is a codec that fails.
+fn guarded<T>(work: impl FnOnce() -> Result<T, TakeError>) -> Result<T, TakeError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(TakeError::Panic))
+}
+
+/// The files of a finished call.
+pub(crate) fn files(shared: &Shared, call: &callrec_store::CallId) -> Option<CallFiles> {
+    CallFiles::read(&shared.dir, call)
+}

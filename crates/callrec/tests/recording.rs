@@ -1,0 +1,447 @@
+//! Whole calls: audio and words in, files out, whatever happens in between.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+mod sound;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use callrec::{
+    AddLineError, Audio, AudioOutcome, Bitrate, Call, CallFiles, CallOptions, CallState, Channels, EndReason,
+    Event, Format, FormatChange, RecordError, Recorder, SetFormat, SetFormatError, Settings, Speaker,
+    Topology,
+};
+use sound::{decode_wav, frames_of, length_of, tone};
+
+fn recorder(home: &Path, format: Format) -> Recorder {
+    Recorder::builder(home).settings(Settings::default().with_format(format)).start().unwrap()
+}
+
+/// Feeds both tracks by the provider's clock: a tone of its own for each.
+fn talk(call: &Call, from_frame: u64, frames: u64) {
+    for index in from_frame..from_frame + frames {
+        call.caller_at(index * 20, Audio::mulaw(&frames_of(&tone(440.0, 8_000), index)));
+        call.assistant_at(index * 20, Audio::mulaw(&frames_of(&tone(700.0, 8_000), index)));
+        if index % 100 == 99 {
+            call.flush();
+        }
+    }
+}
+
+fn finish(call: Call) -> CallFiles {
+    call.finish(EndReason::Stopped).wait().unwrap()
+}
+
+/// What is in the directory, without the journal's.
+fn names(home: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(home).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn journals(home: &Path) -> usize {
+    let files = fs::read_dir(home.join(".journal")).unwrap();
+    files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "journal")).count()
+}
+
+#[test]
+fn a_call_becomes_three_files_with_both_sides_sample_for_sample() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let call = recorder.start_call(CallOptions::new("CA1").stream("MZ1")).unwrap();
+    call.said_at(0, Speaker::Assistant, "Good morning.");
+    talk(&call, 0, 250);
+    assert_eq!(recorder.call("CA1").unwrap().state, CallState::Live);
+    let files = finish(call);
+
+    let (left, right) = decode_wav(files.audio.as_ref().unwrap());
+    assert_eq!(left, sound::heard(&tone(440.0, 8_000), 250));
+    assert_eq!(right, sound::heard(&tone(700.0, 8_000), 250));
+    let expected = [
+        ".journal",
+        "call_CA1.txt",
+        "call_CA1_conversation.wav",
+        "call_CA1_summary.json",
+        "call_CA1_summary.txt",
+    ];
+    assert_eq!(names(home.path()), expected);
+    assert_eq!(journals(home.path()), 0, "the journal is removed");
+
+    let summary = fs::read_to_string(&files.summary).unwrap();
+    for line in [
+        "Call SID: CA1",
+        "Audio File: call_CA1_conversation.wav",
+        "Duration: 00:05.0",
+        "How The Call Ended: the provider stopped the stream",
+        "Completeness: complete",
+        "[00:00.0] Assistant: Good morning.",
+    ] {
+        assert!(summary.contains(line), "{line} is not in\n{summary}");
+    }
+    let stream = &files.details.streams[0];
+    let file = stream.audio.file().unwrap();
+    assert_eq!(file.size_bytes, fs::metadata(files.audio.unwrap()).unwrap().len());
+    assert_eq!((file.duration_ms, stream.duration_ms), (5_000, 5_000));
+    assert!(Path::new(&file.full_path).is_absolute());
+    assert_eq!(recorder.call("CA1").unwrap().state, CallState::Finished);
+    assert_eq!(recorder.health().live + recorder.health().finishing, 0, "nothing of it is in memory");
+}
+
+#[test]
+fn every_format_gives_the_whole_call() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Mp3);
+    for format in Format::compiled() {
+        let settings = Settings::default().with_format(format);
+        let call = recorder.start_call(CallOptions::new(format!("CA-{format}")).settings(settings)).unwrap();
+        talk(&call, 0, 150);
+        let files = finish(call);
+        let audio = files.audio.unwrap();
+        assert!(audio.ends_with(format!("call_CA-{format}_conversation.{format}")), "{}", audio.display());
+        let file = files.details.streams[0].audio.file().unwrap();
+        assert_eq!(file.duration_ms, 3_000);
+        assert_eq!(length_of(&audio), 3 * u64::from(file.rate_hz), "{format}");
+        assert_eq!(file.sha256.len(), 64);
+    }
+}
+
+#[test]
+fn set_format_reaches_the_whole_call_however_late_it_comes() {
+    for after in [0, 1, 150, 290] {
+        let home = tempfile::tempdir().unwrap();
+        let recorder = recorder(home.path(), Format::Mp3);
+        let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+        talk(&call, 0, after);
+        // Long enough that the live take has begun.
+        if after > 100 {
+            std::thread::sleep(Duration::from_millis(1_200));
+        }
+        assert_eq!(recorder.set_format("CA1", &FormatChange::to(Format::Wav)).unwrap(), SetFormat::Live);
+        talk(&call, after, 300 - after);
+        let files = finish(call);
+        let (left, right) = decode_wav(files.audio.as_ref().unwrap());
+        assert_eq!(left, sound::heard(&tone(440.0, 8_000), 300));
+        assert_eq!(right, sound::heard(&tone(700.0, 8_000), 300));
+        assert_eq!(files.recordings.len(), 1);
+        assert_eq!(names(home.path()).iter().filter(|name| name.contains("conversation")).count(), 1);
+    }
+}
+
+#[test]
+fn a_format_is_remembered_for_a_call_to_come_and_refused_for_one_that_is_over() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Mp3);
+    assert_eq!(recorder.set_format("CA1", &FormatChange::to(Format::Wav)).unwrap(), SetFormat::Pending);
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    talk(&call, 0, 10);
+    assert!(finish(call).audio.unwrap().ends_with("call_CA1_conversation.wav"));
+    let late = recorder.set_format("CA1", &FormatChange::to(Format::Mp3));
+    assert!(matches!(late, Err(SetFormatError::TooLate)), "{late:?}");
+    let impossible = FormatChange::to(Format::Mp3).with_bitrate(Bitrate(7));
+    let refused = recorder.set_format("CA2", &impossible).unwrap_err();
+    assert!(refused.to_string().contains("MP3_BITRATE=7k is not possible; allowed: 8k"), "{refused}");
+    assert!(matches!(recorder.set_format("../CA", &impossible), Err(SetFormatError::BadCallId(_))));
+}
+
+#[test]
+fn formats_for_calls_that_never_come_are_bounded() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let full = (0..20_000).find_map(|index| {
+        let set = recorder.set_format(&format!("CA{index}"), &FormatChange::to(Format::Mp3));
+        set.err().map(|error| (index, error))
+    });
+    assert!(matches!(full, Some((10_000, SetFormatError::Full { most: 10_000 }))), "{full:?}");
+}
+
+#[test]
+fn the_same_journal_gives_the_same_bytes_live_and_after_a_crash_and_a_change_of_format() {
+    for format in Format::compiled() {
+        let (live, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir(crashed.path().join(".journal")).unwrap();
+        let recorder = recorder(live.path(), Format::Mp3);
+        // A summary of a later version cannot be added to: the journal stays when the audio is published.
+        fs::write(live.path().join("call_CA1_summary.json"), r#"{"version":999}"#).unwrap();
+        let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+        talk(&call, 0, 100);
+        std::thread::sleep(Duration::from_millis(1_200));
+        recorder.set_format("CA1", &FormatChange::to(format).with_bitrate(Bitrate(64))).unwrap();
+        talk(&call, 100, 100);
+        let error = call.finish(EndReason::Stopped).wait().unwrap_err();
+        assert!(error.to_string().contains("later version"), "{error}");
+        let name = format!("call_CA1_conversation.{format}");
+        let journal = Path::new(".journal").join("CA1_1.journal");
+        fs::copy(live.path().join(&journal), crashed.path().join(&journal)).unwrap();
+
+        let other = Recorder::builder(crashed.path()).recover_at_start(false).start().unwrap();
+        assert_eq!(other.recover().unwrap().finished, 1);
+        let (first, second) =
+            (fs::read(live.path().join(&name)).unwrap(), fs::read(crashed.path().join(&name)).unwrap());
+        assert!(first == second, "{format}: {} and {} bytes differ", first.len(), second.len());
+        let files = other.files("CA1").unwrap();
+        assert!(files.details.streams[0].recovered);
+        assert!(fs::read_to_string(files.summary).unwrap().contains("Recovered: yes"));
+
+        // The one that was published before its journal could be removed is kept, and its journal goes.
+        fs::remove_file(live.path().join("call_CA1_summary.json")).unwrap();
+        drop(recorder);
+        let again = Recorder::builder(live.path()).recover_at_start(false).start().unwrap();
+        assert_eq!(again.recover().unwrap().finished, 1);
+        assert!(fs::read(live.path().join(&name)).unwrap() == first);
+        assert_eq!(again.files("CA1").unwrap().recordings.len(), 1);
+        assert_eq!(journals(live.path()), 0);
+    }
+}
+
+#[test]
+fn streams_of_one_call_at_once_and_one_after_another_have_files_of_their_own() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let first = recorder.start_call(CallOptions::new("CA1").stream("MZ1")).unwrap();
+    talk(&first, 0, 50);
+    let second = recorder.start_call(CallOptions::new("CA1").stream("MZ2")).unwrap();
+    talk(&second, 0, 20);
+    recorder.add_line("CA1", Speaker::System, "to the second", Some(5)).unwrap();
+    finish(first);
+    finish(second);
+    let third = recorder.start_call(CallOptions::new("CA1").stream("MZ3")).unwrap();
+    talk(&third, 0, 10);
+    let files = finish(third);
+    let streams: Vec<_> = files
+        .details
+        .streams
+        .iter()
+        .map(|stream| (stream.number, stream.stream.as_str(), stream.duration_ms))
+        .collect();
+    assert_eq!(streams, [(1, "MZ1", 1_000), (2, "MZ2", 400), (3, "MZ3", 200)]);
+    assert_eq!(files.details.streams[1].lines.len(), 1);
+    for name in ["call_CA1_conversation.wav", "call_CA1_conversation_2.wav", "call_CA1_conversation_3.wav"] {
+        assert!(home.path().join(name).exists(), "{name}");
+    }
+    assert_eq!(files.recordings.len(), 3);
+}
+
+#[test]
+fn with_recording_off_no_audio_is_written_anywhere_and_the_words_are() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = Recorder::builder(home.path()).record_audio(false).start().unwrap();
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    let loud = [0x2a_u8; 160];
+    for ms in 0..50 {
+        call.caller_at(ms * 20, Audio::mulaw(&loud));
+    }
+    call.said_at(100, Speaker::Caller, "off the record");
+    assert!(call.flush());
+    let journal = fs::read(home.path().join(".journal/CA1_1.journal")).unwrap();
+    assert!(!journal.windows(8).any(|bytes| bytes == [0x2a; 8]), "there is audio in the journal");
+    let files = finish(call);
+    assert_eq!(files.audio, None);
+    assert_eq!(files.details.streams[0].audio, AudioOutcome::RecordingOff);
+    let summary = fs::read_to_string(&files.summary).unwrap();
+    assert!(summary.contains("switched off") && summary.contains("off the record"), "{summary}");
+}
+
+#[test]
+fn a_call_without_a_frame_has_a_summary_that_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Mp3);
+    let files = finish(recorder.start_call(CallOptions::new("CA1")).unwrap());
+    assert_eq!(files.details.streams[0].audio, AudioOutcome::NoAudio);
+    assert!(fs::read_to_string(files.summary).unwrap().contains("neither party sent any audio"));
+    assert_eq!(journals(home.path()), 0);
+}
+
+#[test]
+fn a_model_at_24_khz_and_a_line_in_a_law_meet_in_one_file() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let call = recorder.start_call(CallOptions::new("CA1").assistant_rate(24_000)).unwrap();
+    let model: Vec<f32> =
+        (0..480).map(|n| (f32::from(n as i16) * 2.0 * std::f32::consts::PI / 48.0).sin() * 0.5).collect();
+    for index in 0..100 {
+        call.caller_at(index * 20, Audio::alaw(&[0xd5; 160]));
+        call.assistant_at(index * 20, Audio::f32(&model));
+    }
+    let files = finish(call);
+    let (left, right) = decode_wav(files.audio.as_ref().unwrap());
+    assert_eq!((left.len(), right.len()), (48_000, 48_000), "two seconds at the higher rate");
+    assert!(left.iter().all(|&sample| sample.abs() <= 16), "A-law silence is silence");
+    assert_eq!(right.iter().map(|sample| sample.abs()).max(), Some(16_384));
+    let mono = Settings::default().with_format(Format::Wav).with_channels(Channels::Mono);
+    let call = recorder.start_call(CallOptions::new("CA2").settings(mono)).unwrap();
+    call.caller_at(0, Audio::pcm16(&[1_000; 160]));
+    call.assistant_at(20, Audio::pcm16(&[-500; 160]));
+    let audio = finish(call).audio.unwrap();
+    let samples: Vec<i16> = hound::WavReader::open(audio).unwrap().samples().map(Result::unwrap).collect();
+    assert_eq!(samples, [[1_000; 160], [-500; 160]].concat());
+}
+
+#[test]
+fn in_a_relay_what_was_cut_off_is_not_in_the_recording_and_the_transcript_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let call = recorder.start_call(CallOptions::new("CA1").topology(Topology::Relay)).unwrap();
+    let tick = |from: u64, to: u64| {
+        for ms in (from..to).step_by(20) {
+            let event = Event::Audio {
+                track: callrec::Track::Caller,
+                place: callrec::Place::At(ms),
+                codec: callrec::Codec::Mulaw,
+                bytes: &[0xff; 160],
+            };
+            call.handle_at((ms + 20) * 1_000, &event);
+        }
+    };
+    let at = |ms: u64, event: Event<'_>| call.handle_at(ms * 1_000, &event);
+    tick(0, 500);
+    at(500, Event::Said { speaker: Speaker::Assistant, text: "A long story", at_ms: None });
+    let speech = [0x10_u8; 16_000];
+    let sent = Event::Audio {
+        track: callrec::Track::Assistant,
+        place: callrec::Place::Queued,
+        codec: callrec::Codec::Mulaw,
+        bytes: &speech,
+    };
+    at(500, sent);
+    tick(500, 1_300);
+    at(1_300, Event::Cleared);
+    tick(1_300, 3_000);
+    let files = finish(call);
+    let (_, right) = decode_wav(files.audio.as_ref().unwrap());
+    let sounding: Vec<usize> = right.iter().enumerate().filter(|(_, s)| **s != 0).map(|(n, _)| n).collect();
+    assert_eq!((sounding.first(), sounding.last(), sounding.len()), (Some(&4_000), Some(&10_399), 6_400));
+    let stream = &files.details.streams[0];
+    assert!(stream.lines[0].cut_off);
+    assert_eq!(stream.completeness.playout.as_ref().unwrap().unheard_ms, 1_200);
+    assert!(fs::read_to_string(files.transcript).unwrap().contains("A long story (cut off by the caller)"));
+    assert!(fs::read_to_string(files.summary).unwrap().contains("uncalibrated"));
+}
+
+#[test]
+fn a_wav_file_that_would_be_too_long_becomes_another_and_loses_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = Settings::default().with_format(Format::Wav).with_wav_limit_bytes(40_000);
+    let recorder = Recorder::builder(home.path()).settings(settings).start().unwrap();
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    talk(&call, 0, 200);
+    let files = finish(call);
+    let file = files.details.streams[0].audio.file().unwrap();
+    assert_eq!(file.requested_format.as_deref(), Some("wav"));
+    assert_ne!(file.format, "wav");
+    assert_eq!(length_of(files.audio.as_ref().unwrap()), 4 * u64::from(file.rate_hz));
+    let summary = fs::read_to_string(files.summary).unwrap();
+    assert!(summary.contains("wav was asked for and could not be written"), "{summary}");
+    assert_eq!(names(home.path()).iter().filter(|name| name.contains("conversation")).count(), 1);
+}
+
+#[test]
+fn impossible_calls_are_refused_and_say_why() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = Recorder::builder(home.path()).max_calls(1).start().unwrap();
+    for bad in ["", "../etc/passwd", "a/b", ".hidden", "CA1_summary", &"x".repeat(129), "CA\u{0}"] {
+        let refused = recorder.start_call(CallOptions::new(bad)).unwrap_err();
+        assert!(matches!(refused, RecordError::BadCallId(_)), "{bad:?}: {refused}");
+    }
+    let refused = recorder.start_call(CallOptions::new("CA1").caller_rate(0)).unwrap_err();
+    assert!(matches!(refused, RecordError::BadRate { hz: 0, .. }), "{refused}");
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    let refused = recorder.start_call(CallOptions::new("CA2")).unwrap_err();
+    assert!(matches!(refused, RecordError::TooManyCalls { most: 1 }), "{refused}");
+    finish(call);
+    recorder.start_call(CallOptions::new("CA2")).unwrap();
+}
+
+#[test]
+fn lines_go_to_live_calls_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let add = |call: &str| recorder.add_line(call, Speaker::Caller, "hello", None);
+    assert_eq!(add("CA1"), Err(AddLineError::NoSuchCall));
+    assert_eq!(add("../CA1"), Err(AddLineError::NoSuchCall));
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    assert_eq!(add("CA1"), Ok(()));
+    let files = finish(call);
+    assert_eq!(files.details.streams[0].lines[0].text, "hello");
+    assert_eq!(add("CA1"), Err(AddLineError::Ended));
+}
+
+#[test]
+fn dropping_the_last_handle_completes_what_has_ended() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    talk(&call, 0, 50);
+    drop(recorder);
+    drop(call);
+    assert_eq!(decode_wav(&home.path().join("call_CA1_conversation.wav")).0.len(), 8_000);
+}
+
+#[test]
+fn a_shutdown_finishes_live_calls_and_takes_no_new_ones() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    talk(&call, 0, 50);
+    assert_eq!(recorder.shutdown(Duration::from_secs(20)), 0);
+    let files = recorder.files("CA1").unwrap();
+    assert_eq!(files.details.streams[0].ended, EndReason::Shutdown);
+    assert!(matches!(recorder.start_call(CallOptions::new("CA2")), Err(RecordError::Closing)));
+    call.caller(Audio::mulaw(&[0; 160]));
+}
+
+#[test]
+fn a_shutdown_without_patience_leaves_the_call_to_the_next_start() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    talk(&call, 0, 50);
+    assert!(call.flush());
+    let finishing = call.finish(EndReason::Stopped);
+    let left = recorder.shutdown(Duration::ZERO);
+    drop(recorder);
+    let in_time = finishing.wait().is_ok();
+    drop(finishing);
+    assert_eq!(left, usize::from(!in_time));
+    let next = Recorder::builder(home.path()).recover_at_start(false).start().unwrap();
+    assert_eq!(next.recover().unwrap().finished, left);
+    assert_eq!(decode_wav(&next.files("CA1").unwrap().audio.unwrap()).0.len(), 8_000);
+}
+
+#[test]
+fn a_directory_that_breaks_in_mid_call_loses_nothing_that_was_journalled() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    talk(&call, 0, 50);
+    assert!(call.flush());
+    // Something stands where the recording's partial file would be made: nothing can be created there any more.
+    let (inside, moved) = (home.path().join(".journal"), home.path().join(".moved"));
+    fs::rename(&inside, &moved).unwrap();
+    fs::write(&inside, "").unwrap();
+    let error = call.finish(EndReason::Stopped).wait().unwrap_err();
+    assert!(matches!(error, RecordError::NotFinished { .. }), "{error}");
+    assert!(!home.path().join("call_CA1_conversation.wav").exists());
+    drop(recorder);
+    fs::remove_file(&inside).unwrap();
+    fs::rename(&moved, &inside).unwrap();
+    let next = Recorder::builder(home.path()).recover_at_start(false).start().unwrap();
+    assert_eq!(next.recover().unwrap().finished, 1);
+    assert_eq!(decode_wav(&next.files("CA1").unwrap().audio.unwrap()).0.len(), 8_000);
+}
+
+#[test]
+fn an_unreadable_summary_is_set_aside_and_a_damaged_journal_too() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("call_CA1_summary.json"), "not json").unwrap();
+    fs::create_dir(home.path().join(".journal")).unwrap();
+    fs::write(home.path().join(".journal/CA9_1.journal"), "no journal at all").unwrap();
+    let recorder = Recorder::builder(home.path()).recover_at_start(false).start().unwrap();
+    let recovery = recorder.recover().unwrap();
+    assert_eq!((recovery.finished, recovery.failed), (0, 1));
+    assert!(home.path().join(".journal/CA9_1.journal.bad").exists());
+    finish(recorder.start_call(CallOptions::new("CA1")).unwrap());
+    assert!(home.path().join("call_CA1_summary.json.bad").exists());
+    assert_eq!(recorder.files("CA1").unwrap().details.streams.len(), 1);
+}

@@ -1,0 +1,52 @@
+//! Tones to be recorded, and files read back with decoders that are not ours.
+#![allow(dead_code, clippy::disallowed_methods, reason = "tests; not every binary uses all of it")]
+
+use std::f64::consts::TAU;
+use std::fs::File;
+use std::path::Path;
+
+use callrec_audio::g711::Law;
+use symphonia::core::formats::FormatOptions;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::io::MediaSourceStream;
+use symphonia::core::meta::MetadataOptions;
+
+/// A second of a tone in μ-law.
+pub(crate) fn tone(hz: f64, rate: u32) -> Vec<u8> {
+    let pcm: Vec<i16> =
+        (0..rate).map(|n| ((f64::from(n) * hz * TAU / f64::from(rate)).sin() * 8_000.0) as i16).collect();
+    let mut codes = Vec::new();
+    Law::Mulaw.encode(&pcm, &mut codes);
+    codes
+}
+
+/// The 20 ms of a tone's endless repetition that have this index.
+pub(crate) fn frames_of(tone: &[u8], index: u64) -> Vec<u8> {
+    let start = index as usize % 50 * 160;
+    tone[start..start + 160].to_vec()
+}
+
+/// What so many frames sound like.
+pub(crate) fn heard(tone: &[u8], frames: u64) -> Vec<i16> {
+    let codes: Vec<u8> = (0..frames).flat_map(|index| frames_of(tone, index)).collect();
+    let mut pcm = Vec::new();
+    Law::Mulaw.decode(&codes, &mut pcm);
+    pcm
+}
+
+/// The two channels of a WAV file.
+pub(crate) fn decode_wav(path: &Path) -> (Vec<i16>, Vec<i16>) {
+    let samples: Vec<i16> = hound::WavReader::open(path).unwrap().samples().map(Result::unwrap).collect();
+    samples.chunks_exact(2).map(|pair| (pair[0], pair[1])).unzip()
+}
+
+/// How many frames (samples of each channel) a player finds in a file.
+pub(crate) fn length_of(path: &Path) -> u64 {
+    let stream = MediaSourceStream::new(Box::new(File::open(path).unwrap()), Default::default());
+    let mut hint = Hint::new();
+    hint.with_extension(path.extension().unwrap().to_str().unwrap());
+    let reader = symphonia::default::get_probe()
+        .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
+        .unwrap();
+    reader.tracks()[0].num_frames.unwrap()
+}
