@@ -12,7 +12,7 @@ pub use error::ConfigError;
 pub use settings::{SETTINGS, Setting};
 
 use crate::secret::Secret;
-use callrec_encode::{Bitrate, Channels, Format, Settings as AudioSettings, mpeg};
+use callrec::{Bitrate, Channels, Format, Settings as AudioSettings, mpeg};
 use layers::Layer;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -190,13 +190,17 @@ impl Config {
             None if !self.is_loopback() => ("HOST", self.host.clone()),
             None => return Ok(()),
         };
-        let missing = if self.twilio_auth_token.is_none() {
-            "TWILIO_AUTH_TOKEN (checks that requests come from the provider)"
-        } else if self.api_token.is_none() && self.api_read_token.is_none() {
-            "API_TOKEN (a long random word that clients of the REST API send)"
-        } else {
+        let mut missing = Vec::new();
+        if self.twilio_auth_token.is_none() {
+            missing.push("TWILIO_AUTH_TOKEN (checks that requests come from the provider)");
+        }
+        if self.api_token.is_none() && self.api_read_token.is_none() {
+            missing.push("API_TOKEN (a long random word that clients of the REST API send)");
+        }
+        if missing.is_empty() {
             return Ok(());
-        };
+        }
+        let missing = missing.join(" and ");
         Err(ConfigError::Open { name, value, missing })
     }
 }

@@ -13,7 +13,7 @@ fn refusal<const N: usize>(variables: [(&str, &str); N]) -> String {
 #[test]
 fn nothing_set_gives_the_documented_defaults() {
     let config = Config::load(Sources::only([])).unwrap();
-    assert_eq!(config.audio, callrec_encode::Settings::default());
+    assert_eq!(config.audio, callrec::Settings::default());
     assert!(config.record_conversations && config.relay_marks && config.is_loopback());
     assert_eq!(config.recordings_directory.to_str(), Some("responses"));
     assert_eq!((config.host.as_str(), config.port), ("127.0.0.1", 8080));

@@ -55,6 +55,11 @@
 //! | `.journal/*.partial`, `.journal/*.tmp` | not finished; locked as long as their owner lives |
 //! | `.journal/calls-*.lock` | 64 lock files, see [`CallLock`] |
 //!
+//! # Locks and child processes
+//!
+//! A lock belongs to an open file, and a process that is being spawned has its parent's open files until it runs its
+//! own program. For that moment a lock that was just given up still looks owned; look again later.
+//!
 //! # Platforms
 //!
 //! Linux is what it was made for and tested on. macOS and Windows use what the standard library has: hard link and

@@ -1,11 +1,9 @@
-//! After a crash: what is free, what is owned, and what is cleaned up.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, reason = "tests")]
+//! What is free, what is owned, and what is cleaned up.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
 
-use callrec_store::{CallId, RecordingsDir, encode_record};
+use callrec_store::{CallId, RecordingsDir};
 
 fn call(name: &str) -> CallId {
     CallId::new(name).unwrap()
@@ -151,53 +149,4 @@ fn clean_up_never_takes_a_file_from_those_who_are_making_them() {
         cleaner.join().unwrap();
     });
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 4 * 150 + 4 + 1);
-}
-
-/// Not a test by itself: the process that [`a_killed_process_leaves_a_journal_to_recover_and_a_partial_to_remove`]
-/// starts and kills. Started by the test runner it does nothing.
-#[test]
-fn process_to_be_killed() {
-    let Some(home) = std::env::var_os("CALLREC_STORE_TEST_DIRECTORY") else { return };
-    let dir = RecordingsDir::open(home).unwrap();
-    let mut journal = dir.create_journal(&call("CA1"), 1, b"head").unwrap();
-    let mut bytes = Vec::new();
-    encode_record(5, 1, b"whole", &mut bytes).unwrap();
-    let whole = bytes.len();
-    encode_record(6, 1, b"torn", &mut bytes).unwrap();
-    journal.append(&bytes[..whole + 9]).unwrap();
-    let mut partial = dir.create_partial(&call("CA1"), 1, "mp3").unwrap();
-    partial.write(b"half a file").unwrap();
-    println!("\nready");
-    loop {
-        std::thread::park();
-    }
-}
-
-#[test]
-fn a_killed_process_leaves_a_journal_to_recover_and_a_partial_to_remove() {
-    let home = tempfile::tempdir().unwrap();
-    let mut process = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "process_to_be_killed", "--nocapture"])
-        .env("CALLREC_STORE_TEST_DIRECTORY", home.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    assert!(lines.map_while(Result::ok).any(|line| line == "ready"));
-
-    let dir = RecordingsDir::open(home.path()).unwrap();
-    let free = || dir.free_journals().unwrap().remove(0);
-    assert!(free().lock().unwrap().is_none(), "the process lives");
-    assert_eq!(dir.clean_up().unwrap(), 0);
-    assert_eq!(dir.create_journal(&call("CA1"), 1, b"").unwrap().number(), 2);
-
-    process.kill().unwrap();
-    process.wait().unwrap();
-    assert_eq!(dir.clean_up().unwrap(), 1);
-    let journal = free().lock().unwrap().unwrap();
-    assert_eq!(journal.header().unwrap(), b"head");
-    let mut reader = journal.reader().unwrap();
-    assert_eq!(reader.next(u64::MAX).unwrap().unwrap().payload, b"whole");
-    assert_eq!(reader.next(u64::MAX).unwrap(), None);
-    assert_eq!(reader.torn(), 9);
 }

@@ -1,6 +1,6 @@
 //! What can be wrong with the settings, told so that the operator can put it right.
 
-use callrec_encode::SpecError;
+use callrec::SpecError;
 
 /// Why the server does not start with these settings.
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +49,8 @@ pub enum ConfigError {
         name: &'static str,
         /// Its value.
         value: String,
-        /// The variable to set.
-        missing: &'static str,
+        /// The variables to set, and what they are for.
+        missing: String,
     },
     /// The sources could not be put together.
     #[error("the settings cannot be read: {0}")]

@@ -126,8 +126,8 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "RUST_LOG",
-        "info",
-        "a filter as tracing knows it, such as info or callrec=debug",
+        "info,actix_server=warn",
+        "a filter as tracing knows it, such as warn or info,callrec_server=debug",
         "what is logged",
     ),
     setting("LOG_FORMAT", "text", "text or json", "how logs are written, to standard error"),

@@ -18,10 +18,10 @@ pub(super) struct Values(HashMap<String, (String, String)>);
 impl Values {
     pub(super) fn merge(layers: Vec<Layer>) -> Result<Self, ConfigError> {
         use config::Source as _;
-        let mut builder = config::Config::builder();
-        for layer in layers {
-            builder = builder.add_source(layer);
-        }
+        let builder = layers.into_iter().fold(
+            config::Config::builder(),
+            config::ConfigBuilder::<config::builder::DefaultState>::add_source,
+        );
         let mut values = HashMap::new();
         for (name, value) in builder.build()?.collect()? {
             let origin = value.origin().unwrap_or_default().to_owned();

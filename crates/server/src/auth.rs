@@ -1,0 +1,169 @@
+//! Who may ask for what: bearer tokens for the REST API, request signatures for the provider.
+
+use crate::config::Config;
+use crate::error::ApiError;
+use crate::secret::Secret;
+use actix_web::HttpRequest;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use actix_web::http::uri::Authority;
+use callrec_protocol::signature;
+use std::net::IpAddr;
+
+/// What a client of the REST API wants to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// See calls and files.
+    Read,
+    /// Change something.
+    Write,
+}
+
+/// The credentials that requests are checked against.
+#[derive(Debug, Clone)]
+pub(crate) struct Auth {
+    full: Option<Secret>,
+    read_only: Option<Secret>,
+    provider: Option<Secret>,
+    public_url: Option<String>,
+}
+
+impl Auth {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            full: config.api_token.clone(),
+            read_only: config.api_read_token.clone(),
+            provider: config.twilio_auth_token.clone(),
+            public_url: config.public_url.clone(),
+        }
+    }
+
+    /// Checks the bearer token of a request to the REST API. A server without tokens listens on this machine alone and
+    /// answers whoever is on it, but no web page that a browser there has open, and nobody behind a tunnel.
+    pub(crate) fn check_api(&self, request: &HttpRequest, access: Access) -> Result<(), ApiError> {
+        if self.full.is_none() && self.read_only.is_none() {
+            return if is_from_this_machine(request) {
+                Ok(())
+            } else {
+                Err(unauthorized(
+                    "set API_TOKEN, and send it as a bearer token, to use the API from elsewhere",
+                ))
+            };
+        }
+        let Some(token) = bearer_token(request) else {
+            return Err(unauthorized("send the token: `Authorization: Bearer <API_TOKEN>`"));
+        };
+        // Both are compared always, so that the time taken does not tell which one is set.
+        let is = |secret: &Option<Secret>| secret.as_ref().is_some_and(|secret| secret.matches(token));
+        match (is(&self.full), is(&self.read_only), access) {
+            (true, _, _) | (_, true, Access::Read) => Ok(()),
+            (false, true, Access::Write) => Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                "read_only",
+                "this token can only read; changes take the API_TOKEN",
+            )),
+            (false, false, _) => Err(unauthorized("the token is not the right one")),
+        }
+    }
+
+    /// Whether a request may be told more than that the server lives.
+    pub(crate) fn is_trusted(&self, request: &HttpRequest) -> bool {
+        self.check_api(request, Access::Read).is_ok()
+    }
+
+    /// Checks the signature of the provider's form POST.
+    pub(crate) fn check_webhook(
+        &self,
+        request: &HttpRequest,
+        form: &[(String, String)],
+    ) -> Result<(), ApiError> {
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let urls: Vec<String> =
+            self.bases(request).iter().flat_map(|base| signature::webhook_urls(base, path)).collect();
+        self.check_signature(request, &urls, form)
+    }
+
+    /// Checks the signature on the upgrade of a media socket.
+    pub(crate) fn check_upgrade(&self, request: &HttpRequest) -> Result<(), ApiError> {
+        // A browser says which page opens a socket, a provider has none: a page must not feed us calls.
+        if self.provider.is_none() && request.headers().contains_key(ORIGIN) && !is_from_this_machine(request)
+        {
+            return Err(forbidden("a web page cannot open this socket"));
+        }
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let urls: Vec<String> =
+            self.bases(request).iter().flat_map(|base| signature::websocket_urls(base, path)).collect();
+        self.check_signature(request, &urls, &[])
+    }
+
+    fn check_signature(
+        &self,
+        request: &HttpRequest,
+        urls: &[String],
+        form: &[(String, String)],
+    ) -> Result<(), ApiError> {
+        let Some(token) = &self.provider else { return Ok(()) };
+        let Some(offered) = request.headers().get("x-twilio-signature").and_then(|value| value.to_str().ok())
+        else {
+            return Err(forbidden("the request has no X-Twilio-Signature"));
+        };
+        let form: Vec<(&str, &str)> =
+            form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        if signature::validate_request(token.expose(), urls, &form, offered) {
+            return Ok(());
+        }
+        Err(forbidden(
+            "the X-Twilio-Signature is not right: PUBLIC_URL must be the address that the provider calls, and \
+             TWILIO_AUTH_TOKEN the primary token of the account",
+        ))
+    }
+
+    /// The addresses under which the provider may have called. Only the operator knows behind a proxy; without a
+    /// PUBLIC_URL the Host header is believed, since a wrong one makes no signature right that the token did not make.
+    fn bases(&self, request: &HttpRequest) -> Vec<String> {
+        match &self.public_url {
+            Some(url) => vec![url.clone()],
+            None => {
+                let host = host_header(request);
+                vec![format!("https://{host}"), format!("http://{host}")]
+            }
+        }
+    }
+}
+
+/// The Host header as it was sent.
+pub(crate) fn host_header(request: &HttpRequest) -> &str {
+    let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    header.or_else(|| request.uri().authority().map(Authority::as_str)).unwrap_or_default()
+}
+
+/// Whether a host, with or without a port, is this machine by its own name for itself.
+pub(crate) fn is_loopback_host(authority: &str) -> bool {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => host,
+        _ => authority,
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn is_from_this_machine(request: &HttpRequest) -> bool {
+    let origin = request.headers().get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
+    let is_local_page =
+        origin.is_none_or(|origin| origin.split_once("://").is_some_and(|(_, host)| is_loopback_host(host)));
+    is_loopback_host(host_header(request)) && is_local_page
+}
+
+fn bearer_token(request: &HttpRequest) -> Option<&str> {
+    let header = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn unauthorized(message: &str) -> ApiError {
+    ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+}
+
+fn forbidden(message: &str) -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
+}

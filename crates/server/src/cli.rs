@@ -1,0 +1,120 @@
+//! The command line: `callrec`, `callrec serve`. `--help` lists every setting.
+
+use crate::config::{Config, SETTINGS, Sources};
+use crate::{Application, telemetry};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use std::fmt::Write as _;
+use std::future::Future;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+/// Records the phone calls of a voice bot: audio, transcript and summary.
+#[derive(Debug, Parser)]
+#[command(name = "callrec", version, about)]
+struct Arguments {
+    /// The file of settings to read in place of audio_config.env.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take calls until told to stop (the default).
+    Serve,
+}
+
+/// Runs the command line of this process.
+///
+/// # Errors
+/// What is to be told to the user, in one line.
+pub async fn run() -> anyhow::Result<()> {
+    let command = Arguments::command().after_long_help(settings_help()).after_help(SHORT_HELP);
+    let arguments = match Arguments::from_arg_matches(&command.get_matches()) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
+    let mut sources = Sources::of_this_process();
+    if let Some(file) = arguments.config {
+        anyhow::ensure!(file.is_file(), "{}: there is no such file (--config)", file.display());
+        sources.audio_config = file;
+    }
+    let config = Config::load(sources)?;
+    telemetry::init(&config);
+    match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(config).await,
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let application = Application::build(config)?;
+    let stop = stop_signal()?;
+    // The one line on standard output: whoever started us can wait for it, and read the port from it.
+    let mut stdout = io::stdout();
+    let _ = writeln!(stdout, "callrec listening on http://{}", application.address());
+    let _ = stdout.flush();
+    application.run_until(stop).await
+}
+
+/// Ready at the first SIGTERM or SIGINT (elsewhere Ctrl-C). The next one ends the process at once, as it would without us.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            actix_web::rt::spawn(async move {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                tracing::warn!("told to stop twice: ending at once; the next start finishes what is left");
+                std::process::exit(1);
+            });
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}
+
+const SHORT_HELP: &str = "Settings come from audio_config.env, .env and the environment; --help lists them.";
+
+fn settings_help() -> String {
+    let mut help = "Settings, from audio_config.env, .env and the environment; the last wins:\n".to_owned();
+    for setting in SETTINGS {
+        let default = setting.default.map(|default| format!(" [{default}]")).unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = write!(
+            help,
+            "\n  {}{default}\n      {}\n      {}\n",
+            setting.name, setting.about, setting.allowed
+        );
+    }
+    help
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn help_lists_every_setting() {
+        let help = settings_help();
+        for setting in SETTINGS {
+            assert!(help.contains(&format!("\n  {}", setting.name)), "{}", setting.name);
+        }
+    }
+}

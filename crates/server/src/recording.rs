@@ -1,0 +1,199 @@
+//! The recording's ear on one media socket: reads copies of the messages and hands on what they mean.
+//!
+//! Nothing in here can break the call. A stream that cannot be recorded, a recorder that refuses it and even a panic
+//! are logged; the recording of that one call is off then, and the relay goes on.
+
+use crate::state::State;
+use actix_web::web;
+use callrec::{Call, CallOptions, DropKind, EndReason, Event, Format, StreamStart, Topology};
+use callrec_protocol::twilio::{BotSide, Twilio, Verdict};
+use callrec_protocol::{Dialect as _, Message};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What a message of the provider means for the socket it came on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// Nothing.
+    Nothing,
+    /// A stream began in which the provider sends both sides and takes no messages.
+    OneWay,
+    /// The stream stopped.
+    Stopped,
+}
+
+/// The recording of what passes over one media socket.
+pub(crate) struct Recording {
+    state: web::Data<State>,
+    provider: Twilio,
+    bot: BotSide,
+    tape: Tape,
+    /// Of the call, once it is known.
+    sid: String,
+}
+
+enum Tape {
+    /// No stream began yet.
+    Waiting,
+    Running(Call),
+    /// The stream ended; only lines of the transcript are taken.
+    Over(Call),
+    /// This stream is not recorded.
+    Off,
+}
+
+impl Recording {
+    pub(crate) fn new(state: web::Data<State>) -> Self {
+        let topology = if state.bot.is_some() { Topology::Relay } else { Topology::OneWay };
+        Self {
+            state,
+            provider: Twilio::new(topology),
+            bot: BotSide::new(),
+            tape: Tape::Waiting,
+            sid: String::new(),
+        }
+    }
+
+    /// The copy of a message of the provider.
+    pub(crate) fn hear_provider(&mut self, message: Message<'_>) -> Heard {
+        self.guarded(Heard::Nothing, |recording| recording.read_provider(message))
+    }
+
+    /// The copy of a message of the bot; says whether it is for the provider at all.
+    pub(crate) fn hear_bot(&mut self, message: Message<'_>) -> Verdict {
+        self.guarded(Verdict::Forward, |recording| recording.read_bot(message))
+    }
+
+    /// Whether a stream began, recorded or not.
+    pub(crate) fn has_started(&self) -> bool {
+        !matches!(self.tape, Tape::Waiting)
+    }
+
+    /// The SID of the call; empty before the stream began.
+    pub(crate) fn call(&self) -> &str {
+        &self.sid
+    }
+
+    /// The stream is over for the caller: what the provider had not played by now was never heard.
+    pub(crate) fn over(&mut self) {
+        self.guarded((), |recording| {
+            recording.tape = match std::mem::replace(&mut recording.tape, Tape::Off) {
+                Tape::Running(call) => {
+                    call.handle(&Event::Cleared);
+                    Tape::Over(call)
+                }
+                tape => tape,
+            }
+        });
+    }
+
+    /// Finishes the recording in the background.
+    pub(crate) fn finish(mut self, reason: EndReason) {
+        self.guarded((), |recording| {
+            let (Tape::Running(call) | Tape::Over(call)) = std::mem::replace(&mut recording.tape, Tape::Off)
+            else {
+                return;
+            };
+            let sid = std::mem::take(&mut recording.sid);
+            let finishing = call.finish(reason);
+            actix_web::rt::spawn(async move {
+                match finishing.await {
+                    Ok(_) => tracing::info!(call = sid, ended = %reason, "recording finished"),
+                    Err(error) => tracing::error!(call = sid, %error, "recording not finished"),
+                }
+            });
+        });
+    }
+
+    fn read_provider(&mut self, message: Message<'_>) -> Heard {
+        let Self { state, provider, tape, sid, .. } = self;
+        let mut heard = Heard::Nothing;
+        if let Err(error) = provider.handle_message(message) {
+            if error.is_fatal() {
+                tracing::error!(%error, "this stream cannot be recorded");
+                *tape = Tape::Off;
+            } else {
+                tracing::debug!(call = *sid, %error, "a message of the provider was passed over");
+            }
+        }
+        while let Some(event) = provider.poll_event() {
+            match event {
+                Event::Started(start) => {
+                    sid.clone_from(&start.call);
+                    *tape = begin(state, &start);
+                    if start.topology == Topology::OneWay {
+                        heard = Heard::OneWay;
+                    }
+                }
+                Event::Ended { .. } => heard = Heard::Stopped,
+                event => {
+                    if let Tape::Running(call) = tape {
+                        call.handle(&event);
+                    }
+                }
+            }
+        }
+        heard
+    }
+
+    fn read_bot(&mut self, message: Message<'_>) -> Verdict {
+        let Self { bot, tape, sid, .. } = self;
+        let verdict = bot.handle_message(message).unwrap_or_else(|error| {
+            tracing::debug!(call = *sid, %error, "a message of the bot was forwarded unread");
+            Verdict::Forward
+        });
+        while let Some(event) = bot.poll_event() {
+            match tape {
+                Tape::Running(call) => call.handle(&event),
+                // The last words of a conversation are often known only after it.
+                Tape::Over(call) if matches!(event, Event::Said { .. }) => call.handle(&event),
+                Tape::Waiting | Tape::Over(_) | Tape::Off => {}
+            }
+        }
+        verdict
+    }
+
+    /// Runs `work`; if it panics, this call is not recorded any more. What was recorded is in its journal.
+    fn guarded<T>(&mut self, otherwise: T, work: impl FnOnce(&mut Self) -> T) -> T {
+        catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|_| {
+            tracing::error!(call = self.sid, "recording failed unexpectedly; the call goes on without it");
+            let tape = std::mem::replace(&mut self.tape, Tape::Off);
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(tape)));
+            otherwise
+        })
+    }
+}
+
+/// Starts the recording of a stream, in the format that its parameters ask for.
+fn begin(state: &State, start: &StreamStart) -> Tape {
+    let mut settings = state.config.audio.clone();
+    let mut unusable = 0;
+    if let Some((_, wanted)) = start.parameters.iter().find(|(name, _)| name == "audio_format") {
+        match wanted.parse::<Format>().ok().filter(|format| format.is_compiled()) {
+            Some(format) => settings = settings.with_format(format),
+            None => {
+                // The value is the TwiML author's, and may be anything: it is not repeated.
+                tracing::warn!(call = start.call, used = %settings.format, "unknown audio_format parameter");
+                unusable = 1;
+            }
+        }
+    }
+    let options = CallOptions::new(&start.call)
+        .stream(&start.stream)
+        .topology(start.topology)
+        .caller_rate(start.caller_rate)
+        .assistant_rate(start.assistant_rate)
+        .settings(settings);
+    match state.recorder.start_call(options) {
+        Ok(call) => {
+            tracing::info!(call = start.call, stream = start.stream, "recording");
+            if unusable > 0 {
+                call.handle(&Event::Dropped { what: DropKind::Parameter, count: unusable });
+            }
+            Tape::Running(call)
+        }
+        Err(error) => {
+            tracing::error!(call = start.call, %error, "this call is not recorded");
+            Tape::Off
+        }
+    }
+}

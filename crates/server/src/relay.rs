@@ -1,0 +1,304 @@
+//! One media socket from its first message to its last: what comes from one side goes to the other, and a copy of
+//! it to the recording.
+//!
+//! **Forwarding comes first.** A message is handed to the other side's socket before the recording sees it, sending
+//! never waits, and the recording can neither block nor break this loop.
+
+use crate::live::Place;
+use crate::recording::{Heard, Recording};
+use crate::socket::{BotConnector, BotSocket, FromBot, FromProvider, ProviderSocket};
+use actix_ws::CloseCode;
+use callrec::EndReason;
+use callrec_protocol::Message;
+use callrec_protocol::twilio::Verdict;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
+
+/// How long the bot may go on after the call ended: its last transcript lines, and its Close.
+const BOT_FAREWELL: Duration = Duration::from_secs(2);
+/// How long the provider may take to close its socket after `stop`; behind some tunnels it never does.
+const PROVIDER_FAREWELL: Duration = Duration::from_secs(2);
+/// How long the provider is listened to after a Close of ours: what it sent before it saw the Close belongs to the call.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How long a socket may keep us waiting.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// For the `start` message.
+    pub(crate) start: Duration,
+    /// For the next message.
+    pub(crate) idle: Duration,
+}
+
+/// A media socket, with a bot behind it or not.
+pub(crate) struct Relay {
+    provider: ProviderSocket,
+    bot: Option<BotSocket>,
+    recording: Recording,
+    place: Place,
+    patience: Patience,
+}
+
+/// Why the two sides stopped talking.
+enum Parting {
+    /// The provider's side ended: nothing more comes from it, except perhaps its Close.
+    Provider(EndReason),
+    /// The bot's side ended; with what the provider's socket is to be closed.
+    Bot(CloseCode),
+    /// We end it.
+    Ours(EndReason, CloseCode),
+}
+
+enum Step {
+    FromProvider(FromProvider),
+    FromBot(FromBot),
+    Late,
+    Closing,
+}
+
+impl Relay {
+    pub(crate) fn new(
+        provider: ProviderSocket,
+        bot: Option<&BotConnector>,
+        recording: Recording,
+        place: Place,
+        patience: Patience,
+    ) -> Self {
+        Self { provider, bot: bot.map(BotSocket::connect), recording, place, patience }
+    }
+
+    /// Runs the socket until both sides are closed and the recording is on its way to be finished.
+    pub(crate) async fn run(mut self) {
+        match self.converse().await {
+            Parting::Provider(ending) => self.part_from_bot(ending).await,
+            Parting::Bot(code) => self.part_from_provider(code).await,
+            Parting::Ours(ending, code) => {
+                self.provider.close(code);
+                self.part_from_bot(ending).await;
+            }
+        }
+    }
+
+    async fn converse(&mut self) -> Parting {
+        let Self { provider, bot, recording, place, patience } = self;
+        let mut closing = pin!(place.closing());
+        let mut timer = pin!(tokio::time::sleep(patience.start));
+        let mut last_message = Instant::now();
+        loop {
+            let step = poll_fn(|cx| {
+                if let Poll::Ready(step) = poll_step(provider, bot.as_mut(), cx) {
+                    return Poll::Ready(step);
+                }
+                if closing.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Step::Closing);
+                }
+                timer.as_mut().poll(cx).map(|()| Step::Late)
+            })
+            .await;
+            let heard = match step {
+                Step::FromProvider(FromProvider::Text(text)) => {
+                    last_message = Instant::now();
+                    if let Some(bot) = bot.as_mut() {
+                        if let Err(error) = bot.send_text(text.clone()) {
+                            tracing::warn!(%error, "the bot does not read; giving it up");
+                            return Parting::Bot(CloseCode::Error);
+                        }
+                        flush(bot).await;
+                    }
+                    recording.hear_provider(Message::Text(&text))
+                }
+                Step::FromProvider(FromProvider::Binary(bytes)) => {
+                    last_message = Instant::now();
+                    if let Some(bot) = bot.as_mut()
+                        && bot.send_binary(bytes.clone()).is_ok()
+                    {
+                        flush(bot).await;
+                    }
+                    recording.hear_provider(Message::Binary(&bytes))
+                }
+                Step::FromProvider(FromProvider::Closed) => return Parting::Provider(EndReason::Closed),
+                Step::FromProvider(FromProvider::Vanished) => return Parting::Provider(EndReason::Aborted),
+                Step::FromProvider(FromProvider::Broken(error)) => {
+                    tracing::warn!(%error, "the provider's socket broke");
+                    return Parting::Provider(EndReason::Aborted);
+                }
+                Step::FromBot(news) => match relay_from_bot(news, provider, recording) {
+                    Some(code) => return Parting::Bot(code),
+                    None => continue,
+                },
+                Step::Late => match late(recording, patience, last_message, timer.as_mut()) {
+                    Some(parting) => return parting,
+                    None => continue,
+                },
+                Step::Closing => return Parting::Ours(EndReason::Shutdown, CloseCode::Away),
+            };
+            match heard {
+                Heard::Nothing => {}
+                Heard::Stopped => return Parting::Provider(EndReason::Stopped),
+                // The provider sends both sides and listens to nobody: a bot has nothing to do here.
+                Heard::OneWay if bot.is_some() => {
+                    tracing::info!("a one-way stream is recorded, not relayed to the bot");
+                    *bot = None;
+                }
+                Heard::OneWay => {}
+            }
+        }
+    }
+
+    /// The call is over for the provider. The bot is told, and may send its last transcript lines.
+    async fn part_from_bot(mut self, ending: EndReason) {
+        self.recording.over();
+        if let Some(mut bot) = self.bot.take() {
+            bot.close();
+            let provider = &mut self.provider;
+            let recording = &mut self.recording;
+            let farewell = async {
+                while !bot.is_gone() {
+                    let news = poll_fn(|cx| {
+                        provider.poll_send(cx);
+                        bot.poll_receive(cx)
+                    });
+                    if let FromBot::Text(text) = news.await {
+                        recording.hear_bot(Message::Text(&text));
+                    }
+                }
+            };
+            let _ = tokio::time::timeout(BOT_FAREWELL, farewell).await;
+        }
+        let Self { mut provider, recording, .. } = self;
+        recording.finish(ending);
+        // A provider that said `stop` closes its socket; if it does not, we do.
+        let _ = tokio::time::timeout(PROVIDER_FAREWELL, silence(&mut provider, |_| {})).await;
+        provider.close(CloseCode::Normal);
+        let _ = tokio::time::timeout(PROVIDER_FAREWELL, flushed(&mut provider)).await;
+    }
+
+    /// The bot is gone. The provider's socket is closed, so that the call's TwiML goes on; what the provider sends until
+    /// it has seen that is recorded.
+    async fn part_from_provider(mut self, code: CloseCode) {
+        self.bot = None;
+        self.provider.close(code);
+        let Self { mut provider, mut recording, .. } = self;
+        let last_words = silence(&mut provider, |message| {
+            recording.hear_provider(message);
+        });
+        let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
+        recording.over();
+        recording.finish(EndReason::BotGone);
+    }
+}
+
+/// What happened first. The provider goes first, so that a flood from the bot cannot delay the caller.
+fn poll_step(provider: &mut ProviderSocket, bot: Option<&mut BotSocket>, cx: &mut Context<'_>) -> Poll<Step> {
+    provider.poll_send(cx);
+    if let Poll::Ready(news) = provider.poll_receive(cx) {
+        return Poll::Ready(Step::FromProvider(news));
+    }
+    match bot {
+        // A bot that sends faster than the provider reads waits, as it would without us.
+        Some(bot) if provider.is_behind() => {
+            bot.poll_flush(cx);
+            Poll::Pending
+        }
+        Some(bot) => bot.poll_receive(cx).map(Step::FromBot),
+        None => Poll::Pending,
+    }
+}
+
+/// Forwards a message of the bot and gives the recording its copy; at the bot's end the code to close the provider's
+/// socket with.
+fn relay_from_bot(
+    news: FromBot,
+    provider: &mut ProviderSocket,
+    recording: &mut Recording,
+) -> Option<CloseCode> {
+    match news {
+        FromBot::Text(text) => {
+            // Only a message with this word in quotes can be for us alone. Base64 has no quotes, so audio is never held up.
+            let may_be_ours = text.contains("\"transcript\"");
+            if !may_be_ours {
+                forward(provider.send_text(text.clone()));
+            }
+            let verdict = recording.hear_bot(Message::Text(&text));
+            if may_be_ours && verdict == Verdict::Forward {
+                forward(provider.send_text(text));
+            }
+            None
+        }
+        FromBot::Binary(bytes) => {
+            forward(provider.send_binary(bytes.clone()));
+            recording.hear_bot(Message::Binary(&bytes));
+            None
+        }
+        FromBot::Closed => {
+            tracing::info!("the bot closed its socket");
+            Some(CloseCode::Normal)
+        }
+        FromBot::Gone(error) => {
+            tracing::error!(%error, "the bot is not reachable");
+            Some(CloseCode::Error)
+        }
+    }
+}
+
+fn forward(sent: Result<(), impl std::fmt::Display>) {
+    // Cannot happen while the bot is not read when the provider is behind.
+    if let Err(error) = sent {
+        tracing::error!(%error, "a message of the bot was not forwarded");
+    }
+}
+
+/// The timer ran out: either it is only to be set anew, or the socket has been silent for too long.
+fn late(
+    recording: &Recording,
+    patience: &Patience,
+    last_message: Instant,
+    timer: Pin<&mut Sleep>,
+) -> Option<Parting> {
+    if !recording.has_started() {
+        tracing::info!("a media socket was closed: it sent no start message");
+        return Some(Parting::Ours(EndReason::Idle, CloseCode::Policy));
+    }
+    let deadline = last_message + patience.idle;
+    if Instant::now() < deadline {
+        timer.reset(deadline);
+        return None;
+    }
+    tracing::warn!(call = recording.call(), "the media socket went silent; its recording is finished");
+    Some(Parting::Ours(EndReason::Idle, CloseCode::Normal))
+}
+
+/// Tries to send once, without waiting.
+async fn flush(bot: &mut BotSocket) {
+    poll_fn(|cx| {
+        bot.poll_flush(cx);
+        Poll::Ready(())
+    })
+    .await;
+}
+
+/// Reads the provider's socket until its end.
+async fn silence(provider: &mut ProviderSocket, mut each: impl FnMut(Message<'_>)) {
+    while !provider.is_over() {
+        let news = poll_fn(|cx| {
+            provider.poll_send(cx);
+            provider.poll_receive(cx)
+        });
+        match news.await {
+            FromProvider::Text(text) => each(Message::Text(&text)),
+            FromProvider::Binary(bytes) => each(Message::Binary(&bytes)),
+            FromProvider::Closed | FromProvider::Broken(_) | FromProvider::Vanished => {}
+        }
+    }
+}
+
+async fn flushed(provider: &mut ProviderSocket) {
+    poll_fn(|cx| {
+        provider.poll_send(cx);
+        if provider.is_flushed() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}

@@ -1,0 +1,48 @@
+//! `POST /incoming-call`: the provider's webhook; the answer is TwiML that sends the call's audio here.
+
+use crate::auth::{host_header, is_loopback_host};
+use crate::error::ApiError;
+use crate::state::State;
+use actix_web::http::header::ContentType;
+use actix_web::{HttpRequest, HttpResponse, web};
+use callrec_protocol::twiml;
+
+/// What a caller hears when nothing is set up to answer.
+const NOBODY_TO_ANSWER: &str = "This number is not set up yet. Goodbye.";
+
+pub(crate) async fn incoming_call(
+    request: HttpRequest,
+    form: web::Bytes,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    let form: Vec<(String, String)> = url::form_urlencoded::parse(&form).into_owned().collect();
+    state.auth.check_webhook(&request, &form)?;
+    let socket = media_socket(&request, &state);
+    let config = &state.config;
+    let answer = match (&config.bot_url, &config.next_twiml_url) {
+        (Some(_), _) => twiml::connect_stream(&socket, &[]),
+        (None, Some(next)) => twiml::start_stream_both_tracks(&socket, &[], next),
+        (None, None) => {
+            tracing::error!("a call came and nobody can answer it: set BOT_URL or NEXT_TWIML_URL");
+            twiml::say(NOBODY_TO_ANSWER)
+        }
+    };
+    Ok(HttpResponse::Ok().content_type(ContentType::xml()).body(answer))
+}
+
+/// The address of our media socket as the provider reaches it. Without a PUBLIC_URL the request knows best: a tunnel
+/// speaks TLS to the provider, whatever reaches us.
+fn media_socket(request: &HttpRequest, state: &State) -> String {
+    let base = match &state.config.public_url {
+        Some(url) => match url.strip_prefix("http") {
+            Some(rest) => format!("ws{rest}"),
+            None => url.clone(),
+        },
+        None => {
+            let host = host_header(request);
+            let scheme = if is_loopback_host(host) { "ws" } else { "wss" };
+            format!("{scheme}://{host}")
+        }
+    };
+    format!("{base}/media-stream")
+}

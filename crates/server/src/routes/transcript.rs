@@ -1,0 +1,83 @@
+//! `POST /calls/{sid}/transcript`: lines of the transcript, told by the bot.
+
+use super::call_sid;
+use crate::auth::Access;
+use crate::error::ApiError;
+use crate::state::State;
+use actix_web::{HttpRequest, HttpResponse, web};
+use callrec::{AddLineError, Speaker};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// The most lines of one request.
+const MOST_LINES: usize = 1_000;
+/// The longest line, in bytes.
+const LONGEST_LINE: usize = 64 * 1024;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    speaker: Speaker,
+    text: String,
+    at_ms: Option<u64>,
+}
+
+pub(crate) async fn add(
+    request: HttpRequest,
+    sid: web::Path<String>,
+    body: Result<web::Bytes, actix_web::Error>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, actix_web::Error> {
+    state.auth.check_api(&request, Access::Write)?;
+    let sid = call_sid(&sid)?;
+    let lines = read_lines(&body?)?;
+    let recorder = state.recorder.clone();
+    let count = lines.len();
+    let added = web::block(move || {
+        lines.iter().try_for_each(|line| recorder.add_line(&sid, line.speaker, &line.text, line.at_ms))
+    });
+    added.await?.map_err(refusal)?;
+    Ok(HttpResponse::Ok().json(json!({ "added": count })))
+}
+
+/// One line, an array of them, or `{"lines": [...]}`. All of them are good, or none is taken.
+fn read_lines(body: &[u8]) -> Result<Vec<Line>, ApiError> {
+    let bad = |what: String| {
+        let example = r#"{"speaker":"assistant","text":"...","at_ms":1200}"#;
+        let message =
+            format!("{what}; send a line such as {example}, an array of lines, or {{\"lines\":[...]}}");
+        ApiError::bad_request("bad_line", message)
+    };
+    let json: Value = serde_json::from_slice(body).map_err(|error| bad(format!("not JSON: {error}")))?;
+    let items = match json {
+        Value::Array(items) => items,
+        Value::Object(mut object) if object.contains_key("lines") => match object.remove("lines") {
+            Some(Value::Array(items)) if object.is_empty() => items,
+            _ => return Err(bad("\"lines\" must be an array, and stand alone".to_owned())),
+        },
+        object @ Value::Object(_) => vec![object],
+        _ => return Err(bad("neither an object nor an array".to_owned())),
+    };
+    if items.is_empty() || items.len() > MOST_LINES {
+        return Err(bad(format!("{} lines are not between 1 and {MOST_LINES}", items.len())));
+    }
+    let read = |(index, item): (usize, Value)| {
+        let line: Line =
+            serde_json::from_value(item).map_err(|error| bad(format!("line {}: {error}", index + 1)))?;
+        if line.text.trim().is_empty() || line.text.len() > LONGEST_LINE {
+            return Err(bad(format!("line {}: the text has not 1 to {LONGEST_LINE} bytes", index + 1)));
+        }
+        Ok(line)
+    };
+    items.into_iter().enumerate().map(read).collect()
+}
+
+fn refusal(error: AddLineError) -> ApiError {
+    match error {
+        AddLineError::NoSuchCall => ApiError::not_found("no_such_call", "there is no such call"),
+        AddLineError::Ended => {
+            ApiError::conflict("too_late", "the call has ended; its transcript is written")
+        }
+        AddLineError::Full => ApiError::unavailable("full", "the call's transcript is full"),
+    }
+}

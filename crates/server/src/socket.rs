@@ -1,0 +1,11 @@
+//! The two kinds of sockets of a call, polled by one task: the provider's and the bot's.
+//!
+//! Sending never waits: a message goes into a queue and leaves when the other end reads. So a slow reader on one side
+//! can stop neither the reading of the other nor the recording.
+
+mod bot;
+mod outbox;
+mod provider;
+
+pub(crate) use bot::{BotConnector, BotSocket, FromBot};
+pub(crate) use provider::{FromProvider, ProviderSocket};

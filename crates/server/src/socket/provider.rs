@@ -1,0 +1,170 @@
+//! The provider's socket: a server's end of a WebSocket that loses nothing that arrived.
+//!
+//! What the WebSocket library leaves to its user is done here: messages in fragments are put together; pings and Close
+//! are answered; and when an error and good messages arrive at once, the good ones are handed out first.
+
+use super::outbox::{Outbox, TooFarBehind};
+use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, Message, MessageStream};
+use actix_ws::{ProtocolError, Session};
+use bytes::Bytes;
+use bytestring::ByteString;
+use futures_util::{Sink, Stream};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// The longest message of a provider. Those of Twilio have about 400 bytes.
+const LONGEST_MESSAGE: usize = 1024 * 1024;
+/// How far the provider may be behind with reading before the bot is no longer read. Ten minutes of audio, the most that
+/// Twilio queues, are 6.4 MB in base64.
+const MOST_UNREAD: usize = 16 * 1024 * 1024;
+/// Errors after which nothing good can follow any more: the library reports one that it cannot get past again and again.
+const MOST_ERRORS: u8 = 3;
+
+/// What comes from the provider.
+#[derive(Debug)]
+pub(crate) enum FromProvider {
+    /// A text message.
+    Text(ByteString),
+    /// A binary message.
+    Binary(Bytes),
+    /// The provider said goodbye. It has been answered.
+    Closed,
+    /// The connection or a frame is broken; nothing more will come. Whatever arrived before was handed out.
+    Broken(ProtocolError),
+    /// The connection ended without a goodbye.
+    Vanished,
+}
+
+/// The provider's socket.
+pub(crate) struct ProviderSocket {
+    session: Session,
+    messages: Option<AggregatedMessageStream>,
+    outbox: Outbox<Message>,
+    /// A Close of ours is in the outbox or sent: nothing may follow it.
+    closing: bool,
+    error: Option<ProtocolError>,
+    errors: u8,
+}
+
+impl ProviderSocket {
+    pub(crate) fn new(session: Session, messages: MessageStream) -> Self {
+        let messages = messages
+            .max_frame_size(LONGEST_MESSAGE)
+            .aggregate_continuations()
+            .max_continuation_size(LONGEST_MESSAGE);
+        Self {
+            session,
+            messages: Some(messages),
+            outbox: Outbox::new(MOST_UNREAD),
+            closing: false,
+            error: None,
+            errors: 0,
+        }
+    }
+
+    /// Queues a text message, byte for byte as it is.
+    pub(crate) fn send_text(&mut self, text: ByteString) -> Result<(), TooFarBehind> {
+        let bytes = text.len();
+        if self.closing { Ok(()) } else { self.outbox.push(Message::Text(text), bytes) }
+    }
+
+    /// Queues a binary message.
+    pub(crate) fn send_binary(&mut self, message: Bytes) -> Result<(), TooFarBehind> {
+        let bytes = message.len();
+        if self.closing { Ok(()) } else { self.outbox.push(Message::Binary(message), bytes) }
+    }
+
+    /// Whether so much waits to be read by the provider that nothing should be added.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.outbox.is_full()
+    }
+
+    /// Queues a Close behind what waits already.
+    pub(crate) fn close(&mut self, code: CloseCode) {
+        if !self.closing {
+            self.closing = true;
+            self.outbox.push_anyway(Message::Close(Some(CloseReason::from(code))), 2);
+        }
+    }
+
+    /// Whether the Close, and all before it, has been handed on, or there is nobody to take it.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    /// Whether the end was told.
+    pub(crate) fn is_over(&self) -> bool {
+        self.messages.is_none()
+    }
+
+    /// Sends what can be sent now.
+    pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) {
+        while !self.outbox.is_empty() {
+            match Pin::new(&mut self.session).poll_ready(cx) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) => {
+                    if let Some(message) = self.outbox.pop()
+                        && Pin::new(&mut self.session).start_send(message).is_err()
+                    {
+                        self.outbox.clear();
+                    }
+                }
+                // Nobody reads any more. What the provider still says is told by `poll_receive`.
+                Poll::Ready(Err(_)) => self.outbox.clear(),
+            }
+        }
+    }
+
+    /// The next news from the provider; pending for good once the end was told.
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<FromProvider> {
+        loop {
+            let Some(messages) = self.messages.as_mut() else { return Poll::Pending };
+            match Pin::new(messages).poll_next(cx) {
+                Poll::Ready(Some(Ok(AggregatedMessage::Text(text)))) => {
+                    return Poll::Ready(FromProvider::Text(text));
+                }
+                Poll::Ready(Some(Ok(AggregatedMessage::Binary(bytes)))) => {
+                    return Poll::Ready(FromProvider::Binary(bytes));
+                }
+                Poll::Ready(Some(Ok(AggregatedMessage::Ping(bytes)))) => {
+                    if !self.closing {
+                        let length = bytes.len();
+                        self.outbox.push_anyway(Message::Pong(bytes), length);
+                        self.poll_send(cx);
+                    }
+                }
+                Poll::Ready(Some(Ok(AggregatedMessage::Pong(_)))) => {}
+                Poll::Ready(Some(Ok(AggregatedMessage::Close(reason)))) => {
+                    // The answer carries the code that came, as RFC 6455 (5.5.1) asks.
+                    self.close(reason.map_or(CloseCode::Normal, |reason| reason.code));
+                    self.poll_send(cx);
+                    self.messages = None;
+                    return Poll::Ready(FromProvider::Closed);
+                }
+                // Good messages that came in the same packet follow the error: take them first.
+                Poll::Ready(Some(Err(error))) => {
+                    self.errors += 1;
+                    self.error.get_or_insert(error);
+                    if self.errors >= MOST_ERRORS {
+                        return self.end(cx);
+                    }
+                }
+                Poll::Ready(None) => return self.end(cx),
+                Poll::Pending if self.error.is_some() => return self.end(cx),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    fn end(&mut self, cx: &mut Context<'_>) -> Poll<FromProvider> {
+        self.messages = None;
+        let Some(error) = self.error.take() else { return Poll::Ready(FromProvider::Vanished) };
+        self.close(match error {
+            ProtocolError::Overflow => CloseCode::Size,
+            ProtocolError::Io(_) => CloseCode::Invalid,
+            _ => CloseCode::Protocol,
+        });
+        self.poll_send(cx);
+        Poll::Ready(FromProvider::Broken(error))
+    }
+}

@@ -1,0 +1,128 @@
+//! From checked settings to a running server, and its end.
+
+use crate::auth::Auth;
+use crate::config::Config;
+use crate::error;
+use crate::live::LiveSockets;
+use crate::routes;
+use crate::socket::BotConnector;
+use crate::state::State;
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use actix_web::middleware::{DefaultHeaders, from_fn};
+use actix_web::{App, HttpServer, web};
+use anyhow::Context as _;
+use callrec::Recorder;
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A server that is bound to its address and can be run.
+pub struct Application {
+    server: Server,
+    address: SocketAddr,
+    state: web::Data<State>,
+}
+
+impl Application {
+    /// Opens the recordings directory and the listening socket. Port 0 takes a free one; see
+    /// [`address`](Self::address).
+    ///
+    /// # Errors
+    /// The address cannot be listened on, or the recordings directory cannot be used.
+    pub fn build(config: Config) -> anyhow::Result<Self> {
+        let host = config.host.trim_start_matches('[').trim_end_matches(']');
+        let listener = TcpListener::bind((host, config.port))
+            .with_context(|| format!("cannot listen on {}:{} (HOST, PORT)", config.host, config.port))?;
+        let address = listener.local_addr().context("the listening socket has no address")?;
+        let timeout = config.bot_connect_timeout;
+        let connector =
+            |url| BotConnector::new(url, config.twilio_auth_token.as_ref(), timeout).context("BOT_URL");
+        let recorder = Recorder::builder(&config.recordings_directory)
+            .settings(config.audio.clone())
+            .record_audio(config.record_conversations)
+            .start()
+            .with_context(|| {
+                let directory = config.recordings_directory.display();
+                format!("cannot use the directory {directory} (RECORDINGS_DIRECTORY)")
+            })?;
+        if let Some(bot) = &config.bot_url {
+            tracing::info!(bot = bot.shown(), "calls are relayed");
+        }
+        let state = web::Data::new(State {
+            recorder,
+            auth: Auth::new(&config),
+            live: LiveSockets::new(config.max_calls),
+            bot: config.bot_url.clone().map(connector).transpose()?,
+            config,
+        });
+        let server = listen(listener, state.clone())?;
+        Ok(Self { server, address, state })
+    }
+
+    /// The address that the server listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` is ready; then refuses new calls, ends the live ones and finishes their recordings. What is
+    /// not finished within SHUTDOWN_SECONDS stays in its journal, for the next start.
+    ///
+    /// # Errors
+    /// The server's workers failed.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self { server, state, .. } = self;
+        let handle = server.handle();
+        let running = actix_web::rt::spawn(server);
+        stop.await;
+        shut_down(&state, &handle).await;
+        running.await.context("the server's task failed")?.context("the server failed")
+    }
+}
+
+async fn shut_down(state: &State, handle: &ServerHandle) {
+    let deadline = Instant::now() + state.config.shutdown;
+    tracing::info!(sockets = state.live.count(), "shutting down");
+    state.live.begin_closing();
+    if tokio::time::timeout_at(deadline, state.live.all_closed()).await.is_err() {
+        tracing::warn!(sockets = state.live.count(), "media sockets did not close in time");
+    }
+    let recorder = state.recorder.clone();
+    let patience = deadline.saturating_duration_since(Instant::now());
+    match tokio::task::spawn_blocking(move || recorder.shutdown(patience)).await {
+        Ok(0) => tracing::info!("every recording is finished"),
+        Ok(left) => {
+            tracing::warn!(left, "recordings are left in their journals; the next start finishes them")
+        }
+        Err(error) => tracing::error!(%error, "the recorder's shutdown failed"),
+    }
+    handle.stop(true).await;
+}
+
+fn listen(listener: TcpListener, state: web::Data<State>) -> anyhow::Result<Server> {
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(state.clone())
+            .configure(routes::configure)
+            .wrap(from_fn(error::in_one_shape))
+            .wrap(
+                DefaultHeaders::new()
+                    .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+                    .add((CACHE_CONTROL, "no-store"))
+                    .add(("referrer-policy", "no-referrer"))
+                    .add(("content-security-policy", "default-src 'none'")),
+            )
+    })
+    // Each message of a call is small and wanted at once.
+    .tcp_nodelay(true)
+    // Signals are the owner's (see `main`): live calls are ended first, each with a Close.
+    .disable_signals()
+    .shutdown_timeout(HTTP_FAREWELL.as_secs())
+    .listen(listener)
+    .context("cannot serve on the listening socket")?;
+    Ok(server.run())
+}
+
+/// How long requests that are not calls may go on at shutdown.
+const HTTP_FAREWELL: Duration = Duration::from_secs(2);

@@ -1,0 +1,16 @@
+//! What every request shares.
+
+use crate::auth::Auth;
+use crate::config::Config;
+use crate::live::LiveSockets;
+use crate::socket::BotConnector;
+use callrec::Recorder;
+
+/// One value for all workers.
+pub(crate) struct State {
+    pub(crate) config: Config,
+    pub(crate) auth: Auth,
+    pub(crate) live: LiveSockets,
+    pub(crate) bot: Option<BotConnector>,
+    pub(crate) recorder: Recorder,
+}

@@ -1,0 +1,103 @@
+//! Who may do what.
+
+use super::test_server::TestServer;
+use callrec_protocol::signature::{sign_form, sign_url};
+
+#[test]
+fn without_tokens_this_machine_is_answered_and_nobody_else() {
+    let server = TestServer::start([]);
+    assert_eq!(server.get("/audio/formats").status, 200);
+    for foreign in ["Host: abc.ngrok.app", "Origin: https://evil.example"] {
+        let answer = server.request(&format!("GET /audio/formats\n{foreign}"), b"");
+        assert_eq!((answer.status, answer.error_code().as_str()), (401, "unauthorized"), "{foreign}");
+    }
+    assert_eq!(server.request("GET /audio/formats\nOrigin: http://localhost:3000", b"").status, 200);
+}
+
+#[test]
+fn with_tokens_only_the_right_ones_are_answered() {
+    let server = TestServer::start([("API_TOKEN", "full-token"), ("API_READ_TOKEN", "read-token")]);
+    let with = |authorization: &str| {
+        server.request(&format!("GET /audio/formats\nAuthorization: {authorization}"), b"").status
+    };
+    assert_eq!(server.get("/audio/formats").status, 401);
+    for wrong in
+        ["Bearer full-toke", "Bearer full-token2", "Bearer ", "Basic full-token", "full-token", "Bearer"]
+    {
+        assert_eq!(with(wrong), 401, "{wrong}");
+    }
+    for right in ["Bearer full-token", "bearer full-token", "Bearer read-token"] {
+        assert_eq!(with(right), 200, "{right}");
+    }
+}
+
+#[test]
+fn health_tells_a_stranger_only_its_status() {
+    let server = TestServer::start([("API_TOKEN", "full-token")]);
+    let stranger = server.get("/health");
+    assert_eq!((stranger.status, stranger.text().as_str()), (200, r#"{"status":"ready"}"#));
+    let friend = server.request("GET /health\nAuthorization: Bearer full-token", b"");
+    assert!(friend.json()["sockets"]["most"].is_number());
+}
+
+#[test]
+fn a_webhook_is_answered_only_with_the_providers_signature() {
+    let server = TestServer::start([
+        ("TWILIO_AUTH_TOKEN", "12345"),
+        ("PUBLIC_URL", "https://rec.example.com"),
+        ("API_TOKEN", "x"),
+    ]);
+    let form = "CallSid=CA1&From=%2B14155550100&Empty=";
+    let params = [("CallSid", "CA1"), ("From", "+14155550100"), ("Empty", "")];
+    let ask = |signature: &str| {
+        let head = format!(
+            "POST /incoming-call\nContent-Type: application/x-www-form-urlencoded\nX-Twilio-Signature: {signature}"
+        );
+        server.request(&head, form.as_bytes())
+    };
+    let right = sign_form("12345", "https://rec.example.com/incoming-call", &params);
+    assert_eq!(ask(&right).status, 200);
+    for wrong in [
+        sign_form("12346", "https://rec.example.com/incoming-call", &params),
+        sign_form("12345", "https://rec.example.org/incoming-call", &params),
+        sign_form("12345", "https://rec.example.com/incoming-call", &params[..2]),
+        String::new(),
+    ] {
+        let answer = ask(&wrong);
+        assert_eq!((answer.status, answer.error_code().as_str()), (403, "forbidden"));
+    }
+    assert_eq!(server.request("POST /incoming-call", form.as_bytes()).status, 403);
+}
+
+#[tokio::test]
+async fn a_media_socket_opens_only_with_the_providers_signature() {
+    let server = TestServer::start([
+        ("TWILIO_AUTH_TOKEN", "12345"),
+        ("PUBLIC_URL", "https://example.com"),
+        ("API_TOKEN", "x"),
+    ]);
+    // The published vector, and the spelling with a slash that the provider sometimes signs.
+    for right in ["XFfwGS2Ev7f9qAP9MmRoMS7C724=", "7J0iz81itFhCXVuZK8EmM4YZwLA="] {
+        server.provider_with(&[("x-twilio-signature", right)]).await.ok().expect("taken").close().await;
+    }
+    let wrong = sign_url("12345", "wss://example.org/media-stream");
+    for headers in [&[][..], &[("x-twilio-signature", wrong.as_str())], &[("x-twilio-signature", "")]] {
+        assert_eq!(server.provider_with(headers).await.err(), Some(403));
+    }
+}
+
+#[tokio::test]
+async fn without_a_public_url_the_host_header_is_what_was_signed() {
+    let server = TestServer::start([("TWILIO_AUTH_TOKEN", "12345")]);
+    for scheme in ["ws", "wss"] {
+        let signature = sign_url("12345", &format!("{scheme}://{}/media-stream", server.address));
+        server.provider_with(&[("x-twilio-signature", &signature)]).await.ok().expect("taken").close().await;
+    }
+    assert_eq!(server.provider_with(&[("x-twilio-signature", "bm8=")]).await.err(), Some(403));
+}
+
+#[tokio::test]
+async fn a_web_page_cannot_open_a_media_socket() {
+    let server = TestServer::start([]);
+    assert_eq!(server.provider_with(&[("origin", "https://evil.example")]).await.err(), Some(403));
+}

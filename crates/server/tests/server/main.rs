@@ -1,0 +1,9 @@
+//! The whole server on a port of its own, with real clients over loopback.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+mod access;
+mod http;
+mod relay;
+mod scripted_bot;
+mod sockets;
+mod test_server;

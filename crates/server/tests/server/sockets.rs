@@ -1,0 +1,34 @@
+//! The media socket itself: fragments, control frames, limits, silence.
+
+use super::test_server::{Got, TestServer};
+
+#[tokio::test]
+async fn more_calls_than_allowed_are_refused_and_a_place_given_back_is_taken() {
+    let server = TestServer::start([("MAX_CALLS", "1")]);
+    let first = server.provider().await;
+    assert_eq!(server.provider_with(&[]).await.err(), Some(503));
+    let health = server.get("/health");
+    assert_eq!((health.status, health.json()["status"].as_str()), (503, Some("not ready")));
+    first.close().await;
+    super::test_server::until("the place is free", || server.get("/health").status == 200).await;
+    server.provider().await;
+}
+
+#[tokio::test]
+async fn a_socket_that_never_starts_a_stream_is_closed() {
+    let server = TestServer::start([("START_TIMEOUT_SECONDS", "1")]);
+    let mut provider = server.provider().await;
+    provider.send(r#"{"event":"connected"}"#).await;
+    assert_eq!(provider.next().await, Got::Close(Some(1008)));
+}
+
+#[tokio::test]
+async fn a_ping_is_answered() {
+    use futures_util::{SinkExt, StreamExt};
+    use tokio_tungstenite::tungstenite::Message;
+    let server = TestServer::start([]);
+    let mut provider = server.provider().await;
+    provider.socket.send(Message::Ping(b"are you there".as_slice().into())).await.unwrap();
+    let answer = provider.socket.next().await.unwrap().unwrap();
+    assert_eq!(answer, Message::Pong(b"are you there".as_slice().into()));
+}
