@@ -68,6 +68,7 @@ pub use status::{CallFiles, CallState, CallStatus, Health};
 
 pub use callrec_encode::{
     Bitrate, Channels, Format, ParseSettingError, RateSetting, Settings, SpecError, WavEncoding, formats,
+    mpeg,
 };
 pub use callrec_session::{
     Codec, Completeness, DropKind, EndReason, Event, Line, Place, Speaker, StreamStart, Topology, Track,

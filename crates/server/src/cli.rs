@@ -1,7 +1,9 @@
-//! The command line: `callrec`, `callrec serve`. `--help` lists every setting.
+//! The command line: `callrec`, `callrec serve`, `callrec recover`. `--help` lists every setting.
 
 use crate::config::{Config, SETTINGS, Sources};
 use crate::{Application, telemetry};
+use anyhow::Context as _;
+use callrec::Recorder;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::fmt::Write as _;
 use std::future::Future;
@@ -23,6 +25,10 @@ struct Arguments {
 enum Command {
     /// Take calls until told to stop (the default).
     Serve,
+    /// Finish the recordings that a killed server left in their journals, and exit.
+    ///
+    /// The server does the same when it starts; calls of a server that is running are left to it.
+    Recover,
 }
 
 /// Runs the command line of this process.
@@ -44,6 +50,7 @@ pub async fn run() -> anyhow::Result<()> {
     telemetry::init(&config);
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
+        Command::Recover => recover(&config),
     }
 }
 
@@ -55,6 +62,26 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let _ = writeln!(stdout, "callrec listening on http://{}", application.address());
     let _ = stdout.flush();
     application.run_until(stop).await
+}
+
+fn recover(config: &Config) -> anyhow::Result<()> {
+    let recorder = Recorder::builder(&config.recordings_directory)
+        .settings(config.audio.clone())
+        .recover_at_start(false)
+        .start()
+        .context("RECORDINGS_DIRECTORY")?;
+    let recovery = recorder.recover()?;
+    let mut stdout = io::stdout();
+    let _ = writeln!(
+        stdout,
+        "recordings finished: {}; failed: {}; in use by a running server: {}",
+        recovery.finished, recovery.failed, recovery.owned
+    );
+    anyhow::ensure!(
+        recovery.failed == 0,
+        "some journals could not be finished; the log says why, and they are kept"
+    );
+    Ok(())
 }
 
 /// Ready at the first SIGTERM or SIGINT (elsewhere Ctrl-C). The next one ends the process at once, as it would without us.

@@ -37,12 +37,6 @@ impl ApiError {
     pub(crate) fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
     }
-
-    /// A fault of ours. The cause is for the log; the client gets no paths.
-    pub(crate) fn internal(cause: &dyn fmt::Display) -> Self {
-        tracing::error!(%cause, "a request failed");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed; its log says why")
-    }
 }
 
 impl fmt::Display for ApiError {

@@ -1,4 +1,20 @@
-//! The callrec server.
+//! The callrec server: takes calls from a provider over WebSockets, relays them to a bot if there is one, and records them.
+//!
+//! The binary `callrec` is this crate's [`cli`]. A program that wants the server inside builds an [`Application`] from a
+//! [`Config`](config::Config):
+//!
+//! ```no_run
+//! use callrec_server::Application;
+//! use callrec_server::config::{Config, Sources};
+//!
+//! # async fn run() -> anyhow::Result<()> {
+//! let config = Config::load(Sources::only([("PORT", "0"), ("DEFAULT_AUDIO_FORMAT", "flac")]))?;
+//! let application = Application::build(config)?;
+//! println!("listening on {}", application.address());
+//! application.run_until(std::future::pending()).await
+//! # }
+//! ```
+
 mod auth;
 pub mod cli;
 pub mod config;

@@ -21,8 +21,11 @@ use tokio::time::{Instant, Sleep};
 const BOT_FAREWELL: Duration = Duration::from_secs(2);
 /// How long the provider may take to close its socket after `stop`; behind some tunnels it never does.
 const PROVIDER_FAREWELL: Duration = Duration::from_secs(2);
-/// How long the provider is listened to after a Close of ours: what it sent before it saw the Close belongs to the call.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How long the provider is listened to before a Close of ours. What it has sent by then belongs to the call, and behind
+/// our Close the connection is not read any more.
+const IN_FLIGHT: Duration = Duration::from_millis(200);
+/// How long our Close may take to leave.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a socket may keep us waiting.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +79,7 @@ impl Relay {
             Parting::Provider(ending) => self.part_from_bot(ending).await,
             Parting::Bot(code) => self.part_from_provider(code).await,
             Parting::Ours(ending, code) => {
+                self.hear_what_is_in_flight().await;
                 self.provider.close(code);
                 self.part_from_bot(ending).await;
             }
@@ -148,6 +152,14 @@ impl Relay {
         }
     }
 
+    async fn hear_what_is_in_flight(&mut self) {
+        let Self { provider, recording, .. } = self;
+        let in_flight = silence(provider, |message| {
+            recording.hear_provider(message);
+        });
+        let _ = tokio::time::timeout(IN_FLIGHT, in_flight).await;
+    }
+
     /// The call is over for the provider. The bot is told, and may send its last transcript lines.
     async fn part_from_bot(mut self, ending: EndReason) {
         self.recording.over();
@@ -176,18 +188,15 @@ impl Relay {
         let _ = tokio::time::timeout(PROVIDER_FAREWELL, flushed(&mut provider)).await;
     }
 
-    /// The bot is gone. The provider's socket is closed, so that the call's TwiML goes on; what the provider sends until
-    /// it has seen that is recorded.
+    /// The bot is gone. The provider's socket is closed, so that the call's TwiML goes on.
     async fn part_from_provider(mut self, code: CloseCode) {
         self.bot = None;
+        self.hear_what_is_in_flight().await;
         self.provider.close(code);
         let Self { mut provider, mut recording, .. } = self;
-        let last_words = silence(&mut provider, |message| {
-            recording.hear_provider(message);
-        });
-        let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
         recording.over();
         recording.finish(EndReason::BotGone);
+        let _ = tokio::time::timeout(CLOSE_PATIENCE, silence(&mut provider, |_| {})).await;
     }
 }
 

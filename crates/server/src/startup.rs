@@ -42,6 +42,8 @@ impl Application {
         let recorder = Recorder::builder(&config.recordings_directory)
             .settings(config.audio.clone())
             .record_audio(config.record_conversations)
+            // Calls that are being completed do not keep new ones out.
+            .max_calls(config.max_calls.saturating_mul(2))
             .start()
             .with_context(|| {
                 let directory = config.recordings_directory.display();
@@ -93,7 +95,7 @@ async fn shut_down(state: &State, handle: &ServerHandle) {
     match tokio::task::spawn_blocking(move || recorder.shutdown(patience)).await {
         Ok(0) => tracing::info!("every recording is finished"),
         Ok(left) => {
-            tracing::warn!(left, "recordings are left in their journals; the next start finishes them")
+            tracing::warn!(left, "recordings are left in their journals; the next start finishes them");
         }
         Err(error) => tracing::error!(%error, "the recorder's shutdown failed"),
     }

@@ -84,7 +84,7 @@ pub const SETTINGS: &[Setting] = &[
         "RELAY_MARKS",
         "on",
         "on or off",
-        "off: no playback marks of our own, so a recording's assistant side is not calibrated",
+        "whether playback marks of our own may be sent; this version sends none",
     ),
     unset(
         "NEXT_TWIML_URL",

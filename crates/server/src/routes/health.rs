@@ -22,6 +22,7 @@ pub(crate) async fn health(request: HttpRequest, state: web::Data<State>) -> Htt
     if !state.auth.is_trusted(&request) {
         return response.json(json!({ "status": status }));
     }
+    let recorder = state.recorder.health();
     response.json(json!({
         "status": status,
         "problems": problems,
@@ -29,6 +30,7 @@ pub(crate) async fn health(request: HttpRequest, state: web::Data<State>) -> Htt
         "sockets": { "open": state.live.count(), "most": state.live.most() },
         "relay": state.bot.is_some(),
         "recording": state.config.record_conversations,
+        "recorder": recorder,
     }))
 }
 
@@ -37,6 +39,8 @@ fn problems(state: &State) -> Vec<String> {
     let mut problems = Vec::new();
     if state.live.is_closing() {
         problems.push("the server is shutting down".to_owned());
+    } else if let Some(error) = state.recorder.health().journal_error {
+        problems.push(format!("the journals cannot be written: {error}"));
     } else if state.live.count() >= state.live.most() {
         problems.push("as many calls as MAX_CALLS allows are live".to_owned());
     }

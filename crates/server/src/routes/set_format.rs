@@ -39,7 +39,7 @@ pub(crate) async fn set_format(
     let recorder = state.recorder.clone();
     let answer = {
         let sid = sid.clone();
-        web::block(move || recorder.set_format(&sid, change)).await?
+        web::block(move || recorder.set_format(&sid, &change)).await?
     };
     match answer {
         Ok(applied) => Ok(HttpResponse::Ok().json(json!({
@@ -88,7 +88,9 @@ impl Wish {
                 "say which format or bitrate; GET /audio/formats lists them",
             ));
         }
-        Ok(FormatChange { format, bitrate, ..FormatChange::default() })
+        let mut change = FormatChange::default();
+        (change.format, change.bitrate) = (format, bitrate);
+        Ok(change)
     }
 }
 
@@ -105,9 +107,7 @@ fn refusal(error: SetFormatError) -> ApiError {
             ApiError::conflict("too_late", "the call has ended; its recording keeps the format it has")
         }
         SetFormatError::Impossible(error) => ApiError::bad_request("impossible_format", error.to_string()),
-        SetFormatError::BadCallId => ApiError::bad_request("bad_call_sid", "this is no call SID"),
-        SetFormatError::Full => {
-            ApiError::unavailable("full", "too many formats are set for calls that have not begun")
-        }
+        SetFormatError::BadCallId(error) => ApiError::bad_request("bad_call_sid", error.to_string()),
+        error => ApiError::unavailable("full", error.to_string()),
     }
 }

@@ -78,6 +78,6 @@ fn refusal(error: AddLineError) -> ApiError {
         AddLineError::Ended => {
             ApiError::conflict("too_late", "the call has ended; its transcript is written")
         }
-        AddLineError::Full => ApiError::unavailable("full", "the call's transcript is full"),
+        _ => ApiError::unavailable("full", "the call's transcript is full"),
     }
 }

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod access;
+mod hostile;
 mod http;
+mod phone;
+mod recordings;
 mod relay;
 mod scripted_bot;
 mod sockets;

@@ -1,0 +1,251 @@
+//! Whole calls over real sockets: what lies in the recordings directory afterwards, and what the API says of it.
+
+use super::phone::{
+    CONNECTED, both_sides, call_one_way, finished, inbound, one_way, relayed, sides, speech, start, stop,
+};
+use super::scripted_bot::ScriptedBot;
+use super::test_server::{Got, TestServer, files_in, until};
+use serde_json::json;
+use std::time::Duration;
+
+const WAV: (&str, &str) = ("DEFAULT_AUDIO_FORMAT", "wav");
+
+#[tokio::test]
+async fn a_one_way_call_is_recorded_with_both_sides_and_its_files_can_be_fetched() {
+    let server = TestServer::start([WAV]);
+    let mut provider = server.provider().await;
+    provider.send(CONNECTED).await;
+    provider.send(one_way("CA1")).await;
+    both_sides(&mut provider, 0, 50).await;
+    until("the call is live", || server.get("/calls/CA1").status == 200).await;
+    let line = r#"{"speaker":"assistant","text":"Good morning.","at_ms":200}"#;
+    assert_eq!(server.post("/calls/CA1/transcript", line).json()["added"], 1);
+    assert_eq!(server.get("/calls/CA1").json()["state"], "live");
+    assert_eq!(server.get("/calls/CA1/recording").error_code(), "not_ready");
+    both_sides(&mut provider, 50, 100).await;
+    provider.send(stop("CA1")).await;
+    assert_eq!(provider.next().await, Got::Close(Some(1000)));
+
+    let summary = finished(&server, "CA1").await;
+    let stream = &summary["streams"][0];
+    assert_eq!((&stream["ended"], &stream["duration_ms"]), (&json!("stopped"), &json!(2_000)));
+    let (left, right) = sides(&server, "CA1");
+    assert_eq!((left.len(), right.len()), (16_000, 16_000));
+    assert!(left.iter().all(|&sample| sample == -15_996) && right.iter().all(|&sample| sample == 15_996));
+    let names =
+        ["call_CA1.txt", "call_CA1_conversation.wav", "call_CA1_summary.json", "call_CA1_summary.txt"];
+    assert_eq!(files_in(&server.responses()), names);
+
+    assert!(server.get("/calls/CA1/transcript").text().contains("[00:00.2] Assistant: Good morning."));
+    let text = server.get("/calls/CA1/summary").text();
+    assert!(
+        text.starts_with("=== CALL SUMMARY ===\nCall SID: CA1\n") && text.contains("Completeness: complete"),
+        "{text}"
+    );
+    let whole = server.get("/calls/CA1/recording");
+    assert_eq!(whole.header("content-type").as_deref(), Some("audio/wav"));
+    let part = server.request("GET /calls/CA1/recording\nRange: bytes=0-3", b"");
+    assert_eq!((part.status, part.body.as_slice()), (206, b"RIFF".as_slice()));
+    assert_eq!(whole.body.len() as u64, stream["audio"]["size_bytes"].as_u64().unwrap());
+    assert_eq!(server.get("/calls").json()["calls"][0]["call"], "CA1");
+    assert_eq!(server.post("/calls/CA1/transcript", line).error_code(), "too_late");
+    assert_eq!(server.post("/audio/set-format/CA1?format=mp3", "").error_code(), "too_late");
+}
+
+#[tokio::test]
+async fn a_relayed_call_is_recorded_as_it_was_heard_and_what_was_cut_off_is_not_in_it() {
+    let bot = ScriptedBot::listen().await;
+    let server = TestServer::start([WAV, ("BOT_URL", &bot.url())]);
+    let mut provider = server.provider().await;
+    provider.send(relayed("CA1")).await;
+    let mut call = bot.accept().await;
+    let mut ms = 0;
+    let began = tokio::time::Instant::now();
+    let mut cleared = false;
+    // The caller's audio paces the test: the playout model runs by the clock.
+    while ms < 2_400 {
+        tokio::time::sleep_until(began + Duration::from_millis(ms + 20)).await;
+        provider.send(inbound(ms, 0xff)).await;
+        ms += 20;
+        if ms == 400 {
+            call.send(r#"{"event":"transcript","speaker":"assistant","text":"Once upon a time"}"#).await;
+            // Three seconds at once, as bots send them.
+            call.send(speech(&[0x10; 24_000])).await;
+            assert!(matches!(provider.next().await, Got::Text(text) if text.contains("media")));
+        }
+        if ms >= 1_400 && !cleared {
+            cleared = true;
+            call.send(r#"{"event":"clear","streamSid":"MZ1"}"#).await;
+            assert!(matches!(provider.next().await, Got::Text(text) if text.contains("clear")));
+        }
+    }
+    provider.send(stop("CA1")).await;
+    while call.next().await.is_some() {}
+    let summary = finished(&server, "CA1").await;
+    let (_, right) = sides(&server, "CA1");
+    let heard = right.iter().filter(|&&sample| sample != 0).count();
+    // A second, give or take what the machine's scheduler does.
+    assert!((6_400..9_600).contains(&heard), "{heard} samples were heard");
+    let playout = &summary["streams"][0]["completeness"]["playout"];
+    let unheard = playout["unheard_ms"].as_u64().unwrap();
+    assert_eq!(playout["cuts"], 1);
+    assert!((heard as u64 / 8 + unheard).abs_diff(3_000) <= 1, "{heard} samples, {unheard} ms");
+    assert!(server.get("/calls/CA1/transcript").text().contains("Once upon a time (cut off by the caller)"));
+}
+
+#[tokio::test]
+async fn the_format_can_be_set_before_and_during_a_call_and_by_its_twiml() {
+    let server = TestServer::start([]);
+    let answer = server.post("/audio/set-format/CA1", r#"{"format":"wav"}"#);
+    assert_eq!((answer.status, answer.json()["applied"].as_str()), (200, Some("when the call starts")));
+    call_one_way(&server, "CA1", 10).await;
+    finished(&server, "CA1").await;
+    assert_eq!(sides(&server, "CA1").0.len(), 1_600);
+
+    let mut provider = server.provider().await;
+    provider.send(one_way("CA2")).await;
+    both_sides(&mut provider, 0, 20).await;
+    until("the call is live", || server.get("/calls/CA2").status == 200).await;
+    let answer = server.post("/audio/set-format/CA2?format=wav", "");
+    assert_eq!(answer.json()["applied"], "to the whole call");
+    both_sides(&mut provider, 20, 40).await;
+    provider.send(stop("CA2")).await;
+    finished(&server, "CA2").await;
+    assert_eq!(sides(&server, "CA2").0.len(), 6_400);
+
+    let mut provider = server.provider().await;
+    provider.send(start("CA3", "MZ1", &["inbound", "outbound"], &json!({"audio_format":"wav"}))).await;
+    both_sides(&mut provider, 0, 10).await;
+    provider.send(stop("CA3")).await;
+    finished(&server, "CA3").await;
+    assert_eq!(sides(&server, "CA3").0.len(), 1_600);
+}
+
+#[test]
+fn formats_that_cannot_be_are_refused_by_name_with_what_is_allowed() {
+    let server = TestServer::start([]);
+    for (path, body, code, told) in [
+        ("CA1?format=aac", "", "unknown_format", "mp3"),
+        ("CA1", r#"{"format":"opus"}"#, "unknown_format", "mp3"),
+        ("CA1", r#"{"bitrate":"7k"}"#, "impossible_format", "128k"),
+        ("CA1", r#"{"bitrate":"loud"}"#, "impossible_bitrate", "bitrate"),
+        ("CA1", r#"{"bitrate":-5}"#, "bad_request", "format"),
+        ("CA1", r#"{"format":["mp3"]}"#, "bad_request", "format"),
+        ("CA1", r#"{"fromat":"mp3"}"#, "bad_request", "format"),
+        ("CA1", "{", "bad_request", "format"),
+        ("CA1", "", "bad_request", "format"),
+        ("..%2F..%2Fetc", r#"{"format":"mp3"}"#, "bad_call_sid", "letters"),
+        ("%00", r#"{"format":"mp3"}"#, "bad_call_sid", "letters"),
+    ] {
+        let answer = server.post(&format!("/audio/set-format/{path}"), body);
+        assert_eq!((answer.status, answer.error_code().as_str()), (400, code), "{path} {body}");
+        assert!(answer.text().contains(told), "{}", answer.text());
+    }
+    let deep = "[".repeat(100_000);
+    assert_eq!(server.post("/audio/set-format/CA1", &deep).status, 400);
+    assert_eq!(server.post("/calls/CA1/transcript", &deep).status, 400);
+}
+
+#[test]
+fn lines_that_are_none_and_calls_that_are_not_there_are_refused() {
+    let server = TestServer::start([]);
+    for body in
+        ["", "1", "[]", "{}", r#"{"speaker":"dog","text":"wuff"}"#, r#"{"speaker":"caller","text":" "}"#]
+    {
+        assert_eq!(server.post("/calls/CA1/transcript", body).error_code(), "bad_line", "{body}");
+    }
+    let line = r#"{"speaker":"caller","text":"hello"}"#;
+    assert_eq!(server.post("/calls/CA1/transcript", line).error_code(), "no_such_call");
+    for path in ["/calls/CA1", "/calls/CA1/recording", "/calls/CA1/summary", "/calls/CA1/transcript"] {
+        assert_eq!(server.get(path).error_code(), "no_such_call", "{path}");
+    }
+    assert_eq!(server.get("/calls/..%2fsecret/recording").error_code(), "bad_call_sid");
+}
+
+#[tokio::test]
+async fn with_recording_off_transcript_and_summary_are_written_and_say_so() {
+    let server = TestServer::start([("RECORD_CONVERSATIONS", "false")]);
+    call_one_way(&server, "CA1", 10).await;
+    let summary = finished(&server, "CA1").await;
+    assert_eq!(summary["streams"][0]["audio"]["outcome"], "recording_off");
+    assert_eq!(server.get("/calls/CA1/recording").error_code(), "no_recording");
+    assert!(server.get("/calls/CA1/summary").text().contains("RECORD_CONVERSATIONS=false"));
+}
+
+#[tokio::test]
+async fn a_call_that_ends_without_stop_or_goes_silent_is_finished() {
+    let server = TestServer::start([WAV, ("IDLE_TIMEOUT_SECONDS", "1")]);
+    for (call, end) in [("CA1", "closed"), ("CA2", "aborted"), ("CA3", "idle")] {
+        let mut provider = server.provider().await;
+        provider.send(one_way(call)).await;
+        both_sides(&mut provider, 0, 10).await;
+        match end {
+            "closed" => provider.close().await,
+            "aborted" => drop(provider),
+            _ => assert_eq!(provider.next().await, Got::Close(Some(1000))),
+        }
+        assert_eq!(finished(&server, call).await["streams"][0]["ended"], end);
+        assert_eq!(sides(&server, call).0.len(), 1_600);
+    }
+}
+
+#[tokio::test]
+async fn a_bot_that_goes_in_mid_call_ends_the_call_and_what_was_said_is_kept() {
+    let bot = ScriptedBot::listen().await;
+    let server = TestServer::start([WAV, ("BOT_URL", &bot.url())]);
+    let mut provider = server.provider().await;
+    provider.send(relayed("CA1")).await;
+    let call = bot.accept().await;
+    for index in 0..10 {
+        provider.send(inbound(index * 20, 0x10)).await;
+    }
+    drop(call);
+    // The provider sends on until it has seen the Close.
+    for index in 10..20 {
+        provider.send(inbound(index * 20, 0x10)).await;
+    }
+    assert_eq!(provider.next().await, Got::Close(Some(1011)));
+    drop(provider);
+    let summary = finished(&server, "CA1").await;
+    assert_eq!(summary["streams"][0]["ended"], "bot_gone", "{summary}");
+    assert_eq!(sides(&server, "CA1").0.len(), 3_200);
+}
+
+#[tokio::test]
+async fn streams_of_one_call_at_once_and_in_turn_have_recordings_of_their_own() {
+    let server = TestServer::start([WAV]);
+    let (mut first, mut second) = (server.provider().await, server.provider().await);
+    first.send(start("CA1", "MZa", &["inbound", "outbound"], &json!({}))).await;
+    until("the first is live", || server.get("/calls/CA1").status == 200).await;
+    second.send(start("CA1", "MZb", &["inbound", "outbound"], &json!({}))).await;
+    both_sides(&mut first, 0, 10).await;
+    both_sides(&mut second, 0, 20).await;
+    for provider in [first, second] {
+        provider.close().await;
+    }
+    finished(&server, "CA1").await;
+    call_one_way(&server, "CA1", 30).await;
+    until("three recordings", || files_in(&server.responses()).len() == 6).await;
+    let summary = finished(&server, "CA1").await;
+    let mut lengths: Vec<u64> =
+        summary["streams"].as_array().unwrap().iter().map(|s| s["duration_ms"].as_u64().unwrap()).collect();
+    lengths.sort_unstable();
+    assert_eq!(lengths, [200, 400, 600]);
+}
+
+#[tokio::test]
+async fn a_shutdown_finishes_live_calls() {
+    let mut server = TestServer::start([WAV]);
+    let mut provider = server.provider().await;
+    provider.send(one_way("CA1")).await;
+    both_sides(&mut provider, 0, 10).await;
+    let journal = server.responses().join(".journal/CA1_1.journal");
+    until("all is journalled", || std::fs::metadata(&journal).is_ok_and(|file| file.len() > 20 * 160)).await;
+    server.begin_stop();
+    assert_eq!(provider.next().await, Got::Close(Some(1001)));
+    drop(provider);
+    server.stop();
+    assert_eq!(sides(&server, "CA1").0.len(), 1_600);
+    let summary = std::fs::read_to_string(server.responses().join("call_CA1_summary.txt")).unwrap();
+    assert!(summary.contains("How The Call Ended: the recorder was shut down"), "{summary}");
+}
