@@ -64,8 +64,9 @@ pub use error::{AddLineError, RecordError, SetFormatError};
 pub use options::{CallOptions, FormatChange};
 pub use recorder::{Builder, Recorder, SetFormat};
 pub use recovery::Recovery;
-pub use status::{CallFiles, CallState, CallStatus, Health};
+pub use status::{CallFiles, CallState, CallStatus, Health, files_of};
 
+pub use callrec_audio::g711;
 pub use callrec_encode::{
     Bitrate, Channels, Format, ParseSettingError, RateSetting, Settings, SpecError, WavEncoding, formats,
     mpeg,

@@ -99,11 +99,28 @@ impl CallFiles {
         }
     }
 
+    /// The summary for people, as it was written.
+    #[must_use]
+    pub fn summary_text(&self) -> String {
+        callrec_summary::summary_text(&self.details)
+    }
+
     /// Whether a stream's audio waits in its journal, because it could not be saved.
     #[must_use]
     pub fn is_saved(&self) -> bool {
         !self.details.streams.iter().any(|stream| matches!(stream.audio, AudioOutcome::NotSaved { .. }))
     }
+}
+
+/// The files of a finished call in a directory that no recorder of this process need have open; none if there is no such
+/// call, or no such directory.
+#[must_use]
+pub fn files_of(directory: impl AsRef<std::path::Path>, call: &str) -> Option<CallFiles> {
+    let call = CallId::new(call).ok()?;
+    if !directory.as_ref().is_dir() {
+        return None;
+    }
+    CallFiles::read(&RecordingsDir::open(directory).ok()?, &call)
 }
 
 /// How the recorder is.

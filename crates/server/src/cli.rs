@@ -1,7 +1,7 @@
-//! The command line: `callrec`, `callrec serve`, `callrec recover`. `--help` lists every setting.
+//! The command line: `callrec`, `callrec serve`, `callrec demo`, `callrec recover`. `--help` lists every setting.
 
 use crate::config::{Config, SETTINGS, Sources};
-use crate::{Application, telemetry};
+use crate::{Application, demo, telemetry};
 use anyhow::Context as _;
 use callrec::Recorder;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -25,6 +25,11 @@ struct Arguments {
 enum Command {
     /// Take calls until told to stop (the default).
     Serve,
+    /// See and hear it: a sample caller and a sample bot talk through the server for 20 seconds, and are recorded.
+    ///
+    /// Needs no telephone, no account and no network: the server runs as a process of its own on a free port of this
+    /// machine. At the end the summary and the files are shown.
+    Demo(demo::Options),
     /// Finish the recordings that a killed server left in their journals, and exit.
     ///
     /// The server does the same when it starts; calls of a server that is running are left to it.
@@ -50,6 +55,7 @@ pub async fn run() -> anyhow::Result<()> {
     telemetry::init(&config);
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
+        Command::Demo(options) => demo::run(&config, options).await,
         Command::Recover => recover(&config),
     }
 }

@@ -18,6 +18,7 @@
 mod auth;
 pub mod cli;
 pub mod config;
+mod demo;
 pub mod error;
 mod live;
 mod media_stream;
