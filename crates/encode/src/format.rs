@@ -40,8 +40,7 @@ impl Format {
             Format::Mp3 => cfg!(feature = "mp3"),
             Format::Wav => cfg!(feature = "wav"),
             Format::Ogg => cfg!(feature = "ogg"),
-            // Follows the feature as soon as the encoder is part of the crate.
-            Format::Flac => false,
+            Format::Flac => cfg!(feature = "flac"),
         }
     }
 

@@ -59,6 +59,8 @@
 //! Each format is a feature: `mp3` (LAME, linked statically, LGPL), `wav`, `ogg` (libvorbis) and `flac`; all are on
 //! by default. A format that is left out is refused by name, with a list of those there are.
 
+#[cfg(feature = "flac")]
+mod flac;
 #[cfg(feature = "mp3")]
 mod mp3;
 #[cfg(feature = "ogg")]

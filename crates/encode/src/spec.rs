@@ -158,6 +158,8 @@ impl Spec {
             Format::Wav => Ok(Box::new(crate::wav::WavEncoder::new(self)?)),
             #[cfg(feature = "ogg")]
             Format::Ogg => Ok(Box::new(crate::ogg::OggEncoder::new(self)?)),
+            #[cfg(feature = "flac")]
+            Format::Flac => Ok(Box::new(crate::flac::FlacEncoder::new(self)?)),
             #[allow(unreachable_patterns, reason = "with every feature on, nothing is left")]
             format => Err(SpecError::NotCompiled { format }),
         }

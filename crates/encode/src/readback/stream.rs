@@ -141,7 +141,7 @@ impl ReadBack {
     fn decode_packet(&mut self) -> Result<bool, ReadBackError> {
         let format = self.spec.format;
         if self.open.is_none() {
-            self.open = Some(open(&self.source, format)?);
+            self.open = open(&self.source, format)?;
         }
         let Some(Open { reader, decoder, track }) = &mut self.open else { return Ok(false) };
         let at = self.decoded.count / u64::from(self.spec.channels);
@@ -164,20 +164,34 @@ impl ReadBack {
     }
 }
 
-fn open(source: &Growing, format: Format) -> Result<Open, ReadBackError> {
+/// None if there is a header, and nothing behind it that a decoder would open.
+fn open(source: &Growing, format: Format) -> Result<Option<Open>, ReadBackError> {
     let stream = MediaSourceStream::new(Box::new(source.clone()), Default::default());
     let mut hint = Hint::new();
     hint.with_extension(format.extension());
-    let reader = symphonia::default::get_probe()
-        .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
-        .map_err(|error| unreadable(format, &error))?;
+    let probed = symphonia::default::get_probe().probe(
+        &hint,
+        stream,
+        FormatOptions::default(),
+        MetadataOptions::default(),
+    );
+    let reader = match probed {
+        Ok(reader) => reader,
+        // A FLAC file without a frame is valid, and its reader wants to see one.
+        Err(error) if format == Format::Flac && is_end(&error) => return Ok(None),
+        Err(error) => return Err(unreadable(format, &error)),
+    };
     let nothing = || ReadBackError::Unreadable { format, message: "it holds no sound".to_owned() };
     let track = reader.tracks().first().ok_or_else(nothing)?;
     let params = track.codec_params.as_ref().and_then(|params| params.audio()).ok_or_else(nothing)?;
     let decoder = symphonia::default::get_codecs()
         .make_audio_decoder(params, &AudioDecoderOptions::default())
         .map_err(|error| unreadable(format, &error))?;
-    Ok(Open { track: track.id, decoder, reader })
+    Ok(Some(Open { track: track.id, decoder, reader }))
+}
+
+fn is_end(error: &SymphoniaError) -> bool {
+    matches!(error, SymphoniaError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof)
 }
 
 /// Samples counted, and a hash of them.
