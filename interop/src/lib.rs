@@ -1,0 +1,4 @@
+//! callrec against other people's tools: `cargo test -p callrec-interop --features external-tools`.
+//!
+//! The tests are an addition to those of the crates, which need nothing but a Rust toolchain and a C compiler. They need
+//! ffmpeg, ffprobe, sox, flac and espeak-ng; one that is missing fails the test that needs it.
