@@ -159,6 +159,7 @@ impl Encoder for Mp3Encoder {
         self.scratch.clear();
         // `FlushGap` encodes what LAME still holds; the other kind of flush loses up to a quarter of a second.
         self.lame.flush_to_vec::<FlushGap>(&mut self.scratch).map_err(|error| codec(&error))?;
+        self.frames.most = self.info.frames_for(self.samples);
         self.frames.push(&self.scratch, out)?;
         self.frames.end()?;
         let padding = self.info.padding(&self.frames, self.samples);

@@ -83,6 +83,8 @@ pub(crate) struct Frames {
     partial: Vec<u8>,
     /// Whole frames given out.
     pub(crate) count: u32,
+    /// How many there are to be: what LAME adds behind them is left out.
+    pub(crate) most: u32,
     /// Their bytes.
     pub(crate) bytes: u32,
     /// Their checksum, as the tag states it.
@@ -97,6 +99,7 @@ impl Frames {
             channels: spec.channels,
             partial: Vec::new(),
             count: 0,
+            most: u32::MAX,
             bytes: 0,
             crc: Crc16::default(),
         }
@@ -109,10 +112,12 @@ impl Frames {
         while let Some(header) = self.partial[taken..].first_chunk::<HEADER>() {
             let size = self.checked(*header)?.size();
             let Some(frame) = self.partial.get(taken..taken + size) else { break };
-            self.crc.update(frame);
-            out.extend_from_slice(frame);
-            self.count += 1;
-            self.bytes += u32::try_from(size).unwrap_or(0);
+            if self.count < self.most {
+                self.crc.update(frame);
+                out.extend_from_slice(frame);
+                self.count += 1;
+                self.bytes += u32::try_from(size).unwrap_or(0);
+            }
             taken += size;
         }
         self.partial.drain(..taken);

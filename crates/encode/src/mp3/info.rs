@@ -11,6 +11,8 @@ use crate::spec::Spec;
 
 /// Samples LAME puts before the first one that was passed in, its decoder's 529 not counted.
 const ENCODER_DELAY: u64 = 576;
+/// Samples by which a decoder is late.
+const DECODER_DELAY: u64 = 529;
 /// `Info`, flags, frames, bytes, table of contents, quality.
 const XING: usize = 4 + 4 + 4 + 4 + 100 + 4;
 /// LAME's extension.
@@ -46,6 +48,13 @@ impl InfoFrame {
         let tag = 4 + self.header.side_info();
         out[tag..tag + 4].copy_from_slice(b"Info");
         out
+    }
+
+    /// How many frames a decoder needs for so many samples: LAME gives one more now and then, and players that know
+    /// nothing of this tag would play it.
+    pub(crate) fn frames_for(&self, samples: u64) -> u32 {
+        let needed = (ENCODER_DELAY + DECODER_DELAY + samples).div_ceil(u64::from(self.header.samples()));
+        u32::try_from(needed).unwrap_or(u32::MAX)
     }
 
     /// How many samples behind the last real one the whole frames hold.
