@@ -67,8 +67,9 @@ pub(crate) fn left(pcm: &[i16]) -> Vec<i16> {
     pcm.iter().step_by(2).copied().collect()
 }
 
-pub(crate) fn right(pcm: &[i16]) -> Vec<i16> {
-    pcm.iter().skip(1).step_by(2).copied().collect()
+/// Both sides in one, at half their level.
+pub(crate) fn mono(pcm: &[i16]) -> Vec<i16> {
+    pcm.chunks_exact(2).map(|pair| pair[0] / 2 + pair[1] / 2).collect()
 }
 
 /// By how many samples `heard` is late, by the highest correlation.
@@ -84,7 +85,7 @@ pub(crate) fn best_lag(sent: &[i16], heard: &[i16]) -> i64 {
             })
             .sum()
     };
-    (-200..2_000).max_by_key(|lag| score(*lag)).unwrap()
+    (-200..2_400).max_by_key(|lag| score(*lag)).unwrap()
 }
 
 /// Signal to noise, over all samples, in dB.

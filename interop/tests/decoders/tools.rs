@@ -76,8 +76,12 @@ pub(crate) struct Probed(Value);
 
 impl Probed {
     pub(crate) fn frames(&self, rate: u32) -> u64 {
-        let seconds: f64 = self.0["streams"][0]["duration"].as_str().unwrap().parse().unwrap();
-        (seconds * f64::from(rate)).round() as u64
+        let seconds = |name: &str| -> f64 {
+            let shown = self.0["streams"][0][name].as_str().unwrap_or("0");
+            shown.parse().unwrap()
+        };
+        // An MP3's codec delay counts as part of its duration, and as its start.
+        ((seconds("duration") - seconds("start_time")) * f64::from(rate)).round() as u64
     }
 
     /// Of the file, or of its stream, where OGG has them.
