@@ -79,8 +79,8 @@ pub fn estimated_mb_per_minute(spec: &Spec) -> f64 {
         Format::Mp3 => f64::from(spec.mp3_bitrate.kbps()) * 125.0,
         Format::Wav => f64::from(spec.rate * u32::from(spec.channels) * spec.wav_bits() / 8),
         Format::Ogg => {
-            let by_rate =
-                OGG_BYTES.map(|(rate, by_quality)| (rate, between(&by_quality, spec.ogg_quality.into())));
+            let by_rate = OGG_BYTES
+                .map(|(rate, by_quality)| (rate, between(&by_quality, spec.vorbis_quality().into())));
             let stereo = between(&by_rate, spec.rate.into());
             if spec.channels == 1 { stereo * OGG_MONO } else { stereo }
         }
@@ -90,7 +90,7 @@ pub fn estimated_mb_per_minute(spec: &Spec) -> f64 {
     bytes_per_second * 60.0 / 1e6
 }
 
-/// Bytes a second of stereo Vorbis, by rate and then by quality.
+/// Bytes a second of stereo Vorbis, by rate and then by the quality that Vorbis is asked for.
 const OGG_BYTES: [(f64, [(f64, f64); 6]); 3] = [
     (
         8_000.0,
@@ -150,7 +150,7 @@ mod tests {
         }
         let ogg = Settings::default().with_format(Format::Ogg);
         assert_eq!(cost(&ogg), 0.2389);
-        assert_eq!(cost(&ogg.clone().with_rate(RateSetting::Hz(44_100))), 0.4639);
+        assert_eq!(cost(&ogg.clone().with_rate(RateSetting::Hz(44_100))), 0.4868);
         let by_quality: Vec<f64> =
             (-1_i8..=10).map(|quality| cost(&ogg.clone().with_ogg_quality(quality.into()))).collect();
         assert!(by_quality.is_sorted_by(|a, b| a < b), "{by_quality:?}");

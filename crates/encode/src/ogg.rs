@@ -34,7 +34,7 @@ impl OggEncoder {
         let serial = i32::from_ne_bytes(spec.serial.to_ne_bytes());
         let mut builder = VorbisEncoderBuilder::new_with_serial(rate, channels, pages.clone(), serial);
         builder.bitrate_management_strategy(VorbisBitrateManagementStrategy::QualityVbr {
-            target_quality: quality(spec),
+            target_quality: (spec.vorbis_quality() / 10.0).min(1.0),
         });
         let tags = spec.tags.cleaned();
         for (name, text) in [("TITLE", tags.title), ("DATE", tags.date), ("ENCODER", tags.encoder)] {
@@ -54,22 +54,6 @@ impl OggEncoder {
         }
         Ok(())
     }
-}
-
-/// The quality as this build of Vorbis takes it, from -0.1 to 1, for one as people know it from Xiph's, -1 to 10.
-///
-/// The Vorbis that is linked (aoTuV) spends its bits in another way. At 8 kHz its signal-to-noise ratio is as good as that of
-/// Xiph's at the same quality, or better. Above, on speech with one side silent, at quality 4, it is 1.9 dB lower at
-/// 16 kHz and 0.6 dB at 44.1 kHz; this much more quality makes up for it, at 10 % and 2 % more bytes.
-fn quality(spec: &Spec) -> f32 {
-    let more = if spec.rate <= 9_000 {
-        0.0
-    } else if spec.rate <= 26_000 {
-        0.8
-    } else {
-        0.2
-    };
-    ((spec.ogg_quality + more) / 10.0).min(1.0)
 }
 
 impl Encoder for OggEncoder {

