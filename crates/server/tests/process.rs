@@ -1,0 +1,195 @@
+//! The shipped binary as a process: what it logs, and how it ends when it is told to.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+use callrec::Track;
+use callrec_protocol::signature::{sign_form, sign_url};
+use callrec_protocol::twilio::outgoing::Provider;
+use futures_util::{SinkExt, StreamExt};
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+const LONG: Duration = Duration::from_secs(20);
+
+struct Server {
+    child: Child,
+    base: String,
+}
+
+impl Server {
+    fn start(home: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_callrec"))
+            .current_dir(home)
+            .env("PORT", "0")
+            .env("DEFAULT_AUDIO_FORMAT", "wav")
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let base = line.trim().strip_prefix("callrec listening on ").expect("the one line").to_owned();
+        Self { child, base }
+    }
+
+    /// Tells it to end, and gives its exit and its log.
+    fn terminate(mut self) -> (bool, String) {
+        let id = rustix::process::Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap().success(), log)
+    }
+}
+
+fn post(url: &str, headers: &[(&str, &str)], body: &str) -> u16 {
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let request =
+        headers.iter().fold(agent.post(url), |request, (name, value)| request.header(*name, *value));
+    request.send(body).unwrap().status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_word_number_or_token_of_a_call_is_logged() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(
+        home.path(),
+        &[
+            ("RUST_LOG", "debug"),
+            ("TWILIO_AUTH_TOKEN", "secretauthtoken"),
+            ("API_TOKEN", "secretapitoken"),
+            ("NEXT_TWIML_URL", "https://bot.example.com/next"),
+        ],
+    );
+    let address = server.base.strip_prefix("http://").unwrap();
+    let url = format!("ws://{address}/media-stream");
+    let mut request = url.as_str().into_client_request().unwrap();
+    let signature = sign_url("secretauthtoken", &url);
+    request.headers_mut().insert("x-twilio-signature", signature.parse().unwrap());
+    let (mut socket, _) = connect_async(request).await.unwrap();
+    let mut provider = Provider::new("CA1", "MZ1");
+    let mut messages = vec![
+        provider.connected(),
+        provider.start(&[Track::Caller, Track::Assistant], &[("from", "+15550001111"), ("audio_format", "secretformat")]),
+        provider.dtmf("73917"),
+        r#"{"event":"media","media":"secretmessage"#.to_owned(),
+        r#"{"event":"secretevent"}"#.to_owned(),
+        r#"{"event":"media","media":{"track":"inbound","timestamp":"secrettime","payload":"secret-payload"}}"#.to_owned(),
+        r#"{"event":"mark","mark":{"name":"secretmark"}}"#.to_owned(),
+    ];
+    // "secretaudio" in the middle of the base64 text.
+    messages.extend((0..50).map(|index| {
+        provider.media(Track::Caller, index * 20, &[0xb1, 0xe7, 0x2b, 0x7a, 0x3b, 0x6a].repeat(26))
+    }));
+    for message in messages {
+        socket.send(Message::text(message)).await.unwrap();
+    }
+    let api = server.base.clone();
+    let form = [("CallSid", "CA1"), ("From", "+15550001111")];
+    let webhook = sign_form("secretauthtoken", &format!("{api}/incoming-call"), &form);
+    let signed = webhook.clone();
+    tokio::task::spawn_blocking(move || {
+        let authorized = [("authorization", "Bearer secretapitoken")];
+        let line = r#"{"speaker":"caller","text":"secretword"}"#;
+        let lines = format!("{api}/calls/CA1/transcript");
+        while post(&lines, &authorized, line) != 200 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(post(&lines, &authorized, r#"{"speaker":"secretspeaker"}"#), 400);
+        assert_eq!(post(&lines, &[("authorization", "Bearer secretwrong")], line), 401);
+        let form = "CallSid=CA1&From=%2B15550001111";
+        let kind = ("content-type", "application/x-www-form-urlencoded");
+        assert_eq!(
+            post(&format!("{api}/incoming-call"), &[kind, ("x-twilio-signature", &signed)], form),
+            200
+        );
+        assert_eq!(
+            post(&format!("{api}/incoming-call"), &[kind, ("x-twilio-signature", "secretsignature")], form),
+            403
+        );
+    })
+    .await
+    .unwrap();
+    socket.send(Message::text(provider.stop())).await.unwrap();
+    while let Ok(Some(Ok(_))) = tokio::time::timeout(LONG, socket.next()).await {}
+    let (well, log) = server.terminate();
+    assert!(well, "{log}");
+    assert!(log.contains("CA1") && log.contains("recording"), "{log}");
+    for secret in ["secret", "5550001111", "73917", &signature, &webhook] {
+        let line = log.lines().find(|line| line.to_lowercase().contains(&secret.to_lowercase()));
+        // Names of crates' own events may say "secret"; none does.
+        assert_eq!(line, None, "{secret:?} is in the log");
+    }
+    let transcript = std::fs::read_to_string(home.path().join("responses/call_CA1.txt")).unwrap();
+    assert!(transcript.contains("Caller: secretword"), "{transcript}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_told_to_end_finishes_its_live_calls_and_says_goodbye() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(home.path(), &[]);
+    let (mut socket, _) =
+        connect_async(format!("{}/media-stream", server.base.replace("http", "ws"))).await.unwrap();
+    let mut provider = Provider::new("CA1", "MZ1");
+    socket.send(Message::text(provider.start(&[Track::Caller, Track::Assistant], &[]))).await.unwrap();
+    for index in 0..50 {
+        socket.send(Message::text(provider.media(Track::Caller, index * 20, &[0x10; 160]))).await.unwrap();
+    }
+    let journal = home.path().join("responses/.journal/CA1_1.journal");
+    let journalled = || std::fs::metadata(&journal).is_ok_and(|file| file.len() > 50 * 160);
+    let began = std::time::Instant::now();
+    while !journalled() {
+        assert!(began.elapsed() < LONG, "nothing is journalled");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let ended = tokio::task::spawn_blocking(move || server.terminate());
+    let goodbye = tokio::time::timeout(LONG, socket.next()).await.unwrap();
+    assert!(
+        matches!(&goodbye, Some(Ok(Message::Close(Some(frame)))) if u16::from(frame.code) == 1001),
+        "{goodbye:?}"
+    );
+    drop(socket);
+    let (well, log) = ended.await.unwrap();
+    assert!(well, "{log}");
+    let wav = hound::WavReader::open(home.path().join("responses/call_CA1_conversation.wav")).unwrap();
+    assert_eq!(wav.duration(), 8_000);
+    assert!(!journal.exists());
+}
+
+#[test]
+fn a_server_that_cannot_start_says_in_one_line_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    for (variables, told) in [
+        (vec![("MP3_BITRATE", "7k")], "MP3_BITRATE"),
+        (vec![("HOST", "0.0.0.0")], "TWILIO_AUTH_TOKEN"),
+        (vec![("PUBLIC_URL", "https://rec.example.com")], "API_TOKEN"),
+        (vec![("DEFAULT_AUDIO_FORMAT", "aac")], "mp3"),
+        (vec![("RECORDINGS_DIRECTORY", "/dev/null")], "RECORDINGS_DIRECTORY"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_callrec"))
+            .current_dir(home.path())
+            .env("PORT", "0")
+            .envs(variables.clone())
+            .output()
+            .unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty());
+        assert!(error.contains(told) && error.lines().count() == 1, "{variables:?}: {error}");
+    }
+}
+
+#[test]
+fn recover_finishes_what_is_left_and_tells_how_much() {
+    let home = tempfile::tempdir().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_callrec")).arg("recover").current_dir(home.path()).output().unwrap();
+    assert!(output.status.success());
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(told, "recordings finished: 0; failed: 0; in use by a running server: 0\n");
+}
