@@ -58,6 +58,11 @@ mod status;
 mod take;
 mod workers;
 
+/// The README's example is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub use audio::Audio;
 pub use call::{Call, Finishing};
 pub use error::{AddLineError, RecordError, SetFormatError};
