@@ -405,7 +405,8 @@ fn a_shutdown_without_patience_leaves_the_call_to_the_next_start() {
     drop(finishing);
     assert_eq!(left, usize::from(!in_time));
     let next = Recorder::builder(home.path()).recover_at_start(false).start().unwrap();
-    assert_eq!(next.recover().unwrap().finished, left);
+    // A worker that was in the middle of it may have come to its end all the same.
+    assert!(next.recover().unwrap().finished <= left);
     assert_eq!(decode_wav(&next.files("CA1").unwrap().audio.unwrap()).0.len(), 8_000);
 }
 
