@@ -5,6 +5,8 @@ mod sound;
 
 use std::fs;
 use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use callrec::{
@@ -433,6 +435,33 @@ fn a_directory_that_breaks_in_mid_call_loses_nothing_that_was_journalled() {
 }
 
 #[test]
+fn what_finds_no_room_while_the_disk_refuses_is_counted_and_the_summary_tells() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let (inside, moved) = (home.path().join(".journal"), home.path().join(".moved"));
+    fs::rename(&inside, &moved).unwrap();
+    fs::write(&inside, "").unwrap();
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    // Two minutes; one of them finds room.
+    for index in 0..6_000 {
+        call.caller_at(index * 20, Audio::mulaw(&frames_of(&tone(440.0, 8_000), index)));
+    }
+    call.said_at(0, Speaker::Caller, "small things still find room");
+    assert!(!call.flush(), "the disk refuses");
+    assert!(recorder.health().journal_error.is_some());
+    fs::remove_file(&inside).unwrap();
+    fs::rename(&moved, &inside).unwrap();
+    let files = finish(call);
+    let stream = &files.details.streams[0];
+    let dropped = stream.completeness.dropped.audio;
+    assert!(dropped > 0 && !stream.completeness.is_complete());
+    let (left, _) = decode_wav(files.audio.as_ref().unwrap());
+    assert_eq!(left.len() as u64 / 160 + dropped, 6_000, "what is not there is counted");
+    assert_eq!(stream.lines.len(), 1);
+    assert!(fs::read_to_string(files.summary).unwrap().contains("found no room, and are missing"));
+}
+
+#[test]
 fn an_unreadable_summary_is_set_aside_and_a_damaged_journal_too() {
     let home = tempfile::tempdir().unwrap();
     fs::write(home.path().join("call_CA1_summary.json"), "not json").unwrap();
@@ -445,4 +474,51 @@ fn an_unreadable_summary_is_set_aside_and_a_damaged_journal_too() {
     finish(recorder.start_call(CallOptions::new("CA1")).unwrap());
     assert!(home.path().join("call_CA1_summary.json.bad").exists());
     assert_eq!(recorder.files("CA1").unwrap().details.streams.len(), 1);
+}
+
+/// The smallest runtime there is: polls on this thread, and sleeps until it is woken.
+fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut cx = std::task::Context::from_waker(&waker);
+    loop {
+        if let std::task::Poll::Ready(output) = Pin::new(&mut future).poll(&mut cx) {
+            return output;
+        }
+        std::thread::park_timeout(Duration::from_secs(20));
+    }
+}
+
+#[test]
+fn a_call_takes_audio_from_many_threads_and_its_end_can_be_awaited_by_any_runtime() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    let (ears, mouth) = (tone(440.0, 8_000), tone(700.0, 8_000));
+    std::thread::scope(|scope| {
+        // In step, as two sides of one conversation are.
+        let step = std::sync::Barrier::new(2);
+        let (call, step) = (&call, &step);
+        let (ears, mouth) = (&ears, &mouth);
+        scope.spawn(move || {
+            for index in 0..100 {
+                step.wait();
+                call.caller_at(index * 20, Audio::mulaw(&frames_of(ears, index)));
+            }
+        });
+        scope.spawn(move || {
+            for index in 0..100 {
+                step.wait();
+                call.assistant_at(index * 20, Audio::mulaw(&frames_of(mouth, index)));
+            }
+        });
+    });
+    let files = block_on(call.finish(EndReason::Finished)).unwrap();
+    let (left, right) = decode_wav(files.audio.as_ref().unwrap());
+    assert!(left == sound::heard(&ears, 100) && right == sound::heard(&mouth, 100));
 }

@@ -139,16 +139,19 @@ async fn good_messages_before_a_broken_one_or_a_reset_in_the_same_packet_count()
         for index in 0..10 {
             packet.extend(frame(&inbound(index * 20, 0x10)));
         }
-        // All reserved bits and an opcode that is none.
-        packet.extend([0xff, 0xff, 0xff, 0xff]);
-        stream.write_all(&packet).await.unwrap();
         if reset {
-            until("the call is live", || server.get(&format!("/calls/{call}")).status == 200).await;
+            stream.write_all(&packet).await.unwrap();
+            // No goodbye: what is behind the packet is a RST.
+            let stream = stream.into_std().unwrap();
+            rustix::net::sockopt::set_socket_linger(&stream, Some(std::time::Duration::ZERO)).unwrap();
+            drop(stream);
         } else {
+            // All reserved bits and an opcode that is none.
+            packet.extend([0xff, 0xff, 0xff, 0xff]);
+            stream.write_all(&packet).await.unwrap();
             let mut rest = Vec::new();
             let _ = stream.read_to_end(&mut rest).await;
         }
-        drop(stream);
         finished(&server, call).await;
         assert_eq!(sides(&server, call).0.len(), 1_600, "{call}");
     }
