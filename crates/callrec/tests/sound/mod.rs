@@ -1,10 +1,11 @@
-//! Tones to be recorded, and files read back with decoders that are not ours.
+//! Tones to be recorded, calls that speak them, and files read back with decoders that are not ours.
 #![allow(dead_code, clippy::disallowed_methods, reason = "tests; not every binary uses all of it")]
 
 use std::f64::consts::TAU;
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 
+use callrec::{Audio, Call, CallFiles, EndReason, Format, Recorder, Settings};
 use callrec_audio::g711::Law;
 use symphonia::core::formats::FormatOptions;
 use symphonia::core::formats::probe::Hint;
@@ -49,4 +50,39 @@ pub(crate) fn length_of(path: &Path) -> u64 {
         .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
         .unwrap();
     reader.tracks()[0].num_frames.unwrap()
+}
+
+/// A recorder of one format.
+pub(crate) fn recorder(home: &Path, format: Format) -> Recorder {
+    Recorder::builder(home).settings(Settings::default().with_format(format)).start().unwrap()
+}
+
+/// Feeds both tracks by the provider's clock: a tone of its own for each.
+pub(crate) fn talk(call: &Call, from_frame: u64, frames: u64) {
+    for index in from_frame..from_frame + frames {
+        call.caller_at(index * 20, Audio::mulaw(&frames_of(&tone(440.0, 8_000), index)));
+        call.assistant_at(index * 20, Audio::mulaw(&frames_of(&tone(700.0, 8_000), index)));
+        if index % 100 == 99 {
+            call.flush();
+        }
+    }
+}
+
+/// Ends a call and waits for its files.
+pub(crate) fn finish(call: Call) -> CallFiles {
+    call.finish(EndReason::Stopped).wait().unwrap()
+}
+
+/// What is in the directory, without the journal's.
+pub(crate) fn names(home: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(home).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// How many journals there are.
+pub(crate) fn journals(home: &Path) -> usize {
+    let files = fs::read_dir(home.join(".journal")).unwrap();
+    files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "journal")).count()
 }

@@ -1,6 +1,7 @@
 //! Where a piece of audio belongs that carries the provider's time, or none.
 
-use super::{RateExt, TimelineLimits};
+use super::TimelineLimits;
+use super::rate::RateExt;
 
 /// A piece may be off its expected place by its own length, but by no more than this, in milliseconds.
 const MOST_SLACK_MS: u64 = 60;

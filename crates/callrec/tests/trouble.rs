@@ -1,0 +1,176 @@
+//! What is kept when a call does not end as it should: full files, broken directories, shutdowns, damaged files.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+mod sound;
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use callrec::{
+    Audio, Bitrate, CallOptions, EndReason, Format, FormatChange, RecordError, Recorder, Settings, Speaker,
+};
+use sound::{decode_wav, finish, frames_of, journals, length_of, names, recorder, talk, tone};
+
+#[test]
+fn a_wav_file_that_would_be_too_long_becomes_another_and_loses_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = Settings::default().with_format(Format::Wav).with_wav_limit_bytes(40_000);
+    let recorder = Recorder::builder(home.path()).settings(settings).start().unwrap();
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    talk(&call, 0, 200);
+    let files = finish(call);
+    let file = files.details.streams[0].audio.file().unwrap();
+    assert_eq!(file.requested_format.as_deref(), Some("wav"));
+    assert_ne!(file.format, "wav");
+    assert_eq!(length_of(files.audio.as_ref().unwrap()), 4 * u64::from(file.rate_hz));
+    let summary = fs::read_to_string(files.summary).unwrap();
+    assert!(summary.contains("wav was asked for and could not be written"), "{summary}");
+    assert_eq!(names(home.path()).iter().filter(|name| name.contains("conversation")).count(), 1);
+}
+
+#[test]
+fn dropping_the_last_handle_completes_what_has_ended() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    talk(&call, 0, 50);
+    drop(recorder);
+    drop(call);
+    assert_eq!(decode_wav(&home.path().join("call_CA1_conversation.wav")).0.len(), 8_000);
+}
+
+#[test]
+fn a_shutdown_finishes_live_calls_and_takes_no_new_ones() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    talk(&call, 0, 50);
+    assert_eq!(recorder.shutdown(Duration::from_secs(20)), 0);
+    let files = recorder.files("CA1").unwrap();
+    assert_eq!(files.details.streams[0].ended, EndReason::Shutdown);
+    assert!(matches!(recorder.start_call(CallOptions::new("CA2")), Err(RecordError::Closing)));
+    call.caller(Audio::mulaw(&[0; 160]));
+}
+
+#[test]
+fn a_shutdown_without_patience_leaves_the_call_to_the_next_start() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    talk(&call, 0, 50);
+    assert!(call.flush());
+    let finishing = call.finish(EndReason::Stopped);
+    let left = recorder.shutdown(Duration::ZERO);
+    drop(recorder);
+    let in_time = finishing.wait().is_ok();
+    drop(finishing);
+    assert_eq!(left, usize::from(!in_time));
+    let next = Recorder::builder(home.path()).recover_at_start(false).start().unwrap();
+    // A worker that was in the middle of it may have come to its end all the same.
+    assert!(next.recover().unwrap().finished <= left);
+    assert_eq!(decode_wav(&next.files("CA1").unwrap().audio.unwrap()).0.len(), 8_000);
+}
+
+#[test]
+fn a_directory_that_breaks_in_mid_call_loses_nothing_that_was_journalled() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    talk(&call, 0, 50);
+    assert!(call.flush());
+    // Something stands where the recording's partial file would be made: nothing can be created there any more.
+    let (inside, moved) = (home.path().join(".journal"), home.path().join(".moved"));
+    fs::rename(&inside, &moved).unwrap();
+    fs::write(&inside, "").unwrap();
+    let error = call.finish(EndReason::Stopped).wait().unwrap_err();
+    assert!(matches!(error, RecordError::NotFinished { .. }), "{error}");
+    assert!(!home.path().join("call_CA1_conversation.wav").exists());
+    drop(recorder);
+    fs::remove_file(&inside).unwrap();
+    fs::rename(&moved, &inside).unwrap();
+    let next = Recorder::builder(home.path()).recover_at_start(false).start().unwrap();
+    assert_eq!(next.recover().unwrap().finished, 1);
+    assert_eq!(decode_wav(&next.files("CA1").unwrap().audio.unwrap()).0.len(), 8_000);
+}
+
+#[test]
+fn what_finds_no_room_while_the_disk_refuses_is_counted_and_the_summary_tells() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let (inside, moved) = (home.path().join(".journal"), home.path().join(".moved"));
+    fs::rename(&inside, &moved).unwrap();
+    fs::write(&inside, "").unwrap();
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    // Two minutes; one of them finds room.
+    for index in 0..6_000 {
+        call.caller_at(index * 20, Audio::mulaw(&frames_of(&tone(440.0, 8_000), index)));
+    }
+    call.said_at(0, Speaker::Caller, "small things still find room");
+    assert!(!call.flush(), "the disk refuses");
+    assert!(recorder.health().journal_error.is_some());
+    fs::remove_file(&inside).unwrap();
+    fs::rename(&moved, &inside).unwrap();
+    let files = finish(call);
+    let stream = &files.details.streams[0];
+    let dropped = stream.completeness.dropped.audio;
+    assert!(dropped > 0 && !stream.completeness.is_complete());
+    let (left, _) = decode_wav(files.audio.as_ref().unwrap());
+    assert_eq!(left.len() as u64 / 160 + dropped, 6_000, "what is not there is counted");
+    assert_eq!(stream.lines.len(), 1);
+    assert!(fs::read_to_string(files.summary).unwrap().contains("found no room, and are missing"));
+}
+
+#[test]
+fn an_unreadable_summary_is_set_aside_and_a_damaged_journal_too() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join("call_CA1_summary.json"), "not json").unwrap();
+    fs::create_dir(home.path().join(".journal")).unwrap();
+    fs::write(home.path().join(".journal/CA9_1.journal"), "no journal at all").unwrap();
+    let recorder = Recorder::builder(home.path()).recover_at_start(false).start().unwrap();
+    let recovery = recorder.recover().unwrap();
+    assert_eq!((recovery.finished, recovery.failed), (0, 1));
+    assert!(home.path().join(".journal/CA9_1.journal.bad").exists());
+    finish(recorder.start_call(CallOptions::new("CA1")).unwrap());
+    assert!(home.path().join("call_CA1_summary.json.bad").exists());
+    assert_eq!(recorder.files("CA1").unwrap().details.streams.len(), 1);
+}
+
+#[test]
+fn the_same_journal_gives_the_same_bytes_live_and_after_a_crash_and_a_change_of_format() {
+    for format in Format::compiled() {
+        let (live, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir(crashed.path().join(".journal")).unwrap();
+        let recorder = recorder(live.path(), Format::Mp3);
+        // A summary of a later version cannot be added to: the journal stays when the audio is published.
+        fs::write(live.path().join("call_CA1_summary.json"), r#"{"version":999}"#).unwrap();
+        let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+        talk(&call, 0, 100);
+        std::thread::sleep(Duration::from_millis(1_200));
+        recorder.set_format("CA1", &FormatChange::to(format).with_bitrate(Bitrate(64))).unwrap();
+        talk(&call, 100, 100);
+        let error = call.finish(EndReason::Stopped).wait().unwrap_err();
+        assert!(error.to_string().contains("later version"), "{error}");
+        let name = format!("call_CA1_conversation.{format}");
+        let journal = Path::new(".journal").join("CA1_1.journal");
+        fs::copy(live.path().join(&journal), crashed.path().join(&journal)).unwrap();
+
+        let other = Recorder::builder(crashed.path()).recover_at_start(false).start().unwrap();
+        assert_eq!(other.recover().unwrap().finished, 1);
+        let (first, second) =
+            (fs::read(live.path().join(&name)).unwrap(), fs::read(crashed.path().join(&name)).unwrap());
+        assert!(first == second, "{format}: {} and {} bytes differ", first.len(), second.len());
+        let files = other.files("CA1").unwrap();
+        assert!(files.details.streams[0].recovered);
+        assert!(fs::read_to_string(files.summary).unwrap().contains("Recovered: yes"));
+
+        // The one that was published before its journal could be removed is kept, and its journal goes.
+        fs::remove_file(live.path().join("call_CA1_summary.json")).unwrap();
+        drop(recorder);
+        let again = Recorder::builder(live.path()).recover_at_start(false).start().unwrap();
+        assert_eq!(again.recover().unwrap().finished, 1);
+        assert!(fs::read(live.path().join(&name)).unwrap() == first);
+        assert_eq!(again.files("CA1").unwrap().recordings.len(), 1);
+        assert_eq!(journals(live.path()), 0);
+    }
+}

@@ -1,0 +1,216 @@
+//! The two tracks of a stream, its clock, and a relay's queue, together.
+
+use callrec_audio::g711::Law;
+
+use super::clock::StreamClock;
+use super::placing::Placer;
+use super::playout::PlayoutQueue;
+use super::rate::RateExt;
+use super::tape::Tape;
+use super::{Cut, TimelineLimits};
+use crate::{Codec, Completeness, Place, StreamStart, Track, TrackReport};
+
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) start: StreamStart,
+    pub(super) clock: StreamClock,
+    pub(super) caller: Lane,
+    pub(super) assistant: Lane,
+    pub(super) queue: PlayoutQueue,
+}
+
+/// A track, its pieces' places, and what happened to them, in samples.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) rate: u32,
+    pub(super) placer: Placer,
+    pub(super) tape: Tape,
+    pub(super) frames: u64,
+    pub(super) received: u64,
+    pub(super) gaps: u64,
+    pub(super) lost: u64,
+    pub(super) refused: u64,
+    pub(super) late_frames: u64,
+    pub(super) repeated_frames: u64,
+}
+
+impl Stream {
+    pub(super) fn new(start: &StreamStart, at_us: u64, limits: &TimelineLimits) -> Self {
+        let rate = start.assistant_rate.max(1);
+        Self {
+            clock: StreamClock::new(at_us, limits.longest_ms.saturating_mul(1000)),
+            caller: Lane::new(start.caller_rate.max(1)),
+            assistant: Lane::new(rate),
+            queue: PlayoutQueue::new(rate, rate.samples_in_ms(limits.queue_ms)),
+            start: start.clone(),
+        }
+    }
+
+    /// Puts audio where it says it belongs; returns how often a clock jumped.
+    pub(super) fn place(
+        &mut self,
+        track: Track,
+        place: Place,
+        at_us: u64,
+        now_us: u64,
+        pcm: &[i16],
+        limits: &TimelineLimits,
+    ) -> u64 {
+        let len = pcm.len() as u64;
+        let settled_us = self.front_us().max(now_us);
+        let lane = match track {
+            Track::Caller => &mut self.caller,
+            Track::Assistant => &mut self.assistant,
+        };
+        lane.frames += 1;
+        lane.received += len;
+        let placed = match place {
+            Place::At(ms) => lane.placer.stamped(ms, len, at_us, now_us, limits),
+            Place::Queued | Place::Untimed => {
+                // A model's speech may be handed over at once; but not more than a phone line would queue.
+                let ahead = lane.tape.end().saturating_sub(lane.rate.samples_in_us(settled_us));
+                if ahead + len > lane.rate.samples_in_ms(limits.queue_ms).max(len) {
+                    lane.refused += len;
+                    return 0;
+                }
+                lane.placer.untimed(len, now_us)
+            }
+        };
+        if placed.start + len > lane.rate.samples_in_ms(limits.longest_ms) {
+            lane.refused += len;
+            return u64::from(placed.jumped);
+        }
+        lane.gaps += u64::from(placed.missing > 0);
+        lane.lost += placed.missing;
+        let before = lane.tape.end();
+        let put = lane.tape.put(placed.start, pcm);
+        if placed.start < before {
+            // It filled a hole that was counted as lost.
+            lane.lost = lane.lost.saturating_sub(put.placed.min(before - placed.start));
+        }
+        lane.late_frames += u64::from(put.late > 0);
+        lane.repeated_frames += u64::from(put.repeated > 0 && put.late == 0);
+        let end_us = lane.rate.us_of(placed.start + len.min(u64::from(lane.rate)));
+        match place {
+            // A stamp tells the time. (A piece of many seconds cannot have been spoken when its stamp says it began.)
+            Place::At(_) => self.clock.see(end_us, at_us),
+            // A caller speaks as fast as time goes: one who is ahead of it is a file that is read.
+            _ if track == Track::Caller && end_us > now_us => self.clock.see(end_us, at_us),
+            _ => {}
+        }
+        u64::from(placed.jumped)
+    }
+
+    pub(super) fn enqueue(
+        &mut self,
+        now_us: u64,
+        codec: Codec,
+        bytes: &[u8],
+        len: u64,
+        completeness: &mut Completeness,
+    ) {
+        let lane = &mut self.assistant;
+        lane.frames += 1;
+        lane.received += len;
+        let queued = self.queue.push(lane.rate.samples_in_us(now_us), codec, bytes);
+        lane.refused += queued.refused;
+        if let (Some(playout), 1..) = (&mut completeness.playout, queued.stalled) {
+            playout.underruns += 1;
+            playout.underrun_ms += lane.rate.ms_of(queued.stalled);
+        }
+    }
+
+    /// Moves what the provider has played by now onto the tape.
+    pub(super) fn play(&mut self, now_us: u64, pcm: &mut Vec<i16>) {
+        let lane = &mut self.assistant;
+        self.queue.play(lane.rate.samples_in_us(now_us), |start, codec, bytes| {
+            pcm.clear();
+            decode(codec, bytes, pcm);
+            lane.tape.put(start, pcm);
+        });
+    }
+
+    /// Empties the queue.
+    pub(super) fn cut(&mut self, now_us: u64, completeness: &mut Completeness) -> Option<Cut> {
+        let rate = self.assistant.rate;
+        let unheard = self.queue.clear(rate.samples_in_us(now_us));
+        let playout = completeness.playout.as_mut()?;
+        if unheard == 0 {
+            return None;
+        }
+        playout.cuts += 1;
+        playout.unheard_ms += rate.ms_of(unheard);
+        Some(Cut {
+            spurt_ms: rate.ms_of(self.queue.spurt()),
+            at_ms: now_us / 1000,
+            unheard_ms: rate.ms_of(unheard),
+        })
+    }
+
+    /// How far both tracks are known: to now, or, if they are fed faster than time goes, to where the shorter ends.
+    pub(super) fn front_us(&self) -> u64 {
+        self.caller.us_end().min(self.assistant.us_end())
+    }
+
+    pub(super) fn settle(&mut self, limits: &TimelineLimits) {
+        let front = self.front_us().max(self.clock.read(0));
+        let settled = front.saturating_sub(limits.horizon_ms.saturating_mul(1000));
+        for lane in [&mut self.caller, &mut self.assistant] {
+            lane.tape.settle(lane.rate.samples_in_us(settled));
+        }
+    }
+
+    /// Gives everything out; both tracks end together.
+    pub(super) fn settle_all(&mut self) {
+        let longest =
+            if self.caller.us_end() >= self.assistant.us_end() { &self.caller } else { &self.assistant };
+        let (end, rate) = (u128::from(longest.tape.end()), u128::from(longest.rate));
+        for lane in [&mut self.caller, &mut self.assistant] {
+            let end = (end * u128::from(lane.rate) + rate / 2) / rate;
+            lane.tape.settle(lane.tape.end().max(end as u64));
+        }
+    }
+}
+
+impl Lane {
+    pub(super) fn new(rate: u32) -> Self {
+        Self {
+            rate,
+            placer: Placer::new(rate),
+            tape: Tape::new(rate),
+            frames: 0,
+            received: 0,
+            gaps: 0,
+            lost: 0,
+            refused: 0,
+            late_frames: 0,
+            repeated_frames: 0,
+        }
+    }
+
+    pub(super) fn us_end(&self) -> u64 {
+        self.rate.us_of(self.tape.end())
+    }
+
+    pub(super) fn us_given(&self) -> u64 {
+        self.rate.us_of(self.tape.given())
+    }
+
+    pub(super) fn report(&self, report: &mut TrackReport) {
+        report.frames = self.frames;
+        report.received_ms = self.rate.ms_of(self.received);
+        report.gaps = if self.lost == 0 { 0 } else { self.gaps };
+        report.lost_ms = self.rate.ms_of_up(self.lost);
+        report.late_frames = self.late_frames;
+        report.repeated_frames = self.repeated_frames;
+        report.refused_ms = self.rate.ms_of_up(self.refused);
+    }
+}
+
+pub(super) fn decode(codec: Codec, bytes: &[u8], out: &mut Vec<i16>) {
+    match codec {
+        Codec::Mulaw => Law::Mulaw.decode(bytes, out),
+        Codec::Alaw => Law::Alaw.decode(bytes, out),
+        Codec::Pcm16 => out.extend(bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]))),
+    }
+}
