@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use callrec_store::{CallId, RecordingsDir};
-use callrec_summary::{AudioOutcome, CallSummary, LocalTime, parse_json};
+use callrec_summary::{AudioFile, AudioOutcome, CallSummary, LocalTime, parse_json};
 use serde::Serialize;
 
 use crate::finish::file_name;
@@ -58,13 +58,10 @@ pub struct CallFiles {
 
 impl CallFiles {
     pub(crate) fn of(dir: &RecordingsDir, call: &CallId, details: CallSummary) -> Self {
-        let recordings: Vec<PathBuf> = details
-            .streams
-            .iter()
-            .filter_map(|stream| stream.audio.file())
-            // The name alone: a summary may be older than the place that the directory has now.
-            .map(|file| dir.path().join(file_name(file.file_name.as_ref())))
-            .collect();
+        // The name alone: a summary may be older than the place that the directory has now.
+        let path = |file: &AudioFile| dir.path().join(file_name(file.file_name.as_ref()));
+        let recordings: Vec<PathBuf> =
+            details.streams.iter().filter_map(|stream| stream.audio.file()).map(path).collect();
         Self {
             audio: recordings.first().cloned(),
             recordings,
@@ -97,6 +94,13 @@ impl CallFiles {
             format: file.map(|file| file.format.clone()),
             duration_ms: Some(self.details.streams.iter().map(|stream| stream.duration_ms).sum()),
         }
+    }
+
+    /// The recording of the stream with this number, counted from 1; none if it has none.
+    #[must_use]
+    pub fn recording(&self, number: u32) -> Option<PathBuf> {
+        let stream = self.details.streams.iter().find(|stream| stream.number == number)?;
+        Some(self.summary.with_file_name(file_name(stream.audio.file()?.file_name.as_ref())))
     }
 
     /// The summary for people, as it was written.

@@ -162,6 +162,41 @@ async fn a_server_that_is_told_to_end_finishes_its_live_calls_and_says_goodbye()
     assert!(!journal.exists());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_whose_server_was_killed_is_recovered_by_the_next_one() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::start(home.path(), &[]);
+    let (mut socket, _) =
+        connect_async(format!("{}/media-stream", server.base.replace("http", "ws"))).await.unwrap();
+    let mut provider = Provider::new("CA1", "MZ1");
+    socket.send(Message::text(provider.start(&[Track::Caller, Track::Assistant], &[]))).await.unwrap();
+    let began = tokio::time::Instant::now();
+    // Two seconds in real time, then SIGKILL.
+    for index in 0..100 {
+        tokio::time::sleep_until(began + Duration::from_millis(20 * index)).await;
+        for track in [Track::Caller, Track::Assistant] {
+            socket.send(Message::text(provider.media(track, index * 20, &[0x10; 160]))).await.unwrap();
+        }
+    }
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    assert!(!home.path().join("responses/call_CA1_conversation.wav").exists());
+
+    let next = Server::start(home.path(), &[]);
+    let summary = home.path().join("responses/call_CA1_summary.txt");
+    let began = std::time::Instant::now();
+    while !summary.exists() || home.path().join("responses/.journal/CA1_1.journal").exists() {
+        assert!(began.elapsed() < LONG, "nothing is recovered");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let text = std::fs::read_to_string(summary).unwrap();
+    assert!(text.contains("Recovered: yes") && text.contains("was interrupted"), "{text}");
+    let wav = hound::WavReader::open(home.path().join("responses/call_CA1_conversation.wav")).unwrap();
+    assert!((8_000..=16_000).contains(&wav.duration()), "at most a second is lost: {}", wav.duration());
+    let (well, log) = tokio::task::spawn_blocking(move || next.terminate()).await.unwrap();
+    assert!(well, "{log}");
+}
+
 #[test]
 fn a_server_that_cannot_start_says_in_one_line_what_to_do() {
     let home = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! `GET /calls/{sid}/recording`, `/transcript`, `/summary`: the files of a finished call; the recording with ranges.
+//! `GET /calls/{sid}/recording`, `/transcript`, `/summary`: the files of a finished call; the recording with ranges, and
+//! of several streams each by its number.
 
 use super::call_sid;
 use crate::auth::Access;
@@ -8,16 +9,28 @@ use actix_files::NamedFile;
 use actix_web::http::header::{ContentDisposition, DispositionParam, DispositionType};
 use actix_web::{HttpRequest, HttpResponse, web};
 use callrec::{CallFiles, CallState};
+use serde::Deserialize;
 use std::path::PathBuf;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Which {
+    /// Of several streams of a call, the one with this number; the first that has a recording, if not said.
+    stream: Option<u32>,
+}
 
 pub(crate) async fn recording(
     request: HttpRequest,
     sid: web::Path<String>,
+    which: web::Query<Which>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, actix_web::Error> {
     send(&request, &sid, state, |files| {
-        files.audio.ok_or_else(|| {
-            ApiError::not_found("no_recording", "this call has no audio file; its summary says why")
+        let path = match which.stream {
+            Some(number) => files.recording(number),
+            None => files.audio,
+        };
+        path.ok_or_else(|| {
+            ApiError::not_found("no_recording", "there is no such audio file; the call's summary says why")
         })
     })
     .await

@@ -231,6 +231,16 @@ async fn streams_of_one_call_at_once_and_in_turn_have_recordings_of_their_own() 
         summary["streams"].as_array().unwrap().iter().map(|s| s["duration_ms"].as_u64().unwrap()).collect();
     lengths.sort_unstable();
     assert_eq!(lengths, [200, 400, 600]);
+    let third = server.get("/calls/CA1/recording?stream=3");
+    assert_eq!(
+        (third.status, third.body.len()),
+        (
+            200,
+            std::fs::metadata(server.responses().join("call_CA1_conversation_3.wav")).unwrap().len() as usize
+        )
+    );
+    assert_eq!(server.get("/calls/CA1/recording?stream=4").error_code(), "no_recording");
+    assert_eq!(server.get("/calls/CA1/recording?stream=../x").status, 400);
 }
 
 #[tokio::test]
