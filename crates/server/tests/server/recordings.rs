@@ -259,3 +259,35 @@ async fn a_shutdown_finishes_live_calls() {
     let summary = std::fs::read_to_string(server.responses().join("call_CA1_summary.txt")).unwrap();
     assert!(summary.contains("How The Call Ended: the recorder was shut down"), "{summary}");
 }
+
+#[tokio::test]
+async fn fifty_calls_at_once_are_all_whole_and_leave_nothing_behind() {
+    let server = TestServer::start([WAV]);
+    let mut providers = Vec::new();
+    for number in 0..50 {
+        let mut provider = server.provider().await;
+        provider.send(one_way(&format!("CA{number}"))).await;
+        providers.push(provider);
+    }
+    for tick in 0..50 {
+        for provider in &mut providers {
+            both_sides(provider, tick, tick + 1).await;
+        }
+    }
+    for (number, provider) in providers.iter_mut().enumerate() {
+        provider.send(stop(&format!("CA{number}"))).await;
+    }
+    for number in 0..50 {
+        let call = format!("CA{number}");
+        let summary = finished(&server, &call).await;
+        assert_eq!(summary["streams"][0]["completeness"]["clock_jumps"], 0, "{summary}");
+        let (left, right) = sides(&server, &call);
+        assert_eq!((left.len(), right.len()), (8_000, 8_000), "{call}");
+        assert!(left.iter().all(|&sample| sample == -15_996) && right.iter().all(|&sample| sample == 15_996));
+    }
+    let health = server.get("/health").json();
+    assert_eq!((&health["recorder"]["live"], &health["recorder"]["finishing"]), (&json!(0), &json!(0)));
+    let left_over = std::fs::read_dir(server.responses().join(".journal")).unwrap();
+    let left_over: Vec<_> = left_over.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left_over.iter().all(|name| name.to_string_lossy().ends_with(".lock")), "{left_over:?}");
+}
