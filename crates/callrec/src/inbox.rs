@@ -1,6 +1,6 @@
 //! Where a call's events wait for the journal: bounded, and never slower than a copy.
 
-use callrec_session::{DropKind, Event, wire};
+use callrec_session::{DropKind, EndReason, Event, wire};
 use callrec_store::encode_record;
 
 /// Nothing but the end of the call is taken beyond this many waiting bytes: about a minute of a relayed call.
@@ -19,7 +19,7 @@ pub(crate) struct Inbox {
     dropped_audio: u32,
     dropped_lines: u32,
     dropped_others: u32,
-    ended: bool,
+    ended: Option<EndReason>,
 }
 
 /// Whether a record found room.
@@ -34,7 +34,17 @@ pub(crate) enum Taken {
 impl Inbox {
     /// Whether the end was put in; nothing is taken after it.
     pub(crate) fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
+    /// How the call ended, if it has.
+    pub(crate) fn end_reason(&self) -> Option<EndReason> {
         self.ended
+    }
+
+    /// How many bytes wait.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.bytes.len() as u64
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -45,7 +55,7 @@ impl Inbox {
     }
 
     pub(crate) fn push(&mut self, at_us: u64, event: &Event<'_>) -> Taken {
-        if self.ended {
+        if self.ended.is_some() {
             return Taken::No;
         }
         let room = match event {
@@ -60,7 +70,7 @@ impl Inbox {
             (Taken::No, Event::Audio { .. }) => self.dropped_audio = self.dropped_audio.saturating_add(1),
             (Taken::No, Event::Said { .. }) => self.dropped_lines = self.dropped_lines.saturating_add(1),
             (Taken::No, _) => self.dropped_others = self.dropped_others.saturating_add(1),
-            (_, Event::Ended { .. }) => self.ended = true,
+            (_, Event::Ended { reason }) => self.ended = Some(*reason),
             _ => {}
         }
         taken
@@ -74,7 +84,7 @@ impl Inbox {
     }
 
     fn push_payload(&mut self, at_us: u64, kind: u8, room: usize) -> Taken {
-        if self.ended || self.bytes.len() >= room {
+        if self.ended.is_some() || self.bytes.len() >= room {
             return Taken::No;
         }
         // Two threads may have read the clock in one order and come here in the other.

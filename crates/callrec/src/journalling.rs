@@ -121,8 +121,7 @@ fn give_up(shared: &Shared, call: &Arc<LiveCall>, error: &StoreError) {
     if has_journal {
         // The rest of the call is lost; what the journal has is taken, as after a crash.
         tracing::error!(call = %call.id, %error, "the end of the call could not be journalled and is lost");
-        lock(&call.outgoing).clear();
-        call.sealed.store(true, Ordering::Release);
+        call.seal_short();
         return;
     }
     let reason = format!("nothing of it could be written: {error}");

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use callrec_encode::{Settings, SpecError};
-use callrec_session::{Event, wire};
+use callrec_session::{EndReason, Event, wire};
 use callrec_store::{CallId, JournalWriter};
 use callrec_summary::LocalTime;
 
@@ -39,8 +39,10 @@ pub(crate) struct LiveCall {
     pub(crate) journal: Mutex<Option<JournalWriter>>,
     /// How much of the journal may be read.
     pub(crate) committed: AtomicU64,
-    /// The end is in the journal.
+    /// The end is in the journal, or the disk refused it for good.
     pub(crate) sealed: AtomicBool,
+    /// Bytes that the disk refused for good.
+    refused: AtomicU64,
     /// It waits for a worker, or has one.
     pub(crate) scheduled: AtomicBool,
     pub(crate) work: Mutex<Work>,
@@ -82,6 +84,7 @@ impl LiveCall {
             journal: Mutex::default(),
             committed: AtomicU64::new(0),
             sealed: AtomicBool::new(false),
+            refused: AtomicU64::new(0),
             scheduled: AtomicBool::new(false),
             work: Mutex::default(),
             outcome: Mutex::default(),
@@ -106,6 +109,19 @@ impl LiveCall {
         let mut inbox = lock(&self.inbox);
         inbox.drain(outgoing);
         inbox.has_ended()
+    }
+
+    /// Gives up what waits for the journal, and seals it as it is.
+    pub(crate) fn seal_short(&self) {
+        let mut outgoing = lock(&self.outgoing);
+        self.refused.store(outgoing.len() as u64 + lock(&self.inbox).waiting(), Ordering::Release);
+        outgoing.clear();
+        self.sealed.store(true, Ordering::Release);
+    }
+
+    /// How many bytes the disk refused for good, and how the call ended that they told of.
+    pub(crate) fn refused(&self) -> (u64, Option<EndReason>) {
+        (self.refused.load(Ordering::Acquire), lock(&self.inbox).end_reason())
     }
 
     /// Whether nothing waits for the journal's thread.

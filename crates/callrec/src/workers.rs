@@ -153,7 +153,12 @@ fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Outc
         let reason = "it has no journal".to_owned();
         return Ok(Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
     };
-    let taken = guarded(|| take.finish())?;
+    let mut taken = guarded(|| take.finish())?;
+    if let (refused @ 1.., ended) = call.refused() {
+        // The journal does not know of its own end.
+        taken.completeness.unjournalled_bytes = refused;
+        taken.ended = ended.unwrap_or(taken.ended);
+    }
     let Some(subject) = subject(shared, call) else { return Err(TakeError::Panic) };
     let Some(journal) = lock(&call.journal).take() else { return Err(TakeError::Panic) };
     Ok(conclude(&subject, taken, Source::Live(journal)))

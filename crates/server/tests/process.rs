@@ -23,7 +23,20 @@ struct Server {
 
 impl Server {
     fn start(home: &Path, variables: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_callrec"))
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_callrec")), home, variables)
+    }
+
+    /// A server that can write no file longer than this: further writes fail, as on a disk that is full.
+    fn start_limited(home: &Path, kib: u32, variables: &[(&str, &str)]) -> Self {
+        let mut shell = Command::new("sh");
+        // What is ignored stays ignored in the program that takes the shell's place. Units are 512 bytes (POSIX).
+        let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\"", kib * 2);
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_callrec")]);
+        Self::spawn(shell, home, variables)
+    }
+
+    fn spawn(mut command: Command, home: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut child = command
             .current_dir(home)
             .env("PORT", "0")
             .env("DEFAULT_AUDIO_FORMAT", "wav")
@@ -195,6 +208,59 @@ async fn a_call_whose_server_was_killed_is_recovered_by_the_next_one() {
     assert!((8_000..=16_000).contains(&wav.duration()), "at most a second is lost: {}", wav.duration());
     let (well, log) = tokio::task::spawn_blocking(move || next.terminate()).await.unwrap();
     assert!(well, "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_is_full_stops_no_call_and_the_log_the_health_and_the_summary_tell() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = [("DEFAULT_AUDIO_FORMAT", "mp3"), ("MP3_BITRATE", "8k")];
+    let server = Server::start_limited(home.path(), 64, &settings);
+    let (mut socket, _) =
+        connect_async(format!("{}/media-stream", server.base.replace("http", "ws"))).await.unwrap();
+    let mut provider = Provider::new("CA1", "MZ1");
+    socket.send(Message::text(provider.start(&[Track::Caller, Track::Assistant], &[]))).await.unwrap();
+    let journal = home.path().join("responses/.journal/CA1_1.journal");
+    let mut index = 0;
+    // Until the journal is as long as a file can be, and some more.
+    for _ in 0..4 {
+        for _ in 0..50 {
+            for track in [Track::Caller, Track::Assistant] {
+                socket.send(Message::text(provider.media(track, index * 20, &[0x10; 160]))).await.unwrap();
+            }
+            index += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert!(std::fs::metadata(&journal).unwrap().len() <= 64 * 1024);
+    // The socket is answered as ever.
+    socket.send(Message::Ping(b"there?".as_slice().into())).await.unwrap();
+    let pong = tokio::time::timeout(LONG, socket.next()).await.unwrap().unwrap().unwrap();
+    assert_eq!(pong, Message::Pong(b"there?".as_slice().into()));
+    let url = format!("{}/health", server.base);
+    let health = tokio::task::spawn_blocking(move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut answer = agent.get(&url).call().unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+    });
+    let (status, health) = health.await.unwrap();
+    assert!(status == 503 && health.contains("the journals cannot be written"), "{status}: {health}");
+    socket.send(Message::text(provider.stop())).await.unwrap();
+    let summary = home.path().join("responses/call_CA1_summary.txt");
+    let began = std::time::Instant::now();
+    while !summary.exists() || journal.exists() {
+        assert!(began.elapsed() < LONG, "the call is not finished");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let text = std::fs::read_to_string(summary).unwrap();
+    assert!(
+        text.contains("Completeness: not complete") && text.contains("the disk refused the end"),
+        "{text}"
+    );
+    assert!(text.contains("How The Call Ended: the provider stopped the stream"), "{text}");
+    let recording = home.path().join("responses/call_CA1_conversation.mp3");
+    assert!(std::fs::metadata(recording).unwrap().len() > 1_000, "what was journalled is saved");
+    let (well, log) = tokio::task::spawn_blocking(move || server.terminate()).await.unwrap();
+    assert!(well && log.contains("the journal cannot be written"), "{log}");
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub struct Completeness {
     /// What the playout model of a relay knows; none where the provider sent both tracks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub playout: Option<Playout>,
+    /// Bytes of events, audio for the most part, that the disk never took; they are lost.
+    pub unjournalled_bytes: u64,
     /// Bytes at the end of the journal that a crash left unreadable.
     pub torn_bytes: u64,
     /// Records of the journal that could not be understood.
@@ -127,6 +129,7 @@ impl Completeness {
             && whole(&self.assistant)
             && lost == 0
             && self.clock_jumps == 0
+            && self.unjournalled_bytes == 0
             && self.torn_bytes == 0
             && self.unreadable_records == 0
     }
@@ -184,6 +187,10 @@ impl Completeness {
         ] {
             tell(count, format!("{what}: {count}"));
         }
+        tell(
+            self.unjournalled_bytes,
+            format!("the disk refused the end of the call: {} bytes of it are lost", self.unjournalled_bytes),
+        );
         tell(
             self.torn_bytes,
             format!("the last {} bytes of the journal were lost in a crash", self.torn_bytes),
@@ -253,7 +260,7 @@ mod tests {
     #[test]
     fn every_kind_of_loss_is_told_and_makes_a_call_incomplete() {
         type Change = fn(&mut Completeness);
-        let losses: [Change; 8] = [
+        let losses: [Change; 9] = [
             |c| (c.caller.gaps, c.caller.lost_ms) = (1, 20),
             |c| c.assistant.late_frames = 1,
             |c| c.assistant.refused_ms = 5,
@@ -261,6 +268,7 @@ mod tests {
             |c| c.count_dropped(DropKind::Message, 1),
             |c| c.count_dropped(DropKind::Audio, 7),
             |c| c.torn_bytes = 9,
+            |c| c.unjournalled_bytes = 9,
             |c| c.unreadable_records = 1,
         ];
         for loss in losses {
