@@ -6,13 +6,16 @@
 use callrec_encode::readback::{ReadBack, ReadBackError, check_file};
 use callrec_encode::{EncodeError, Encoder, Format, Settings, Spec, SpecError};
 use callrec_session::{
-    Completeness, DropKind, EndReason, Event, Line, Timeline, TimelineLimits, Track, Transcript,
+    Completeness, DropKind, EndReason, Event, Line, Moment, Timeline, TimelineLimits, Track, Transcript,
     TranscriptLimits, wire,
 };
 use callrec_store::{CallId, JournalReader, Partial, RecordingsDir, StoreError};
 
 use crate::header::{Header, kind};
 use crate::mixdown::Mixdown;
+
+/// How long a moment stays open for late news when a take is made again because of them, in milliseconds.
+const HINDSIGHT_MS: u64 = 60_000;
 
 /// What a take is of and for.
 #[derive(Clone, Debug)]
@@ -89,6 +92,8 @@ pub(crate) struct Take {
     known_changes: usize,
     /// Nothing is encoded: only words and times are wanted.
     words_only: bool,
+    /// The take is made again, for news that came after their moment was encoded.
+    hindsight: bool,
     pass: Pass,
 }
 
@@ -114,10 +119,14 @@ struct Output {
 }
 
 impl Pass {
-    fn new() -> Self {
+    fn new(header: &Header, hindsight: bool) -> Self {
+        let mut limits = TimelineLimits::default();
+        if hindsight {
+            limits.horizon_ms = HINDSIGHT_MS;
+        }
         Self {
-            timeline: Timeline::new(TimelineLimits::default()),
-            transcript: Transcript::new(TranscriptLimits::default()),
+            timeline: Timeline::new(limits),
+            transcript: Transcript::new(TranscriptLimits::default(), header.start.assistant_rate),
             changes: 0,
             last_us: 0,
             ended: None,
@@ -131,7 +140,8 @@ impl Take {
     /// A take from the journal's beginning; in `fallback`, if that is given, instead of what was asked for.
     pub(crate) fn new(subject: Subject, reader: JournalReader, fallback: Option<Format>) -> Self {
         let settings = subject.header.settings.clone();
-        Self { subject, reader, settings, fallback, known_changes: 0, words_only: false, pass: Pass::new() }
+        let (pass, words_only) = (Pass::new(&subject.header, false), !subject.header.record_audio);
+        Self { subject, reader, settings, fallback, known_changes: 0, words_only, hindsight: false, pass }
     }
 
     /// A take that writes no file.
@@ -155,7 +165,7 @@ impl Take {
 
     fn start_over(&mut self) {
         self.reader.rewind();
-        self.pass = Pass::new();
+        self.pass = Pass::new(&self.subject.header, self.hindsight);
     }
 
     /// Reads on to `committed`, at most `records` records.
@@ -228,16 +238,23 @@ impl Take {
     pub(crate) fn finish(mut self) -> Result<Taken, TakeError> {
         let audio = loop {
             match self.complete() {
-                Err(TakeError::Encode(EncodeError::TooLong { .. })) if self.fall_back_from_too_long() => {
-                    while self.advance(u64::MAX, usize::MAX)? == Progress::More {}
+                Err(TakeError::Encode(EncodeError::TooLong { .. })) if self.fall_back_from_too_long() => {}
+                completed => {
+                    let audio = completed?;
+                    if self.hindsight || !self.pass.timeline.completeness().had_late_news() {
+                        break audio;
+                    }
+                    self.hindsight = true;
+                    self.start_over();
                 }
-                completed => break completed?,
             }
+            while self.advance(u64::MAX, usize::MAX)? == Progress::More {}
         };
         let Pass { timeline, transcript, last_us, ended, unreadable, .. } = self.pass;
         let mut completeness = timeline.completeness();
         completeness.count_dropped(DropKind::TranscriptLine, transcript.dropped());
         completeness.unreadable_records = unreadable;
+        completeness.taken_again = self.hindsight;
         completeness.torn_bytes = self.reader.torn();
         let duration_ms = match &audio {
             Some(audio) => audio.frames * 1000 / u64::from(audio.spec.rate.max(1)),
@@ -268,10 +285,11 @@ impl Take {
 impl Pass {
     fn handle(&mut self, at_us: u64, event: &Event<'_>) {
         self.timeline.handle_event(at_us, event);
-        if let Some(cut) = self.timeline.poll_cut() {
-            self.transcript.handle_cut(cut);
+        let (clock_ms, generated) = (self.timeline.stream_clock_ms(at_us), self.timeline.generated());
+        self.transcript.handle_event(Moment { at_us, clock_ms, generated }, event);
+        while let Some(placement) = self.timeline.poll_placement() {
+            self.transcript.handle_placement(placement);
         }
-        self.transcript.handle_event(self.timeline.stream_clock_ms(at_us), event);
         if let Event::Ended { reason } = event {
             self.ended = Some(*reason);
         }

@@ -245,7 +245,8 @@ fn in_a_relay_what_was_cut_off_is_not_in_the_recording_and_the_transcript_says_s
     let stream = &files.details.streams[0];
     assert!(stream.lines[0].cut_off);
     assert_eq!(stream.completeness.playout.as_ref().unwrap().unheard_ms, 1_200);
-    assert!(fs::read_to_string(files.transcript).unwrap().contains("A long story (cut off by the caller)"));
+    let told = "[00:00.5] Assistant: A (cut off by the caller; not heard: long story)";
+    assert!(fs::read_to_string(files.transcript).unwrap().contains(told));
     assert!(fs::read_to_string(files.summary).unwrap().contains("uncalibrated"));
 }
 
@@ -325,4 +326,49 @@ fn a_call_takes_audio_from_many_threads_and_its_end_can_be_awaited_by_any_runtim
     let files = block_on(call.finish(EndReason::Finished)).unwrap();
     let (left, right) = decode_wav(files.audio.as_ref().unwrap());
     assert!(left == sound::heard(&ears, 100) && right == sound::heard(&mouth, 100));
+}
+
+#[test]
+fn without_audio_the_transcript_still_knows_what_was_cut_off() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = Recorder::builder(home.path()).record_audio(false).start().unwrap();
+    let call = recorder.start_call(CallOptions::new("CA1").topology(Topology::Relay)).unwrap();
+    let (track, codec) = (callrec::Track::Assistant, callrec::Codec::Mulaw);
+    call.handle_at(0, &Event::Said { speaker: Speaker::Assistant, text: "one two three four", at_ms: None });
+    let place = callrec::Place::Queued;
+    call.handle_at(0, &Event::Audio { track, place, codec, bytes: &[0x10; 16_000] });
+    call.handle_at(1_000_000, &Event::Cleared);
+    assert!(call.flush());
+    let journals = fs::read_dir(home.path().join(".journal")).unwrap();
+    let journalled: u64 = journals.map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
+    assert!(journalled < 2_000, "{journalled} bytes: no audio is written");
+    let files = finish(call);
+    assert_eq!(files.audio, None);
+    let line = &files.details.streams[0].lines[0];
+    assert_eq!((line.cut_off, line.heard.as_deref()), (true, Some("one two")));
+}
+
+#[test]
+fn a_delivery_that_stands_still_for_seconds_loses_nothing_that_came_after_all() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    let frame = |ms: u64, at_ms: u64| {
+        let (track, place) = (callrec::Track::Caller, callrec::Place::At(ms));
+        let event = Event::Audio { track, place, codec: callrec::Codec::Mulaw, bytes: &[0x10; 160] };
+        call.handle_at(at_ms * 1_000, &event);
+    };
+    (0..1_000).step_by(20).for_each(|ms| frame(ms, ms + 20));
+    // Something else happens meanwhile, so that the clock goes on.
+    for ms in (1_000..6_000).step_by(500) {
+        let (track, place) = (callrec::Track::Assistant, callrec::Place::Untimed);
+        let event = Event::Audio { track, place, codec: callrec::Codec::Mulaw, bytes: &[0xff; 160] };
+        call.handle_at(ms * 1_000, &event);
+    }
+    (1_000..6_000).step_by(20).for_each(|ms| frame(ms, 6_020));
+    let files = finish(call);
+    let (left, _) = decode_wav(files.audio.as_ref().unwrap());
+    assert_eq!(left.iter().filter(|sample| **sample != 0).count(), 6_000 * 8);
+    let completeness = &files.details.streams[0].completeness;
+    assert!(completeness.taken_again && completeness.is_complete(), "{completeness:?}");
 }

@@ -23,6 +23,9 @@ pub struct Completeness {
     /// What the playout model of a relay knows; none where the provider sent both tracks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub playout: Option<Playout>,
+    /// Whether the recording was made again at the end of the call, because something was learned of a moment after that
+    /// had been encoded.
+    pub taken_again: bool,
     /// Bytes of events, audio for the most part, that the disk never took; they are lost.
     pub unjournalled_bytes: u64,
     /// Bytes at the end of the journal that a crash left unreadable.
@@ -71,15 +74,33 @@ pub struct Dropped {
     pub transcript_lines: u64,
 }
 
-/// What a relay's model of the provider's playout queue tells.
+/// What is known of when the bot's speech was played, in a relay.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Playout {
-    /// Whether the model was checked against the provider's own echoes.
+    /// Whether the provider's own echoes said when speech was played. If not, it was modelled.
     pub calibrated: bool,
+    /// Marks that were sent, of the bot's and of the relay's own.
+    pub marks: u64,
+    /// Echoes of them that came back.
+    pub echoes: u64,
+    /// Echoes of no mark that waited for one.
+    pub stray_echoes: u64,
+    /// The shortest round trip to the provider that was measured last, in milliseconds.
+    pub round_trip_ms: Option<u64>,
+    /// How often the assistant began to speak.
+    pub spurts: u64,
+    /// How many of these beginnings an echo told.
+    pub spurts_pinned: u64,
     /// How often queued speech was cut.
     pub cuts: u64,
+    /// How many of these cuts an echo told.
+    pub cuts_pinned: u64,
+    /// By how much a place in the assistant's track may be wrong at most, in milliseconds.
+    pub largest_error_ms: u64,
+    /// How often an echo contradicted what was given out already.
+    pub late_news: u64,
     /// Speech that was generated and never heard, in milliseconds.
     pub unheard_ms: u64,
     /// How often the bot's speech came too late to go on without a pause.
@@ -115,6 +136,14 @@ impl Completeness {
             Track::Caller => &self.caller,
             Track::Assistant => &self.assistant,
         }
+    }
+
+    /// Whether something was learned of a moment after that was given out. A timeline with a farther horizon would
+    /// have known it in time.
+    #[must_use]
+    pub fn had_late_news(&self) -> bool {
+        let late = self.caller.late_frames + self.assistant.late_frames;
+        late > 0 || self.playout.as_ref().is_some_and(|playout| playout.late_news > 0)
     }
 
     /// Whether all that the provider and the bot sent is in its place. What was cut off by the caller, and what
@@ -199,25 +228,46 @@ impl Completeness {
             self.unreadable_records,
             format!("records of the journal that could not be understood: {}", self.unreadable_records),
         );
+        tell(
+            u64::from(self.taken_again),
+            "late news came in, and the recording was made again at the end with them".to_owned(),
+        );
         if let Some(playout) = &self.playout {
-            tell(playout.cuts, format!("the assistant was cut off {}", times(playout.cuts)));
-            tell(
-                playout.unheard_ms,
-                format!(
-                    "{} of the assistant's speech were generated and never heard",
-                    seconds(playout.unheard_ms)
-                ),
-            );
-            let late = format!(
-                "the assistant's speech stalled {}, for {} together",
-                times(playout.underruns),
-                seconds(playout.underrun_ms)
-            );
-            tell(playout.underruns, late);
-            let uncalibrated = "the assistant's track is uncalibrated: placed by a model of the provider's playout, early by the network's delay";
-            tell(u64::from(!playout.calibrated), uncalibrated.to_owned());
+            playout.tell(&mut tell);
         }
         told
+    }
+}
+
+impl Playout {
+    fn tell(&self, tell: &mut impl FnMut(u64, String)) {
+        tell(self.cuts, format!("the assistant was cut off {}", times(self.cuts)));
+        let unheard = seconds(self.unheard_ms);
+        tell(self.unheard_ms, format!("{unheard} of the assistant's speech were generated and never heard"));
+        let late = format!(
+            "the assistant's speech stalled {}, for {} together",
+            times(self.underruns),
+            seconds(self.underrun_ms)
+        );
+        tell(self.underruns, late);
+        tell(
+            self.late_news,
+            format!("echoes contradicted what was encoded already {}", times(self.late_news)),
+        );
+        if self.calibrated {
+            let round_trip =
+                self.round_trip_ms.map_or_else(String::new, |ms| format!(", round trip {ms} ms"));
+            let pinned = format!(
+                "the assistant's track is calibrated by the provider's echoes: {} of {} beginnings and {} of {} cuts are \
+                 pinned, no place is off by more than {} ms{round_trip}",
+                self.spurts_pinned, self.spurts, self.cuts_pinned, self.cuts, self.largest_error_ms
+            );
+            tell(1, pinned);
+        } else {
+            let uncalibrated = "the assistant's track is uncalibrated: placed by a model of the provider's playout, early by \
+                                the network's delay";
+            tell(1, uncalibrated.to_owned());
+        }
     }
 }
 

@@ -60,6 +60,18 @@ pub enum Topology {
     Relay,
 }
 
+/// Where a provider puts the echo of a mark that it reaches within a tick of 20 ms. No provider documents it; it is a
+/// constant of the provider, and can be measured.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MarkEchoes {
+    /// Behind the caller's frame of that tick.
+    #[default]
+    BehindFrame,
+    /// Before it.
+    BeforeFrame,
+}
+
 /// Where audio belongs on the stream clock.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Place {
@@ -142,6 +154,9 @@ pub struct StreamStart {
     pub assistant_rate: u32,
     /// What the call's owner gave along, name and value.
     pub parameters: Vec<(String, String)>,
+    /// How the provider sends marks back, where the bot's audio is relayed.
+    #[serde(default)]
+    pub mark_echoes: MarkEchoes,
 }
 
 impl StreamStart {
@@ -155,6 +170,7 @@ impl StreamStart {
             caller_rate: 8000,
             assistant_rate: 8000,
             parameters: Vec::new(),
+            mark_echoes: MarkEchoes::default(),
         }
     }
 
@@ -178,6 +194,7 @@ impl fmt::Debug for StreamStart {
             .field("caller_rate", &self.caller_rate)
             .field("assistant_rate", &self.assistant_rate)
             .field("parameters", &self.parameters.len())
+            .field("mark_echoes", &self.mark_echoes)
             .finish()
     }
 }
@@ -197,6 +214,15 @@ pub enum Event<'a> {
         codec: Codec,
         /// The audio as received, of any length.
         bytes: &'a [u8],
+    },
+    /// Audio of one party of which nothing is kept but its length.
+    Omitted {
+        /// Whose.
+        track: Track,
+        /// Where it belongs on the stream clock.
+        place: Place,
+        /// How many samples.
+        samples: u32,
     },
     /// A playback marker went to the provider, behind the audio sent so far.
     MarkSent {
@@ -245,6 +271,9 @@ impl fmt::Debug for Event<'_> {
             Self::Started(start) => f.debug_tuple("Started").field(start).finish(),
             Self::Audio { track, place, codec, bytes } => {
                 write!(f, "Audio({track:?}, {place:?}, {codec:?}, {} bytes)", bytes.len())
+            }
+            Self::Omitted { track, place, samples } => {
+                write!(f, "Omitted({track:?}, {place:?}, {samples} samples)")
             }
             Self::MarkSent { name } => write!(f, "MarkSent({} bytes)", name.len()),
             Self::MarkEchoed { name } => write!(f, "MarkEchoed({} bytes)", name.len()),

@@ -18,11 +18,15 @@
 
 mod completeness;
 mod event;
+mod marks;
 mod timeline;
 mod transcript;
 pub mod wire;
 
 pub use completeness::{Completeness, Dropped, Playout, TrackReport};
-pub use event::{Codec, DropKind, EndReason, Event, Place, Speaker, StreamStart, Topology, Track};
-pub use timeline::{Cut, Stretch, Timeline, TimelineLimits};
-pub use transcript::{Line, Transcript, TranscriptLimits};
+pub use event::{
+    Codec, DropKind, EndReason, Event, MarkEchoes, Place, Speaker, StreamStart, Topology, Track,
+};
+pub use marks::MarkPlanner;
+pub use timeline::{Placement, Stretch, Timeline, TimelineLimits};
+pub use transcript::{Line, Moment, Transcript, TranscriptLimits};

@@ -1,13 +1,16 @@
 //! What was heard: events in, two tracks of audio on the stream clock out.
 
 mod clock;
+mod placements;
 mod placing;
 mod playout;
 mod rate;
 mod stream;
 mod tape;
 
-use crate::{Codec, Completeness, DropKind, Event, Place, StreamStart, Topology, Track};
+use crate::{Codec, Completeness, DropKind, Event, Place, StreamStart, Track};
+pub use placements::Placement;
+use placements::Placements;
 use stream::{Stream, decode};
 
 /// How far a timeline reaches.
@@ -40,17 +43,6 @@ pub struct Stretch<'a> {
     pub samples: &'a [i16],
 }
 
-/// Speech of the assistant that was cut: queued by the provider, and never played.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Cut {
-    /// When the speech began that was cut, in milliseconds of the stream clock.
-    pub spurt_ms: u64,
-    /// When it was cut.
-    pub at_ms: u64,
-    /// How much of it was never heard, in milliseconds.
-    pub unheard_ms: u64,
-}
-
 /// Puts a stream's audio in its place.
 ///
 /// Feed it every event with the local time at which it happened, in microseconds of any clock that never goes back, and take what
@@ -60,8 +52,12 @@ pub struct Cut {
 ///   ended continues it, without a click; further ahead, the time between is silence and counted as lost.
 /// * Audio that comes late fills its place, as long as that is within [`TimelineLimits::horizon_ms`] of the latest.
 /// * A clock that jumps is not believed: the audio goes where its arrival puts it, and the jump is counted.
-/// * In a relay, the assistant's audio is played as the provider plays it: behind what is queued, or at once. A
-///   [`Event::Cleared`] cuts what was not yet played.
+/// * In a relay, the assistant's audio is where the provider played it: behind what was queued, or at once. A
+///   [`Event::Cleared`] cuts what was not yet played. Marks that come back ([`Event::MarkEchoed`]) tell when that was, to
+///   a tick of 20 ms; without them it is modelled, as if nothing took any time on its way.
+///
+/// What was given out is final. What comes later and says otherwise is counted in
+/// [`Playout::late_news`](crate::Playout::late_news); a timeline with a farther horizon would have waited for it.
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -91,7 +87,7 @@ pub struct Timeline {
     limits: TimelineLimits,
     stream: Option<Stream>,
     ended: bool,
-    cut: Option<Cut>,
+    placements: Placements,
     completeness: Completeness,
     pcm: Vec<i16>,
 }
@@ -104,7 +100,7 @@ impl Timeline {
             limits,
             stream: None,
             ended: false,
-            cut: None,
+            placements: Placements::default(),
             completeness: Completeness::default(),
             pcm: Vec::new(),
         }
@@ -130,7 +126,10 @@ impl Timeline {
             Event::Audio { track, place, codec, bytes } => {
                 self.handle_audio(at_us, *track, *place, *codec, bytes);
             }
-            Event::Cleared => self.handle_clear(at_us),
+            Event::Omitted { track, place, samples } => self.handle_omitted(at_us, *track, *place, *samples),
+            Event::MarkSent { .. } | Event::MarkEchoed { .. } | Event::Cleared => {
+                self.handle_playout(at_us, event);
+            }
             Event::Ended { .. } if !self.ended => self.handle_end(at_us),
             _ => {}
         }
@@ -145,36 +144,54 @@ impl Timeline {
             return self.completeness.count_dropped(DropKind::Audio, 1);
         };
         let now_us = stream.clock.advance(at_us);
-        if track == Track::Assistant && stream.start.topology == Topology::Relay {
-            stream.play(now_us, &mut self.pcm);
-            stream.enqueue(now_us, codec, bytes, len, &mut self.completeness);
+        if track == Track::Assistant && stream.is_relay() {
+            stream.push(at_us, now_us, codec, bytes);
         } else {
             self.pcm.clear();
             decode(codec, bytes, &mut self.pcm);
             self.completeness.clock_jumps +=
                 stream.place(track, place, at_us, now_us, &self.pcm, &self.limits);
-            let now_us = stream.clock.advance(at_us);
-            stream.play(now_us, &mut self.pcm);
+            stream.clock.advance(at_us);
         }
-        stream.settle(&self.limits);
+        stream.settle(&self.limits, &mut self.pcm, &mut self.placements);
     }
 
-    fn handle_clear(&mut self, at_us: u64) {
-        let (Some(stream), false) = (&mut self.stream, self.ended) else { return };
-        if stream.start.topology == Topology::Relay {
-            let now_us = stream.clock.advance(at_us);
-            stream.play(now_us, &mut self.pcm);
-            self.cut = stream.cut(now_us, &mut self.completeness);
-            stream.settle(&self.limits);
+    /// Audio whose bytes nobody kept is silence of its length.
+    fn handle_omitted(&mut self, at_us: u64, track: Track, place: Place, samples: u32) {
+        const SECOND: [u8; 8_000] = [0xff; 8_000];
+        let most = self.stream.as_ref().map_or(0, |stream| stream.most_samples(track, &self.limits));
+        let mut left = u64::from(samples).min(most) as usize;
+        let mut place = place;
+        while left > 0 {
+            let now = left.min(SECOND.len());
+            self.handle_audio(at_us, track, place, Codec::Mulaw, &SECOND[..now]);
+            left -= now;
+            if let Place::At(_) = place {
+                place = Place::Untimed;
+            }
         }
+    }
+
+    /// What a relay's provider is told or tells about its queue.
+    fn handle_playout(&mut self, at_us: u64, event: &Event<'_>) {
+        let (Some(stream), false) = (&mut self.stream, self.ended) else { return };
+        if !stream.is_relay() {
+            return;
+        }
+        let now_us = stream.clock.advance(at_us);
+        match event {
+            Event::MarkSent { name } => stream.playout.mark_sent(at_us, name),
+            Event::MarkEchoed { name } => stream.playout.mark_echoed(at_us, now_us, name),
+            _ => stream.playout.clear(at_us, now_us),
+        }
+        stream.settle(&self.limits, &mut self.pcm, &mut self.placements);
     }
 
     fn handle_end(&mut self, at_us: u64) {
         self.ended = true;
         let Some(stream) = &mut self.stream else { return };
         let now_us = stream.clock.advance(at_us);
-        stream.play(now_us, &mut self.pcm);
-        self.cut = stream.cut(now_us, &mut self.completeness);
+        stream.end(now_us, &mut self.pcm, &mut self.placements);
         stream.settle_all();
     }
 
@@ -193,9 +210,15 @@ impl Timeline {
         Some(Stretch { track, start, samples })
     }
 
-    /// The cut that the last event made, if it made one. Ask after every event.
-    pub fn poll_cut(&mut self) -> Option<Cut> {
-        self.cut.take()
+    /// What became of the bot's next speech in a relay, once that is final. Ask after every event.
+    pub fn poll_placement(&mut self) -> Option<Placement> {
+        self.placements.poll()
+    }
+
+    /// How many samples the bot of a relay has sent so far.
+    #[must_use]
+    pub fn generated(&self) -> u64 {
+        self.stream.as_ref().map_or(0, |stream| stream.playout.generated())
     }
 
     /// What the stream clock showed at a local instant, in milliseconds.
@@ -211,6 +234,9 @@ impl Timeline {
         if let Some(stream) = &self.stream {
             stream.caller.report(&mut report.caller);
             stream.assistant.report(&mut report.assistant);
+            if let Some(playout) = &mut report.playout {
+                *playout = stream.playout.report();
+            }
         }
         report
     }

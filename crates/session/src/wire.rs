@@ -21,6 +21,7 @@ const DTMF: u8 = 6;
 const SAID: u8 = 7;
 const DROPPED: u8 = 8;
 const ENDED: u8 = 9;
+const OMITTED: u8 = 10;
 
 /// Why bytes are no event.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -88,15 +89,18 @@ pub fn encode(event: &Event<'_>, out: &mut Vec<u8>) -> u8 {
             STARTED
         }
         Event::Audio { track, place, codec, bytes } => {
-            let (place, ms) = match place {
-                Place::At(ms) => (0, *ms),
-                Place::Queued => (1, 0),
-                Place::Untimed => (2, 0),
-            };
+            let (place, ms) = place_code(*place);
             out.extend([track.code(), codec.code(), place]);
             out.extend(ms.to_le_bytes());
             out.extend_from_slice(bytes);
             AUDIO
+        }
+        Event::Omitted { track, place, samples } => {
+            let (place, ms) = place_code(*place);
+            out.extend([track.code(), place]);
+            out.extend(ms.to_le_bytes());
+            out.extend(samples.to_le_bytes());
+            OMITTED
         }
         Event::MarkSent { name } => {
             out.extend_from_slice(name.as_bytes());
@@ -129,12 +133,29 @@ pub fn encode(event: &Event<'_>, out: &mut Vec<u8>) -> u8 {
     }
 }
 
+fn place_code(place: Place) -> (u8, u64) {
+    match place {
+        Place::At(ms) => (0, ms),
+        Place::Queued => (1, 0),
+        Place::Untimed => (2, 0),
+    }
+}
+
+fn place_of(code: u8, ms: [u8; 8]) -> Option<Place> {
+    match code {
+        0 => Some(Place::At(u64::from_le_bytes(ms))),
+        1 => Some(Place::Queued),
+        2 => Some(Place::Untimed),
+        _ => None,
+    }
+}
+
 /// Reads an event from its kind and payload; its audio and texts are borrowed from the payload.
 ///
 /// # Errors
 /// Any bytes are an event or an error; see [`WireError`].
 pub fn decode(kind: u8, payload: &[u8]) -> Result<Event<'_>, WireError> {
-    if !(STARTED..=ENDED).contains(&kind) {
+    if !(STARTED..=OMITTED).contains(&kind) {
         return Err(WireError::UnknownKind(kind));
     }
     known(kind, payload).ok_or(WireError::Damaged(kind))
@@ -147,13 +168,14 @@ fn known(kind: u8, payload: &[u8]) -> Option<Event<'_>> {
         AUDIO => {
             let (&[track, codec, place], rest) = payload.split_first_chunk()?;
             let (ms, bytes) = rest.split_first_chunk()?;
-            let place = match place {
-                0 => Place::At(u64::from_le_bytes(*ms)),
-                1 => Place::Queued,
-                2 => Place::Untimed,
-                _ => return None,
-            };
+            let place = place_of(place, *ms)?;
             Event::Audio { track: Track::of(track)?, place, codec: Codec::of(codec)?, bytes }
+        }
+        OMITTED => {
+            let (&[track, place], rest) = payload.split_first_chunk()?;
+            let (ms, samples) = rest.split_first_chunk()?;
+            let (place, samples) = (place_of(place, *ms)?, u32::from_le_bytes(samples.try_into().ok()?));
+            Event::Omitted { track: Track::of(track)?, place, samples }
         }
         MARK_SENT => Event::MarkSent { name: text(payload)? },
         MARK_ECHOED => Event::MarkEchoed { name: text(payload)? },
@@ -239,6 +261,7 @@ mod tests {
         ) {
             for event in [
                 Event::Audio { track, place, codec, bytes: &bytes },
+                Event::Omitted { track, place, samples: count },
                 Event::MarkSent { name: &text },
                 Event::MarkEchoed { name: &text },
                 Event::Cleared,

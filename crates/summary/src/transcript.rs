@@ -8,7 +8,7 @@ use crate::one_line::{lines, one_line};
 use crate::{CallSummary, StreamSummary};
 
 /// What is written behind an assistant's line of which the caller heard only the beginning.
-const CUT_OFF: &str = " (cut off by the caller)";
+const CUT_OFF: &str = "cut off by the caller";
 
 /// The transcript of a call: a header, then a line for each thing that was said.
 ///
@@ -18,7 +18,7 @@ const CUT_OFF: &str = " (cut off by the caller)";
 ///
 /// [00:00.4] Assistant: Good morning, how can I help?
 /// [00:03.1] Caller: Are you open on Sunday?
-/// [00:05.0] Assistant: Our opening hours are (cut off by the caller)
+/// [00:05.0] Assistant: Our opening hours are (cut off by the caller; not heard: from eight to six.)
 /// ```
 ///
 /// Times are minutes, seconds and tenths since the stream began; from an hour on, hours are put before them. Text of
@@ -65,16 +65,29 @@ fn write_line(line: &Line, text: &mut String) {
     };
     write_time(line.at_ms, text);
     let _ = write!(text, " {speaker}:");
-    for (position, part) in lines(&line.text).enumerate() {
+    match line.heard.as_deref().filter(|heard| line.cut_off && line.text.starts_with(heard)) {
+        Some(heard) => {
+            write_words(heard, text);
+            let unheard = one_line(line.text[heard.len()..].trim_start());
+            let _ = write!(text, " ({CUT_OFF}; not heard: {unheard})");
+        }
+        None => {
+            write_words(&line.text, text);
+            if line.cut_off {
+                let _ = write!(text, " ({CUT_OFF})");
+            }
+        }
+    }
+    text.push('\n');
+}
+
+fn write_words(words: &str, text: &mut String) {
+    for (position, part) in lines(words).enumerate() {
         if position > 0 {
             text.push_str("\n          |");
         }
         let _ = write!(text, " {part}");
     }
-    if line.cut_off {
-        text.push_str(CUT_OFF);
-    }
-    text.push('\n');
 }
 
 /// `[00:01.2]`; tenths are cut, not rounded, so that no line is dated after it began.

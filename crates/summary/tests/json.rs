@@ -18,6 +18,7 @@ fn call(audio: AudioOutcome) -> CallSummary {
         at_ms: 20,
         text: "=== \"quoted\" ===\n\u{1b}[2J \u{1F600}".to_owned(),
         cut_off: true,
+        heard: None,
     }];
     let mut call = CallSummary::new("CA1", began);
     call.put_stream(stream);

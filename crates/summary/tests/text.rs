@@ -18,7 +18,7 @@ fn line(speaker: Speaker, at_ms: u64, text: &str) -> Line {
 }
 
 fn line_cut(speaker: Speaker, at_ms: u64, text: &str, cut_off: bool) -> Line {
-    Line { speaker, at_ms, text: text.to_owned(), cut_off }
+    Line { speaker, at_ms, text: text.to_owned(), cut_off, heard: None }
 }
 
 fn file(name: &str, size_bytes: u64, duration_ms: u64, created_at: LocalTime) -> AudioFile {

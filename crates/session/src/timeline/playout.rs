@@ -1,129 +1,300 @@
-//! The model of the provider's playout queue: what the bot sent is played in order, as soon as there is room.
+//! The provider's playout queue, estimated: when the bot's speech was heard, from what was sent and from what came back.
+//!
+//! What the bot sends is played in order, as soon as the queue before it is empty; a clear throws away what waits. When
+//! things arrived nobody says, but the provider sends marks back, *in order with the caller's frames*: the last frame before
+//! an echo tells in which tick of 20 ms the mark was reached, whatever the network did. Between two echoes the pauses
+//! are known in sum, and [`explain`] finds where they were.
+//!
+//! What was sent waits here until an echo settles it, or until the horizon comes: then the model decides alone. A later
+//! echo that says otherwise is counted; who wants to know better reads the journal again with a farther horizon.
+
+mod clears;
+mod explain;
+mod giving;
+mod grid;
+mod path;
+mod runs;
 
 use std::collections::VecDeque;
 
-use crate::Codec;
+use super::rate::RateExt;
+use crate::{Codec, MarkEchoes, Playout as Report};
+use explain::{Chunk, Echo, Known, explain};
+use grid::Grid;
+use path::Path;
+pub(super) use runs::Heard;
+use runs::{Runs, Sound};
 
 /// A pause shorter than this, in milliseconds, is speech that came too late; a longer one is a pause.
 const STALL_MS: u64 = 400;
+/// What was sent within this time of each other, in microseconds, was sent in one write.
+const ONE_WRITE_US: u64 = 1_000;
+/// What is so many ticks too late is no error of an estimate: the echo is not believed.
+const UNBELIEVABLE: i64 = 25;
+/// The most marks that wait for their echoes; more are not tracked.
+const MOST_MARKS: usize = 65_536;
 
-/// A chunk in the queue; its bytes are in the common store.
+/// Something that was sent to the provider and that no echo has settled yet.
 #[derive(Debug)]
-struct Chunk {
-    start: u64,
-    samples: u64,
-    codec: Codec,
+struct Sent {
+    at_us: u64,
+    what: What,
 }
 
-/// What is queued, as it was received. Places and lengths are samples.
 #[derive(Debug)]
-pub(super) struct PlayoutQueue {
+enum What {
+    Chunk {
+        sound: Sound,
+    },
+    Mark {
+        name: Box<str>,
+        /// The tick of the last frame of the caller before its echo.
+        echo: Option<(i64, u64)>,
+    },
+    Clear,
+}
+
+/// What is queued and what was heard of it.
+#[derive(Debug)]
+pub(super) struct Playout {
+    rate: u32,
+    echoes: MarkEchoes,
     most: u64,
-    stall: u64,
-    chunks: VecDeque<Chunk>,
-    bytes: VecDeque<u8>,
-    /// Where what is queued, or was last played, ends.
-    end: u64,
-    /// Where the spurt began that is queued or was played last.
-    spurt: u64,
-    played_any: bool,
+    grid: Grid,
+    path: Path,
+    sent: VecDeque<Sent>,
+    marks_waiting: usize,
+    runs: Runs,
+    known: Known,
+    /// When something was sent that arrived as `known` says.
+    known_sent_us: Option<u64>,
+    /// The tick of the caller's latest frame.
+    frame: Option<i64>,
+    /// Where the queue ends if nothing takes any time on its way.
+    model_end: u64,
+    report: Report,
+    /// Something was modelled before the round trip was known.
+    guessed: bool,
+    chunks: Vec<Chunk>,
 }
 
-/// What became of a chunk.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Queued {
-    /// Samples beyond what the queue holds.
-    pub(super) refused: u64,
-    /// The pause since the speech before, if it came too late to go on.
-    pub(super) stalled: u64,
-}
-
-impl PlayoutQueue {
+impl Playout {
     /// A queue of at most `most` samples, at `rate` Hz.
-    pub(super) fn new(rate: u32, most: u64) -> Self {
+    pub(super) fn new(rate: u32, most: u64, echoes: MarkEchoes) -> Self {
         Self {
+            rate,
+            echoes,
             most,
-            stall: u64::from(rate) * STALL_MS / 1000,
-            chunks: VecDeque::new(),
-            bytes: VecDeque::new(),
-            end: 0,
-            spurt: 0,
-            played_any: false,
+            grid: Grid::new(rate),
+            path: Path::default(),
+            sent: VecDeque::new(),
+            marks_waiting: 0,
+            runs: Runs::default(),
+            known: Known { end: 0, arrived: -1 },
+            known_sent_us: None,
+            frame: None,
+            model_end: 0,
+            report: Report::default(),
+            guessed: false,
+            chunks: Vec::new(),
         }
     }
 
-    /// A chunk arrived at `now`: it starts when all before it is played.
-    pub(super) fn push(&mut self, now: u64, codec: Codec, bytes: &[u8]) -> Queued {
-        let samples = (bytes.len() / codec.bytes_per_sample()) as u64;
-        let room = self.most.saturating_sub(self.end.saturating_sub(now));
-        let taken = samples.min(room);
-        let mut queued = Queued { refused: samples - taken, stalled: 0 };
-        if taken == 0 {
-            return queued;
+    /// A frame of the caller arrived; it covers this stretch of the stream clock.
+    pub(super) fn see_frame(&mut self, at_us: u64, begins_us: u64, ends_us: u64) {
+        if self.frame.is_none() {
+            self.grid.align(begins_us);
         }
-        if now > self.end || !self.played_any {
-            let pause = now.saturating_sub(self.end);
-            if self.played_any && pause < self.stall {
-                queued.stalled = pause;
-            } else {
-                self.spurt = now;
-            }
-            self.end = now;
-        }
-        self.played_any = true;
-        self.bytes.extend(&bytes[..taken as usize * codec.bytes_per_sample()]);
-        match self.chunks.back_mut() {
-            // Small chunks without a pause are one.
-            Some(last) if last.codec == codec && last.start + last.samples == self.end => {
-                last.samples += taken;
-            }
-            _ => self.chunks.push_back(Chunk { start: self.end, samples: taken, codec }),
-        }
-        self.end += taken;
-        queued
+        self.path.see_frame(at_us, begins_us);
+        // A frame is sent when it is over, whatever its length; the tick in which that is, is the tick of its end.
+        let tick = self
+            .grid
+            .tick_of_us(ends_us as i64 - grid::TICK_US as i64)
+            .max(self.grid.tick_of_us(begins_us as i64));
+        self.frame = Some(self.frame.unwrap_or(tick).max(tick));
     }
 
-    /// Hands out what is played before `now`, piece by piece: its place, its codec and its bytes.
-    pub(super) fn play(&mut self, now: u64, mut heard: impl FnMut(u64, Codec, &[u8])) {
-        while let Some(chunk) = self.chunks.front_mut() {
-            let samples = chunk.samples.min(now.saturating_sub(chunk.start));
-            if samples == 0 {
-                break;
-            }
-            let width = chunk.codec.bytes_per_sample();
-            let count = samples as usize * width;
-            // The ring's end may lie in the middle of a sample; straightened, it does not.
-            if width > 1 && self.bytes.as_slices().0.len() < count {
-                self.bytes.make_contiguous();
-            }
-            let (front, back) = self.bytes.as_slices();
-            let first = front.len().min(count);
-            heard(chunk.start, chunk.codec, &front[..first]);
-            if first < count {
-                heard(chunk.start + (first / width) as u64, chunk.codec, &back[..count - first]);
-            }
-            self.bytes.drain(..count);
-            chunk.start += samples;
-            chunk.samples -= samples;
-            if chunk.samples == 0 {
-                self.chunks.pop_front();
-            }
+    /// The bot sent speech when the stream clock read `now_us`. Returns how many samples no queue has room for.
+    pub(super) fn push(&mut self, at_us: u64, now_us: u64, codec: Codec, bytes: &[u8]) -> u64 {
+        let width = codec.bytes_per_sample();
+        let samples = (bytes.len() / width) as u64;
+        let now = self.rate.samples_in_us(now_us);
+        let taken = samples.min(self.most.saturating_sub(self.model_end.saturating_sub(now)));
+        if taken > 0 {
+            self.model_end = self.model_end.max(now) + taken;
+            let sound = self.runs.receive(codec, &bytes[..taken as usize * width]);
+            self.sent.push_back(Sent { at_us, what: What::Chunk { sound } });
+        }
+        samples - taken
+    }
+
+    pub(super) fn mark_sent(&mut self, at_us: u64, name: &str) {
+        if self.marks_waiting < MOST_MARKS {
+            self.marks_waiting += 1;
+            self.report.marks += 1;
+            self.sent.push_back(Sent { at_us, what: What::Mark { name: name.into(), echo: None } });
         }
     }
 
-    /// Empties the queue at `now`; what is played before must have been handed out. Returns what is never heard.
-    pub(super) fn clear(&mut self, now: u64) -> u64 {
-        let unheard = self.chunks.iter().map(|chunk| chunk.samples).sum();
+    pub(super) fn clear(&mut self, at_us: u64, now_us: u64) {
+        self.model_end = self.model_end.min(self.rate.samples_in_us(now_us));
+        self.sent.push_back(Sent { at_us, what: What::Clear });
+    }
+
+    /// A mark came back. Echoes keep the order of their marks, so of marks with one name it is the first that waits.
+    pub(super) fn mark_echoed(&mut self, at_us: u64, now_us: u64, name: &str) {
+        let waiting =
+            |sent: &Sent| matches!(&sent.what, What::Mark { name: sent, echo: None } if **sent == *name);
+        let Some(index) = self.sent.iter().position(waiting) else {
+            self.report.stray_echoes += 1;
+            return;
+        };
+        let tick = self.frame.unwrap_or_else(|| self.grid.tick_of_us(now_us as i64));
+        let sent = &mut self.sent[index];
+        if let What::Mark { echo, .. } = &mut sent.what {
+            *echo = Some((tick, at_us));
+        }
+        self.path.see_echo(sent.at_us, tick, at_us);
+        self.report.echoes += 1;
+        // Whether a mark before a clear was played or thrown away, the marks behind the clear tell.
+        if !self.sent.range(index..).any(|sent| matches!(sent.what, What::Clear)) {
+            self.settle_through(index, tick);
+        }
+    }
+
+    /// Settles everything up to a mark that came back, behind which there is no clear.
+    fn settle_through(&mut self, mut index: usize, tick: i64) {
+        while let Some(clear) = self.sent.range(..index).position(|sent| matches!(sent.what, What::Clear)) {
+            self.settle_clear(clear, Some(tick));
+            index -= clear + 1;
+        }
+        self.settle_marks(index + 1);
+    }
+
+    /// Settles the first so many things sent, among which there is no clear and the last of which is a mark that came back.
+    fn settle_marks(&mut self, mut count: usize) {
+        while let Some(index) = self.sent.range(..count).position(is_echoed) {
+            self.settle_mark(index);
+            count -= index + 1;
+        }
+    }
+
+    /// Settles the chunks before a mark that came back.
+    fn settle_mark(&mut self, index: usize) {
+        let Sent { at_us: sent_us, what: What::Mark { echo: Some((tick, echoed_us)), .. } } =
+            self.sent[index]
+        else {
+            return;
+        };
         self.chunks.clear();
-        self.bytes = VecDeque::new();
-        if unheard > 0 {
-            self.end = now.min(self.end);
+        let mut last_us = None;
+        for sent in self.sent.range(..index) {
+            if let What::Chunk { sound } = &sent.what {
+                last_us = Some(sent.at_us);
+                let earliest = self.path.earliest(&self.grid, sent.at_us);
+                self.chunks.push(Chunk { samples: sound.samples, earliest, start: 0 });
+            }
         }
-        unheard
+        let behind = i64::from(self.echoes == MarkEchoes::BeforeFrame);
+        let echo = Echo {
+            played: tick + behind,
+            empty: tick,
+            earliest: self.path.earliest(&self.grid, sent_us),
+            together: last_us.is_some_and(|at_us| sent_us.abs_diff(at_us) < ONE_WRITE_US),
+        };
+        let fit = explain(&self.grid, self.known, &mut self.chunks, echo, self.path.longest_lateness() + 1);
+        let mut known = fit.known;
+        let starts = std::mem::take(&mut self.chunks);
+        let mut next = starts.iter();
+        let mut end = self.known.end;
+        for sent in self.sent.drain(..=index) {
+            match sent.what {
+                What::Chunk { sound } => {
+                    let start = next.next().map_or(known.end, |chunk| chunk.start);
+                    if start > end {
+                        // It found the queue empty, and so tells how long its way was.
+                        self.path.see_arrival(sent.at_us, self.grid.arrival_before(start), echoed_us);
+                    }
+                    end = start + sound.samples;
+                    self.runs.place(start, sound, true);
+                }
+                What::Mark { .. } => self.marks_waiting -= 1,
+                What::Clear => {}
+            }
+        }
+        self.chunks = starts;
+        if fit.too_late > self.grid.at(UNBELIEVABLE) - self.grid.at(0) {
+            self.report.stray_echoes += 1;
+        } else if fit.too_late > 0 {
+            let tick = self.grid.at(2) - self.grid.at(1);
+            let back = fit.too_late.div_ceil(tick.max(1)) * tick;
+            let moved = self.runs.move_back(back);
+            known.end -= moved.min(known.end);
+            // A tick is what echoes tell; less is no news.
+            if fit.too_late - moved.min(fit.too_late) > tick {
+                self.report.late_news += 1;
+            }
+            self.doubt((fit.too_late / tick.max(1)) as i64 + 1);
+        }
+        if fit.met_empty {
+            self.path.see_empty_mark(&self.grid, sent_us, tick, echoed_us);
+        }
+        self.doubt(fit.doubt + 1);
+        self.known = known;
+        self.known_sent_us = Some(sent_us);
+        self.report.calibrated = true;
     }
 
-    /// Where the spurt that is queued, or was last played, began.
-    pub(super) fn spurt(&self) -> u64 {
-        self.spurt
+    /// Models when the chunks among the first so many things are heard, if all arrive `usual` ticks late but not after `bound`.
+    /// Returns where the last one ends, and by how many ticks they may be later.
+    fn model(&mut self, count: usize, bound: i64, usual: i64) -> (u64, i64) {
+        self.chunks.clear();
+        let mut doubt = 0;
+        let Known { mut end, mut arrived } = self.known;
+        for sent in self.sent.range(..count) {
+            let What::Chunk { sound } = &sent.what else { continue };
+            let earliest = self.path.earliest(&self.grid, sent.at_us);
+            let with_known = self.known_sent_us.is_some_and(|us| sent.at_us.abs_diff(us) < ONE_WRITE_US);
+            let arrival = if with_known { earliest } else { earliest + usual };
+            arrived = arrived.max(arrival).min(bound);
+            let start = end.max(self.grid.at(arrived.saturating_add(1)));
+            self.guessed |= self.path.round_trip_us().is_none();
+            let latest = (earliest + self.path.longest_lateness()).min(bound);
+            doubt = doubt.max(latest + 1 - self.grid.tick_of(start));
+            end = start + sound.samples;
+            self.chunks.push(Chunk { samples: sound.samples, earliest, start });
+        }
+        (end, doubt)
+    }
+
+    fn doubt(&mut self, ticks: i64) {
+        let ms = ticks.max(0).unsigned_abs() * (grid::TICK_US / 1000);
+        self.report.largest_error_ms = self.report.largest_error_ms.max(ms);
+    }
+
+    /// How many samples the bot has sent.
+    pub(super) fn generated(&self) -> u64 {
+        self.runs.generated()
+    }
+
+    pub(super) fn report(&self) -> Report {
+        let mut report = self.report.clone();
+        report.round_trip_ms = self.path.round_trip_us().map(|us| us / 1000);
+        if let (true, Some(ms)) = (self.guessed, report.round_trip_ms) {
+            let late_ms = self.path.longest_lateness().unsigned_abs() * (grid::TICK_US / 1000);
+            report.largest_error_ms = report.largest_error_ms.max(ms + late_ms + 20);
+        }
+        report
+    }
+}
+
+fn is_echoed(sent: &Sent) -> bool {
+    echo_of(sent).is_some()
+}
+
+fn echo_of(sent: &Sent) -> Option<i64> {
+    match &sent.what {
+        What::Mark { echo, .. } => echo.map(|(tick, _)| tick),
+        What::Chunk { .. } | What::Clear => None,
     }
 }

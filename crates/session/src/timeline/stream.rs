@@ -4,11 +4,11 @@ use callrec_audio::g711::Law;
 
 use super::clock::StreamClock;
 use super::placing::Placer;
-use super::playout::PlayoutQueue;
+use super::playout::{Heard, Playout};
 use super::rate::RateExt;
 use super::tape::Tape;
-use super::{Cut, TimelineLimits};
-use crate::{Codec, Completeness, Place, StreamStart, Track, TrackReport};
+use super::{Placement, Placements, TimelineLimits};
+use crate::{Codec, Place, StreamStart, Topology, Track, TrackReport};
 
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -16,7 +16,8 @@ pub(super) struct Stream {
     pub(super) clock: StreamClock,
     pub(super) caller: Lane,
     pub(super) assistant: Lane,
-    pub(super) queue: PlayoutQueue,
+    /// Of a relay.
+    pub(super) playout: Playout,
 }
 
 /// A track, its pieces' places, and what happened to them, in samples.
@@ -41,7 +42,7 @@ impl Stream {
             clock: StreamClock::new(at_us, limits.longest_ms.saturating_mul(1000)),
             caller: Lane::new(start.caller_rate.max(1)),
             assistant: Lane::new(rate),
-            queue: PlayoutQueue::new(rate, rate.samples_in_ms(limits.queue_ms)),
+            playout: Playout::new(rate, rate.samples_in_ms(limits.queue_ms), start.mark_echoes),
             start: start.clone(),
         }
     }
@@ -91,6 +92,7 @@ impl Stream {
         lane.late_frames += u64::from(put.late > 0);
         lane.repeated_frames += u64::from(put.repeated > 0 && put.late == 0);
         let end_us = lane.rate.us_of(placed.start + len.min(u64::from(lane.rate)));
+        let begins_us = lane.rate.us_of(placed.start);
         match place {
             // A stamp tells the time. (A piece of many seconds cannot have been spoken when its stamp says it began.)
             Place::At(_) => self.clock.see(end_us, at_us),
@@ -98,53 +100,42 @@ impl Stream {
             _ if track == Track::Caller && end_us > now_us => self.clock.see(end_us, at_us),
             _ => {}
         }
+        if track == Track::Caller && self.is_relay() {
+            self.playout.see_frame(at_us, begins_us, end_us);
+        }
         u64::from(placed.jumped)
     }
 
-    pub(super) fn enqueue(
-        &mut self,
-        now_us: u64,
-        codec: Codec,
-        bytes: &[u8],
-        len: u64,
-        completeness: &mut Completeness,
-    ) {
+    /// How many samples of a track may wait.
+    pub(super) fn most_samples(&self, track: Track, limits: &TimelineLimits) -> u64 {
+        self.start.rate(track).samples_in_ms(limits.queue_ms)
+    }
+
+    pub(super) fn is_relay(&self) -> bool {
+        self.start.topology == Topology::Relay
+    }
+
+    /// The bot sent speech to the provider.
+    pub(super) fn push(&mut self, at_us: u64, now_us: u64, codec: Codec, bytes: &[u8]) {
         let lane = &mut self.assistant;
         lane.frames += 1;
-        lane.received += len;
-        let queued = self.queue.push(lane.rate.samples_in_us(now_us), codec, bytes);
-        lane.refused += queued.refused;
-        if let (Some(playout), 1..) = (&mut completeness.playout, queued.stalled) {
-            playout.underruns += 1;
-            playout.underrun_ms += lane.rate.ms_of(queued.stalled);
-        }
+        lane.received += (bytes.len() / codec.bytes_per_sample()) as u64;
+        lane.refused += self.playout.push(at_us, now_us, codec, bytes);
     }
 
-    /// Moves what the provider has played by now onto the tape.
-    pub(super) fn play(&mut self, now_us: u64, pcm: &mut Vec<i16>) {
+    /// Moves what the provider has played until then onto the tape.
+    fn play(&mut self, until: u64, pcm: &mut Vec<i16>, placements: &mut Placements) {
         let lane = &mut self.assistant;
-        self.queue.play(lane.rate.samples_in_us(now_us), |start, codec, bytes| {
-            pcm.clear();
-            decode(codec, bytes, pcm);
-            lane.tape.put(start, pcm);
+        self.playout.give(until, |heard| match heard {
+            Heard::At { first, start, codec, bytes } => {
+                pcm.clear();
+                decode(codec, bytes, pcm);
+                let samples = pcm.len() as u64;
+                lane.tape.put(start, pcm);
+                placements.push(Placement { first, samples, start: Some(start) });
+            }
+            Heard::Never { first, samples } => placements.push(Placement { first, samples, start: None }),
         });
-    }
-
-    /// Empties the queue.
-    pub(super) fn cut(&mut self, now_us: u64, completeness: &mut Completeness) -> Option<Cut> {
-        let rate = self.assistant.rate;
-        let unheard = self.queue.clear(rate.samples_in_us(now_us));
-        let playout = completeness.playout.as_mut()?;
-        if unheard == 0 {
-            return None;
-        }
-        playout.cuts += 1;
-        playout.unheard_ms += rate.ms_of(unheard);
-        Some(Cut {
-            spurt_ms: rate.ms_of(self.queue.spurt()),
-            at_ms: now_us / 1000,
-            unheard_ms: rate.ms_of(unheard),
-        })
     }
 
     /// How far both tracks are known: to now, or, if they are fed faster than time goes, to where the shorter ends.
@@ -152,11 +143,27 @@ impl Stream {
         self.caller.us_end().min(self.assistant.us_end())
     }
 
-    pub(super) fn settle(&mut self, limits: &TimelineLimits) {
+    pub(super) fn settle(
+        &mut self,
+        limits: &TimelineLimits,
+        pcm: &mut Vec<i16>,
+        placements: &mut Placements,
+    ) {
         let front = self.front_us().max(self.clock.read(0));
         let settled = front.saturating_sub(limits.horizon_ms.saturating_mul(1000));
+        if self.is_relay() {
+            self.play(self.assistant.rate.samples_in_us(settled), pcm, placements);
+        }
         for lane in [&mut self.caller, &mut self.assistant] {
             lane.tape.settle(lane.rate.samples_in_us(settled));
+        }
+    }
+
+    /// Ends the provider's playing.
+    pub(super) fn end(&mut self, now_us: u64, pcm: &mut Vec<i16>, placements: &mut Placements) {
+        if self.is_relay() {
+            self.playout.end(now_us);
+            self.play(u64::MAX, pcm, placements);
         }
     }
 

@@ -1,0 +1,73 @@
+//! What is given out: settled by echoes, or by the model when its time has come.
+
+use super::{Heard, Playout, STALL_MS, Sent, What};
+use crate::timeline::rate::RateExt;
+
+impl Playout {
+    /// Gives out what was heard before `until`; what no echo has settled by then is settled by the model.
+    pub(in crate::timeline) fn give(&mut self, until: u64, heard: impl FnMut(Heard<'_>)) {
+        self.force(until);
+        self.runs.give(until, self.rate.samples_in_ms(STALL_MS), &mut self.report, self.rate, heard);
+    }
+
+    fn force(&mut self, until: u64) {
+        // A clear cuts what is heard already, whatever waits before it.
+        while let Some(clear) = self.sent.iter().position(|sent| matches!(sent.what, What::Clear))
+            && self.is_due(clear, until)
+        {
+            self.settle_clear(clear, None);
+        }
+        // A mark waits with what is behind it; alone it decides nothing.
+        while let Some(next) = self.sent.iter().position(|sent| !matches!(sent.what, What::Mark { .. })) {
+            if matches!(self.sent[next].what, What::Clear) || !self.is_due(next, until) {
+                return;
+            }
+            self.marks_waiting -= next;
+            self.sent.drain(..next);
+            let (_, doubt) = self.model(1, i64::MAX, self.path.usual_lateness());
+            self.doubt(doubt + 1);
+            let start = self.chunks.first().map_or(self.known.end, |chunk| chunk.start);
+            if let Some(Sent { at_us, what: What::Chunk { sound } }) = self.sent.pop_front() {
+                self.known.end = start + sound.samples;
+                self.known.arrived = self.known.arrived.max(self.path.earliest(&self.grid, at_us));
+                self.runs.place(start, sound, false);
+            }
+        }
+    }
+
+    /// Whether something sent may be heard, or cut, before `until`.
+    fn is_due(&mut self, index: usize, until: u64) -> bool {
+        let arrival = self.path.earliest(&self.grid, self.sent[index].at_us);
+        let place = self.grid.at(arrival + 1);
+        match self.sent[index].what {
+            What::Chunk { .. } => place.max(self.known.end) < until,
+            What::Mark { .. } | What::Clear => place < until,
+        }
+    }
+
+    /// The stream is over: settles everything, and cuts what was not heard by the end of the caller's latest frame.
+    pub(in crate::timeline) fn end(&mut self, now_us: u64) {
+        let now = self.rate.samples_in_us(now_us);
+        // What was sent to the last is played only as far as the stream goes.
+        let last = match self.frame {
+            Some(frame) => frame,
+            None => self.grid.tick_of(now) - 1,
+        };
+        while let Some(clear) = self.sent.iter().position(|sent| matches!(sent.what, What::Clear)) {
+            self.settle_clear(clear, Some(last));
+        }
+        let (_, doubt) = self.model(self.sent.len(), last, self.path.usual_lateness());
+        self.doubt(doubt + 1);
+        let starts = std::mem::take(&mut self.chunks);
+        let mut next = starts.iter();
+        for sent in self.sent.drain(..) {
+            if let What::Chunk { sound } = sent.what {
+                let start = next.next().map_or(self.known.end, |chunk| chunk.start);
+                self.known.end = start + sound.samples;
+                self.runs.place(start, sound, false);
+            }
+        }
+        self.chunks = starts;
+        self.cut(last, true);
+    }
+}

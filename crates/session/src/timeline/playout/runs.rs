@@ -1,0 +1,197 @@
+//! The bot's speech at its places, as bytes, until it is given out.
+
+use std::collections::VecDeque;
+
+use crate::timeline::rate::RateExt;
+use crate::{Codec, Playout as Report};
+
+/// Bytes that an empty store may keep of its memory.
+const KEEP: usize = 64 * 1024;
+
+/// Speech that was received: how much, and which of it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::timeline) struct Sound {
+    pub(in crate::timeline) samples: u64,
+    codec: Codec,
+    /// The number of its first sample among all that the bot sent.
+    first: u64,
+}
+
+/// What became of some of the bot's speech; final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::timeline) enum Heard<'a> {
+    /// It was heard.
+    At {
+        /// The number of its first sample among all that the bot sent.
+        first: u64,
+        /// Where, in samples of the track.
+        start: u64,
+        codec: Codec,
+        bytes: &'a [u8],
+    },
+    /// It was cut, and never heard.
+    Never { first: u64, samples: u64 },
+}
+
+#[derive(Debug)]
+struct Run {
+    start: u64,
+    sound: Sound,
+    /// How many samples of it are heard; the rest was cut.
+    heard: u64,
+    /// Whether an echo told its place.
+    pinned: bool,
+}
+
+impl Run {
+    fn end(&self) -> u64 {
+        self.start + self.heard
+    }
+}
+
+/// What was placed, in order, and behind it the bytes of what was not placed yet.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    runs: VecDeque<Run>,
+    bytes: VecDeque<u8>,
+    generated: u64,
+    /// Everything before is given out.
+    given: u64,
+    /// Where what was given out last ends, and whether that was speech at all.
+    last_end: Option<u64>,
+}
+
+impl Runs {
+    /// Keeps the bytes of speech that was sent.
+    pub(super) fn receive(&mut self, codec: Codec, bytes: &[u8]) -> Sound {
+        let samples = (bytes.len() / codec.bytes_per_sample()) as u64;
+        let sound = Sound { samples, codec, first: self.generated };
+        self.generated += samples;
+        self.bytes.extend(bytes);
+        sound
+    }
+
+    pub(super) fn generated(&self) -> u64 {
+        self.generated
+    }
+
+    pub(super) fn given(&self) -> u64 {
+        self.given
+    }
+
+    /// Places the next speech that was received.
+    pub(super) fn place(&mut self, start: u64, sound: Sound, pinned: bool) {
+        match self.runs.back_mut() {
+            Some(last)
+                if last.end() == start
+                    && last.heard == last.sound.samples
+                    && last.sound.codec == sound.codec =>
+            {
+                last.sound.samples += sound.samples;
+                last.heard += sound.samples;
+            }
+            _ => self.runs.push_back(Run { start, sound, heard: sound.samples, pinned }),
+        }
+    }
+
+    /// Moves what was placed last back by so many samples, as far as what is before it, or given out, allows. Returns by how
+    /// many it was moved.
+    pub(super) fn move_back(&mut self, samples: u64) -> u64 {
+        let mut left = samples;
+        let mut from = self.runs.len();
+        while left > 0 && from > 0 {
+            // Everything from `from` on is without a pause; what is before it is in the way, or given out.
+            let first = from - 1;
+            let start = self.runs[first].start;
+            let before = match first.checked_sub(1).map(|before| &self.runs[before]) {
+                Some(before) => before.end(),
+                None => self.last_end.unwrap_or(0),
+            };
+            let room = start.saturating_sub(before.max(self.given)).min(left);
+            if start <= self.given {
+                break;
+            }
+            for run in self.runs.range_mut(first..) {
+                run.start -= room;
+            }
+            left -= room;
+            from = first;
+        }
+        samples - left
+    }
+
+    /// Throws away what is heard at `place` or later. Returns how much that is, and whether some of it was given out already.
+    pub(super) fn cut(&mut self, place: u64) -> (u64, bool) {
+        let kept = place.max(self.given);
+        let mut unheard = 0;
+        for run in self.runs.iter_mut().rev().take_while(|run| run.end() > kept) {
+            let heard = kept.saturating_sub(run.start).min(run.heard);
+            unheard += run.heard - heard;
+            run.heard = heard;
+        }
+        (unheard, place < self.given && unheard > 0)
+    }
+
+    /// Hands out what is heard before `until`, and what is never.
+    pub(super) fn give(
+        &mut self,
+        until: u64,
+        stall: u64,
+        report: &mut Report,
+        rate: u32,
+        mut heard: impl FnMut(Heard<'_>),
+    ) {
+        while let Some(run) = self.runs.front_mut() {
+            let Sound { samples, codec, first } = run.sound;
+            let now = run.heard.min(until.saturating_sub(run.start));
+            if now == 0 && (run.heard > 0 || run.start >= until) {
+                break;
+            }
+            let width = codec.bytes_per_sample();
+            if now > 0 {
+                match self.last_end {
+                    Some(end) if run.start <= end => {}
+                    Some(end) if run.start - end < stall => {
+                        report.underruns += 1;
+                        report.underrun_ms += rate.ms_of(run.start - end);
+                    }
+                    _ => {
+                        report.spurts += 1;
+                        report.spurts_pinned += u64::from(run.pinned);
+                    }
+                }
+                let count = now as usize * width;
+                // The ring's end may lie in the middle of a sample; straightened, it does not.
+                if width > 1 && self.bytes.as_slices().0.len() < count {
+                    self.bytes.make_contiguous();
+                }
+                let (front, back) = self.bytes.as_slices();
+                let there = front.len().min(count);
+                heard(Heard::At { first, start: run.start, codec, bytes: &front[..there] });
+                if there < count {
+                    let ahead = (there / width) as u64;
+                    let bytes = &back[..count - there];
+                    heard(Heard::At { first: first + ahead, start: run.start + ahead, codec, bytes });
+                }
+                self.bytes.drain(..count);
+                run.start += now;
+                run.heard -= now;
+                run.sound.first += now;
+                run.sound.samples = samples - now;
+                self.last_end = Some(run.start);
+            }
+            if run.heard > 0 {
+                break;
+            }
+            let Some(run) = self.runs.pop_front() else { break };
+            if run.sound.samples > 0 {
+                heard(Heard::Never { first: run.sound.first, samples: run.sound.samples });
+                self.bytes.drain(..run.sound.samples as usize * width);
+            }
+        }
+        self.given = self.given.max(until);
+        if self.bytes.is_empty() && self.bytes.capacity() > KEEP {
+            self.bytes = VecDeque::new();
+        }
+    }
+}
