@@ -18,6 +18,8 @@ pub enum BotKind {
 pub enum Speech {
     /// So many samples.
     Samples(u64),
+    /// A mark of its own. All have one name, as careless bots do it.
+    Mark,
     /// The caller interrupts: what is not played is to be forgotten.
     Clear,
 }
@@ -53,6 +55,19 @@ impl Bot {
                 script.extend(sent);
                 now_us = over_us + luck.between(200, 2_500) * 1_000;
             }
+        }
+        Self { script: script.into_iter() }
+    }
+
+    /// The same bot, with a mark behind each piece of speech and around each clear.
+    #[must_use]
+    pub fn marking(self) -> Self {
+        let mut script = Vec::new();
+        for (at_us, speech) in self.script {
+            if speech == Speech::Clear {
+                script.push((at_us, Speech::Mark));
+            }
+            script.extend([(at_us, speech), (at_us, Speech::Mark)]);
         }
         Self { script: script.into_iter() }
     }

@@ -6,30 +6,50 @@
 //! * [`Provider`] queues the bot's speech and plays it, 20 ms a tick; sends the caller's frames and the echoes of marks.
 //! * [`Link`] carries messages, late by a delay and a jitter, and in order, as TCP does.
 //! * [`Bot`] speaks in one of three ways, and stops when the caller interrupts.
-//! * [`simulate`] lets them talk through a relay, and gives what the relay saw and what the caller heard.
+//! * [`Relay`] is what stands between: the one whose estimates are judged.
+//! * [`simulate`] lets them talk, and gives what the caller heard.
 //!
 //! What the provider does is as its documents say, where they do. What is assumed is marked so in [`Provider`], and
 //! [`Conditions`] vary it.
 //!
 //! ```
-//! use callrec_simulator::{BotKind, Conditions, simulate};
+//! use callrec_simulator::{Bot, BotKind, Conditions, FromProvider, Luck, Relay, ToProvider, simulate};
 //!
-//! let call = simulate(7, BotKind::Bursting, &Conditions::typical(), 10_000);
-//! assert_eq!(call, simulate(7, BotKind::Bursting, &Conditions::typical(), 10_000));
-//! assert!(call.heard.len() <= call.sent as usize);
+//! /// Forwards, and notes nothing.
+//! struct Wire;
+//!
+//! impl Relay for Wire {
+//!     fn bot_sent(&mut self, _at_us: u64, sent: &ToProvider, out: &mut Vec<ToProvider>) {
+//!         out.push(sent.clone());
+//!     }
+//!     fn provider_sent(&mut self, _at_us: u64, _message: &FromProvider) {}
+//!     fn next_us(&self) -> Option<u64> {
+//!         None
+//!     }
+//!     fn wake(&mut self, _at_us: u64, _out: &mut Vec<ToProvider>) {}
+//! }
+//!
+//! let bot = Bot::new(BotKind::Bursting, 10_000, &mut Luck::new(7));
+//! let truth = simulate(bot, &Conditions::typical(), 7, 10_000, &mut Wire);
+//! let heard: u64 = truth.heard.iter().map(|run| run.samples).sum();
+//! assert!(0 < heard && heard <= truth.sent);
 //! ```
 
 mod bot;
+mod conditions;
 mod link;
 mod luck;
+mod network;
 mod provider;
 mod world;
 
 pub use bot::{Bot, BotKind, Speech};
+pub use conditions::Conditions;
 pub use link::Link;
 pub use luck::Luck;
-pub use provider::{Echoes, FromProvider, Provider, ToProvider};
-pub use world::{Call, Conditions, Seen, simulate};
+pub use network::Network;
+pub use provider::{Echoes, FromProvider, Provider, ProviderCut, ToProvider};
+pub use world::{Cut, Relay, Run, Truth, simulate};
 
 /// Samples that a tick of the telephone network holds, at 8,000 Hz.
 pub const TICK_SAMPLES: u64 = 160;

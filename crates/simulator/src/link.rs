@@ -3,30 +3,33 @@
 use std::collections::VecDeque;
 
 use crate::Luck;
+use crate::network::Network;
 
-/// Carries messages in order, each late by a delay and a jitter; now and then everything waits.
+/// Carries messages, late as the network has it, and in order, as TCP does.
 #[derive(Debug, Clone)]
 pub struct Link<M> {
-    delay_us: u64,
-    jitter_us: u64,
+    network: Network,
     luck: Luck,
     last_us: u64,
     on_the_way: VecDeque<(u64, M)>,
 }
 
 impl<M> Link<M> {
-    /// A link whose messages take from `delay_us` to `delay_us + jitter_us` microseconds.
+    /// A link over a network.
     #[must_use]
-    pub const fn new(delay_us: u64, jitter_us: u64, luck: Luck) -> Self {
-        Self { delay_us, jitter_us, luck, last_us: 0, on_the_way: VecDeque::new() }
+    pub const fn new(network: Network, luck: Luck) -> Self {
+        Self { network, luck, last_us: 0, on_the_way: VecDeque::new() }
     }
 
-    /// Puts messages on the way, in one write: they arrive together.
+    /// Puts messages on the way, in one write: they arrive together, unless the network separates them.
     pub fn send(&mut self, now_us: u64, messages: impl IntoIterator<Item = M>) {
-        let arrives = now_us + self.delay_us + self.luck.between(0, self.jitter_us);
-        // What was sent first arrives first: a late message keeps those behind it.
-        self.last_us = self.last_us.max(arrives);
-        self.on_the_way.extend(messages.into_iter().map(|message| (self.last_us, message)));
+        for (n, message) in messages.into_iter().enumerate() {
+            if n == 0 || self.network.separates(&mut self.luck) {
+                // What was sent first arrives first: a late message keeps those behind it.
+                self.last_us = self.last_us.max(self.network.arrival_us(now_us, &mut self.luck));
+            }
+            self.on_the_way.push_back((self.last_us, message));
+        }
     }
 
     /// When the next message arrives.
@@ -47,18 +50,37 @@ impl<M> Link<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Conditions;
 
     #[test]
     fn messages_keep_their_order_and_their_delay() {
-        let mut link = Link::new(50_000, 100_000, Luck::new(1));
+        let conditions = Conditions { jitter_ms: 100, separated_percent: 50, ..Conditions::typical() };
+        let mut link = Link::new(Network::of(&conditions, 50), Luck::new(1));
         for n in 0..1_000_u64 {
-            link.send(n * 1_000, [n]);
+            link.send(n * 1_000, [2 * n, 2 * n + 1]);
         }
-        for n in 0..1_000_u64 {
+        for n in 0..2_000_u64 {
             let at_us = link.next_us().unwrap();
-            assert!((n * 1_000 + 50_000..=n * 1_000 + 150_000).contains(&at_us));
+            assert!((n / 2 * 1_000 + 50_000..=n / 2 * 1_000 + 150_000).contains(&at_us));
             assert_eq!(link.receive(at_us - 1), None);
             assert_eq!(link.receive(at_us), Some(n));
         }
+    }
+
+    #[test]
+    fn a_network_that_stands_still_delivers_all_at_once() {
+        let conditions =
+            Conditions { jitter_ms: 0, stalls_percent: 100, stall_ms: 250, ..Conditions::typical() };
+        let mut link = Link::new(Network::of(&conditions, 10), Luck::new(3));
+        for ms in (0..1_000).step_by(20) {
+            link.send(ms * 1_000, [ms]);
+        }
+        let arrivals: Vec<u64> = std::iter::from_fn(|| {
+            let at_us = link.next_us()?;
+            link.receive(at_us).map(|_| at_us)
+        })
+        .collect();
+        let together = arrivals.iter().filter(|at_us| **at_us == arrivals[0]).count();
+        assert!(together > 1 && arrivals[together..].windows(2).all(|pair| pair[1] - pair[0] == 20_000));
     }
 }

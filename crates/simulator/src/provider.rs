@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::TICK_SAMPLES;
+use crate::{Luck, Run, TICK_SAMPLES};
 
 /// What the provider is sent. Speech is a run of sample numbers, so that every sample can be found again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,26 +48,48 @@ enum Waiting {
     Mark(u64),
 }
 
+/// A clear that cut something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProviderCut {
+    /// Which clear it was, counted from 0.
+    pub clear: usize,
+    /// Where, in samples since the stream began.
+    pub at: u64,
+    /// How many samples it cut.
+    pub samples: u64,
+}
+
 /// A provider of media streams.
 ///
 /// Documented (Twilio, "Media Streams - WebSocket Messages"): media messages of any size are buffered and played in the
 /// order received; a mark is sent back when the audio before it has ended, or at once if none is buffered; a clear
-/// empties the buffer and sends back the marks that wait in it; beyond ten minutes audio is discarded.
+/// empties the buffer and sends back the marks that wait in it; beyond ten minutes audio is discarded. Each frame of the
+/// caller has its time in milliseconds since the stream began.
+///
+/// Measured by others: a frame of the caller holds 20 ms.
 ///
 /// Assumed: playing goes in ticks of 20 ms, in step with the caller's frames; a chunk that arrives within a tick is played from
 /// the next one on; a tick whose audio ends in its middle is filled with silence, and what follows begins with the next
-/// tick or goes on in the same, as [`keeps_partial`](Self::keeps_partial) says.
+/// tick or goes on in the same, as [`keeps_partial`](Self::keeps_partial) says; whether a mark that was reached
+/// within a tick comes before or behind the caller's frame of it ([`Echoes`]); that echoes may be lost or late, and that
+/// frames of the caller may be missing.
 #[derive(Debug, Clone)]
 pub struct Provider {
     echoes: Echoes,
     keeps_partial: bool,
+    first_frame_ms: u64,
     queue: VecDeque<Waiting>,
     queued: u64,
     tick: u64,
-    /// The number of the sample that is heard at each place; the truth.
-    heard: Vec<(u64, u64)>,
-    cuts: Vec<(u64, u64)>,
+    heard: Vec<Run>,
+    clears: usize,
+    cuts: Vec<ProviderCut>,
     discarded: u64,
+    lost_frames: u64,
+    echo_troubles: (u64, u64, Luck),
+    frame_troubles: (u64, Luck),
+    /// Echoes that come late: at which tick, which.
+    late: VecDeque<(u64, u64)>,
 }
 
 impl Provider {
@@ -80,12 +102,18 @@ impl Provider {
         Self {
             echoes,
             keeps_partial: true,
+            first_frame_ms: 0,
             queue: VecDeque::new(),
             queued: 0,
             tick: 0,
             heard: Vec::new(),
+            clears: 0,
             cuts: Vec::new(),
             discarded: 0,
+            lost_frames: 0,
+            echo_troubles: (0, 0, Luck::new(0)),
+            frame_troubles: (0, Luck::new(0)),
+            late: VecDeque::new(),
         }
     }
 
@@ -96,9 +124,35 @@ impl Provider {
         self
     }
 
+    /// The time that the caller's first frame has, in milliseconds; the stream is as old by then.
+    #[must_use]
+    pub const fn dating_from(mut self, first_frame_ms: u64) -> Self {
+        self.first_frame_ms = first_frame_ms;
+        self
+    }
+
+    /// Where the next tick begins, in samples since the stream began.
+    const fn place(&self) -> u64 {
+        self.first_frame_ms * 8 + self.tick * TICK_SAMPLES
+    }
+
+    /// How many echoes in a hundred never come, and how many come up to five ticks late.
+    #[must_use]
+    pub const fn echoing(mut self, lost_percent: u64, late_percent: u64, luck: Luck) -> Self {
+        self.echo_troubles = (lost_percent, late_percent, luck);
+        self
+    }
+
+    /// How many of the caller's frames in a thousand are missing.
+    #[must_use]
+    pub const fn losing(mut self, permille: u64, luck: Luck) -> Self {
+        self.frame_troubles = (permille, luck);
+        self
+    }
+
     /// Takes a message; gives what it sends back at once.
     pub fn take(&mut self, message: &ToProvider) -> Vec<FromProvider> {
-        match *message {
+        let echoes = match *message {
             ToProvider::Media { first, samples } => {
                 let taken = samples.min(Self::MOST_QUEUED.saturating_sub(self.queued));
                 self.discarded += samples - taken;
@@ -108,40 +162,44 @@ impl Provider {
                 }
                 Vec::new()
             }
-            ToProvider::Mark(name) if self.queue.is_empty() => vec![FromProvider::Mark(name)],
+            ToProvider::Mark(name) if self.queue.is_empty() => vec![name],
             ToProvider::Mark(name) => {
                 self.queue.push_back(Waiting::Mark(name));
                 Vec::new()
             }
             ToProvider::Clear => {
                 if self.queued > 0 {
-                    self.cuts.push((self.tick * TICK_SAMPLES, self.queued));
+                    let (at, samples) = (self.place(), self.queued);
+                    self.cuts.push(ProviderCut { clear: self.clears, at, samples });
                 }
+                self.clears += 1;
                 self.queued = 0;
                 let marks = self.queue.drain(..).filter_map(|waiting| match waiting {
-                    Waiting::Mark(name) => Some(FromProvider::Mark(name)),
+                    Waiting::Mark(name) => Some(name),
                     Waiting::Speech { .. } => None,
                 });
                 marks.collect()
             }
-        }
+        };
+        self.echo(echoes)
     }
 
     /// Plays the next 20 ms, and sends the caller's frame of that time.
     pub fn tick(&mut self) -> Vec<FromProvider> {
         let (mut room, mut echoes) = (TICK_SAMPLES, Vec::new());
-        let begins = self.tick * TICK_SAMPLES;
+        let begins = self.place();
         while let Some(waiting) = self.queue.front_mut() {
             match waiting {
-                Waiting::Mark(name) => echoes.push(FromProvider::Mark(*name)),
+                Waiting::Mark(name) => echoes.push(*name),
                 Waiting::Speech { .. } if room == 0 => break,
                 Waiting::Speech { first, samples } => {
                     let now = room.min(*samples);
-                    let at = begins + TICK_SAMPLES - room;
-                    self.heard.extend((0..now).map(|n| (at + n, *first + n)));
+                    let run = Run { first: *first, at: begins + TICK_SAMPLES - room, samples: now };
                     (*first, *samples, room, self.queued) =
                         (*first + now, *samples - now, room - now, self.queued - now);
-                    if *samples > 0 {
+                    let over = *samples == 0;
+                    self.hear(run);
+                    if !over {
                         break;
                     }
                     if !self.keeps_partial {
@@ -151,26 +209,59 @@ impl Provider {
             }
             self.queue.pop_front();
         }
-        let frame = FromProvider::Caller { timestamp_ms: self.tick * 20 };
+        let mut echoes = self.echo(echoes);
+        while self.late.front().is_some_and(|(tick, _)| *tick <= self.tick) {
+            echoes.extend(self.late.pop_front().map(|(_, name)| FromProvider::Mark(name)));
+        }
+        let frame = FromProvider::Caller { timestamp_ms: self.first_frame_ms + self.tick * 20 };
         self.tick += 1;
+        let lost = self.frame_troubles.0 > 0 && self.frame_troubles.1.between(0, 999) < self.frame_troubles.0;
+        self.lost_frames += u64::from(lost);
+        let frame = (!lost).then_some(frame);
         match self.echoes {
-            Echoes::BeforeFrame => {
-                echoes.push(frame);
-                echoes
-            }
-            Echoes::BehindFrame => std::iter::once(frame).chain(echoes).collect(),
+            Echoes::BeforeFrame => echoes.into_iter().chain(frame).collect(),
+            Echoes::BehindFrame => frame.into_iter().chain(echoes).collect(),
         }
     }
 
-    /// Each sample that was heard: its place, in samples since the stream began, and its number.
+    fn hear(&mut self, run: Run) {
+        match self.heard.last_mut() {
+            Some(last) if last.first + last.samples == run.first && last.at + last.samples == run.at => {
+                last.samples += run.samples;
+            }
+            _ => self.heard.push(run),
+        }
+    }
+
+    /// Sends marks back, but for those that get lost or wait. What is late keeps its place among the echoes.
+    fn echo(&mut self, names: Vec<u64>) -> Vec<FromProvider> {
+        let mut echoes = Vec::new();
+        for name in names {
+            let (lost, late, luck) = &mut self.echo_troubles;
+            if *lost > 0 && luck.percent(*lost) {
+                continue;
+            }
+            if *late > 0 && luck.percent(*late) {
+                let tick = self.tick + luck.between(1, 5);
+                self.late.push_back((tick.max(self.late.back().map_or(0, |(tick, _)| *tick)), name));
+            } else if let Some((tick, _)) = self.late.back() {
+                self.late.push_back((*tick, name));
+            } else {
+                echoes.push(FromProvider::Mark(name));
+            }
+        }
+        echoes
+    }
+
+    /// What was heard, in order; the truth.
     #[must_use]
-    pub fn heard(&self) -> &[(u64, u64)] {
+    pub fn heard(&self) -> &[Run] {
         &self.heard
     }
 
-    /// Each clear that cut something: its place, and how many samples it cut.
+    /// Each clear that cut something.
     #[must_use]
-    pub fn cuts(&self) -> &[(u64, u64)] {
+    pub fn cuts(&self) -> &[ProviderCut] {
         &self.cuts
     }
 
@@ -178,6 +269,12 @@ impl Provider {
     #[must_use]
     pub const fn discarded(&self) -> u64 {
         self.discarded
+    }
+
+    /// Frames of the caller that were never sent.
+    #[must_use]
+    pub const fn lost_frames(&self) -> u64 {
+        self.lost_frames
     }
 }
 
@@ -193,9 +290,19 @@ mod tests {
         provider.take(&ToProvider::Media { first: 200, samples: 40 });
         assert_eq!(provider.tick(), [FromProvider::Caller { timestamp_ms: 0 }]);
         assert_eq!(provider.tick(), [FromProvider::Caller { timestamp_ms: 20 }, FromProvider::Mark(1)]);
-        let heard: Vec<_> = (0..240).map(|n| (n, n)).collect();
-        assert_eq!(provider.heard(), heard);
+        assert_eq!(provider.heard(), [Run { first: 0, at: 0, samples: 240 }]);
         assert_eq!(provider.take(&ToProvider::Mark(2)), [FromProvider::Mark(2)], "nothing is buffered");
+    }
+
+    #[test]
+    fn a_chunk_that_finds_the_queue_empty_begins_with_the_next_tick() {
+        let mut provider = Provider::new(Echoes::BehindFrame);
+        provider.take(&ToProvider::Media { first: 0, samples: 40 });
+        provider.tick();
+        provider.take(&ToProvider::Media { first: 40, samples: 40 });
+        provider.tick();
+        let heard = [Run { first: 0, at: 0, samples: 40 }, Run { first: 40, at: 160, samples: 40 }];
+        assert_eq!(provider.heard(), heard);
     }
 
     #[test]
@@ -206,7 +313,8 @@ mod tests {
         provider.tick();
         assert_eq!(provider.take(&ToProvider::Clear), [FromProvider::Mark(1)]);
         assert_eq!(provider.tick(), [FromProvider::Caller { timestamp_ms: 20 }]);
-        assert_eq!((provider.heard().len(), provider.cuts()), (160, [(160, 840)].as_slice()));
+        assert_eq!(provider.heard(), [Run { first: 0, at: 0, samples: 160 }]);
+        assert_eq!(provider.cuts(), [ProviderCut { clear: 0, at: 160, samples: 840 }]);
     }
 
     #[test]
@@ -215,5 +323,19 @@ mod tests {
         provider.take(&ToProvider::Media { first: 0, samples: Provider::MOST_QUEUED - 10 });
         provider.take(&ToProvider::Media { first: 0, samples: 160 });
         assert_eq!(provider.discarded(), 150);
+    }
+
+    #[test]
+    fn echoes_that_are_late_stay_in_order() {
+        let mut provider = Provider::new(Echoes::BehindFrame).echoing(0, 30, Luck::new(5));
+        let mut echoed = Vec::new();
+        for name in 0..1_000 {
+            let messages = [provider.take(&ToProvider::Mark(name)), provider.tick()].concat();
+            echoed.extend(messages.iter().filter_map(|message| match message {
+                FromProvider::Mark(name) => Some(*name),
+                FromProvider::Caller { .. } => None,
+            }));
+        }
+        assert!(echoed.len() > 900 && echoed.iter().copied().eq(0..echoed.len() as u64));
     }
 }

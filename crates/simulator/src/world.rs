@@ -1,146 +1,199 @@
-//! Provider, network and bot around a relay that sees everything and knows nothing.
+//! Provider, network and bot around a relay.
 
-use crate::{Bot, BotKind, Echoes, FromProvider, Link, Luck, Provider, Speech, TICK_US, ToProvider};
+use crate::network::Network;
+use crate::{Bot, Conditions, FromProvider, Link, Luck, Provider, Speech, TICK_US, ToProvider};
 
-/// How the world is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conditions {
-    /// From the relay to the provider, in milliseconds.
-    pub delay_up_ms: u64,
-    /// From the provider to the relay, in milliseconds.
-    pub delay_down_ms: u64,
-    /// The most that a message may be later than that, either way, in milliseconds.
-    pub jitter_ms: u64,
-    /// By how many parts in a million the relay's clock is faster than the provider's.
-    pub drift_ppm: u64,
-    /// Where the echo of a mark stands.
-    pub echoes: Echoes,
-    /// See [`Provider::keeps_partial`].
-    pub keeps_partial: bool,
+/// A relay between bot and provider: it forwards, sees everything and knows nothing. Times are microseconds of its own
+/// clock since the stream began.
+pub trait Relay {
+    /// The bot sent something; what goes to the provider, in one write, is appended to `out`. Speech is numbered by sample.
+    fn bot_sent(&mut self, at_us: u64, sent: &ToProvider, out: &mut Vec<ToProvider>);
+
+    /// A message of the provider arrived.
+    fn provider_sent(&mut self, at_us: u64, message: &FromProvider);
+
+    /// When it wants to be woken next.
+    fn next_us(&self) -> Option<u64>;
+
+    /// It is woken.
+    fn wake(&mut self, at_us: u64, out: &mut Vec<ToProvider>);
 }
 
-impl Conditions {
-    /// A provider in the next town.
-    #[must_use]
-    pub const fn typical() -> Self {
-        Self {
-            delay_up_ms: 40,
-            delay_down_ms: 40,
-            jitter_ms: 10,
-            drift_ppm: 0,
-            echoes: Echoes::BehindFrame,
-            keeps_partial: true,
-        }
-    }
-
-    /// Delays up to 300 ms and jitter up to 100 ms each way.
-    #[must_use]
-    pub const fn drawn(luck: &mut Luck) -> Self {
-        Self {
-            delay_up_ms: luck.between(0, 300),
-            delay_down_ms: luck.between(0, 300),
-            jitter_ms: luck.between(0, 100),
-            drift_ppm: luck.between(0, 200),
-            echoes: if luck.percent(50) { Echoes::BeforeFrame } else { Echoes::BehindFrame },
-            keeps_partial: true,
-        }
-    }
-
-    /// The longest that a message and its answer may take, in milliseconds.
-    #[must_use]
-    pub const fn longest_round_trip_ms(&self) -> u64 {
-        self.delay_up_ms + self.delay_down_ms + 2 * self.jitter_ms
-    }
-}
-
-/// What the relay saw, at a time of its own clock.
+/// Audio without a pause in it: samples of consecutive numbers at consecutive places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
-    /// 20 ms of the caller arrived.
-    Caller {
-        /// The provider's time at which it begins.
-        timestamp_ms: u64,
-    },
-    /// The bot sent speech, which went on to the provider.
-    Speech {
-        /// The number of its first sample; numbers count from 0.
-        first: u64,
-        /// How many.
-        samples: u64,
-    },
-    /// The bot sent a clear, which went on.
-    Clear,
-    /// The echo of a mark arrived.
-    Mark(u64),
+pub struct Run {
+    /// The number of the first sample, as the bot sent them.
+    pub first: u64,
+    /// Where it was heard, in samples since the stream began.
+    pub at: u64,
+    /// How many samples.
+    pub samples: u64,
 }
 
-/// A call, as the relay saw it and as it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
-    /// What the relay saw, and when: microseconds of its clock since the stream began.
-    pub seen: Vec<(u64, Seen)>,
-    /// The truth: the place of each sample that was heard, in samples since the stream began, and its number.
-    pub heard: Vec<(u64, u64)>,
-    /// Each clear that cut something: its place, and how many samples it cut.
-    pub cuts: Vec<(u64, u64)>,
+/// A clear that cut something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// Where, in samples since the stream began.
+    pub at: u64,
+    /// How many samples it cut.
+    pub samples: u64,
+    /// The number of the last sample that was sent before it, and one.
+    pub sent: u64,
+}
+
+/// A call as it was: the truth.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Truth {
+    /// What was heard, in order.
+    pub heard: Vec<Run>,
+    /// Each clear that cut something.
+    pub cuts: Vec<Cut>,
     /// How many samples the bot sent.
     pub sent: u64,
+    /// How many marks the relay sent.
+    pub marks: u64,
+    /// How many of the caller's frames were lost on their way to the provider's stream.
+    pub lost_frames: u64,
     /// The end of the call, in microseconds of the relay's clock.
     pub ended_us: u64,
 }
 
-/// A call of so many milliseconds, between a bot of one kind and a provider, with the luck of a seed.
-#[must_use]
-pub fn simulate(seed: u64, kind: BotKind, conditions: &Conditions, length_ms: u64) -> Call {
+/// A call of so many milliseconds through a relay, with the luck of a seed.
+pub fn simulate(
+    bot: Bot,
+    conditions: &Conditions,
+    seed: u64,
+    length_ms: u64,
+    relay: &mut impl Relay,
+) -> Truth {
     let mut luck = Luck::new(seed);
-    let mut bot = Bot::new(kind, length_ms, &mut luck);
-    let jitter_us = conditions.jitter_ms * 1_000;
-    let mut up = Link::new(conditions.delay_up_ms * 1_000, jitter_us, Luck::new(luck.any()));
-    let mut down = Link::new(conditions.delay_down_ms * 1_000, jitter_us, Luck::new(luck.any()));
-    let mut provider = Provider::new(conditions.echoes).keeps_partial(conditions.keeps_partial);
-    // The ticks of the provider do not begin when anything else does.
-    let first_tick_us = luck.between(1, TICK_US);
-    let mut ticks = (0_u64..).map(|n| first_tick_us + n * TICK_US).peekable();
-    let local = |us: u64| us + us * conditions.drift_ppm / 1_000_000;
-    let (mut seen, mut sent, end_us) = (Vec::new(), 0, length_ms * 1_000);
-    loop {
-        let next = [bot.next_us(), up.next_us(), down.next_us(), ticks.peek().copied()];
-        let Some(now_us) = next.into_iter().flatten().min().filter(|now_us| *now_us <= end_us) else { break };
-        while let Some(message) = up.receive(now_us) {
-            let answers = provider.take(&message);
-            if !answers.is_empty() {
-                down.send(now_us, answers);
+    World {
+        up: Link::new(Network::of(conditions, conditions.delay_up_ms), Luck::new(luck.any())),
+        down: Link::new(Network::of(conditions, conditions.delay_down_ms), Luck::new(luck.any())),
+        provider: Provider::new(conditions.echoes)
+            .keeps_partial(conditions.keeps_partial)
+            .dating_from(conditions.first_frame_ms)
+            .echoing(conditions.lost_echoes_percent, conditions.late_echoes_percent, Luck::new(luck.any()))
+            .losing(conditions.lost_frames_permille, Luck::new(luck.any())),
+        first_tick_us: luck.between(1, TICK_US),
+        ticks: 0,
+        sent: 0,
+        clears: Vec::new(),
+        marks: 0,
+        bot,
+        conditions,
+    }
+    .run(length_ms, relay)
+}
+
+struct World<'a> {
+    bot: Bot,
+    provider: Provider,
+    up: Link<ToProvider>,
+    down: Link<FromProvider>,
+    conditions: &'a Conditions,
+    /// The ticks of the provider do not begin when anything else does.
+    first_tick_us: u64,
+    ticks: u64,
+    sent: u64,
+    /// What was sent before each clear.
+    clears: Vec<u64>,
+    marks: u64,
+}
+
+impl World<'_> {
+    /// The name of all marks of the bot.
+    const BOT_MARK: u64 = u64::MAX;
+
+    fn run(mut self, length_ms: u64, relay: &mut impl Relay) -> Truth {
+        let end_us = length_ms * 1_000;
+        loop {
+            let woken = relay.next_us().map(|at_us| self.world_us(at_us));
+            let next = [
+                self.bot.next_us(),
+                self.up.next_us(),
+                self.down.next_us(),
+                Some(self.first_tick_us + self.ticks * TICK_US),
+                woken,
+            ];
+            let Some(now_us) = next.into_iter().flatten().min().filter(|now_us| *now_us <= end_us) else {
+                break;
+            };
+            self.step(now_us, relay);
+            if woken.is_some_and(|at_us| at_us <= now_us) {
+                let mut out = Vec::new();
+                relay.wake(self.relay_us(now_us), &mut out);
+                self.send_up(now_us, out);
             }
         }
-        if ticks.next_if(|tick_us| *tick_us <= now_us).is_some() {
-            let messages = provider.tick();
-            down.send(now_us, messages);
+        // The provider stops; what it sent before is on its way and arrives.
+        let mut ended_us = end_us;
+        while let Some(at_us) = self.down.next_us() {
+            ended_us = ended_us.max(at_us);
+            while let Some(message) = self.down.receive(at_us) {
+                relay.provider_sent(self.relay_us(ended_us), &message);
+            }
         }
-        while let Some(message) = down.receive(now_us) {
-            seen.push((
-                local(now_us),
-                match message {
-                    FromProvider::Caller { timestamp_ms } => Seen::Caller { timestamp_ms },
-                    FromProvider::Mark(name) => Seen::Mark(name),
-                },
-            ));
-        }
-        while let Some(speech) = bot.speak(now_us) {
-            let message = match speech {
-                Speech::Samples(samples) => {
-                    let first = sent;
-                    sent += samples;
-                    seen.push((local(now_us), Seen::Speech { first, samples }));
-                    ToProvider::Media { first, samples }
-                }
-                Speech::Clear => {
-                    seen.push((local(now_us), Seen::Clear));
-                    ToProvider::Clear
-                }
-            };
-            up.send(now_us, [message]);
+        // The marks of the clears come back in order, and only those that cut something are cuts.
+        let cuts = self.provider.cuts().iter();
+        let cuts =
+            cuts.map(|cut| Cut { at: cut.at, samples: cut.samples, sent: self.clears[cut.clear] }).collect();
+        Truth {
+            heard: self.provider.heard().to_vec(),
+            cuts,
+            sent: self.sent,
+            marks: self.marks,
+            lost_frames: self.provider.lost_frames(),
+            ended_us: self.relay_us(ended_us),
         }
     }
-    let (heard, cuts) = (provider.heard().to_vec(), provider.cuts().to_vec());
-    Call { seen, heard, cuts, sent, ended_us: local(end_us) }
+
+    fn step(&mut self, now_us: u64, relay: &mut impl Relay) {
+        while let Some(message) = self.up.receive(now_us) {
+            let answers = self.provider.take(&message);
+            self.down.send(now_us, answers);
+        }
+        if self.first_tick_us + self.ticks * TICK_US <= now_us {
+            self.ticks += 1;
+            let messages = self.provider.tick();
+            self.down.send(now_us, messages);
+        }
+        while let Some(message) = self.down.receive(now_us) {
+            relay.provider_sent(self.relay_us(now_us), &message);
+        }
+        while let Some(speech) = self.bot.speak(now_us) {
+            let message = match speech {
+                Speech::Samples(samples) => {
+                    self.sent += samples;
+                    ToProvider::Media { first: self.sent - samples, samples }
+                }
+                Speech::Clear => {
+                    self.clears.push(self.sent);
+                    ToProvider::Clear
+                }
+                Speech::Mark => ToProvider::Mark(Self::BOT_MARK),
+            };
+            let mut out = Vec::new();
+            relay.bot_sent(self.relay_us(now_us), &message, &mut out);
+            self.send_up(now_us, out);
+        }
+    }
+
+    fn send_up(&mut self, now_us: u64, messages: Vec<ToProvider>) {
+        self.marks += messages.iter().filter(|message| matches!(message, ToProvider::Mark(_))).count() as u64;
+        self.up.send(now_us, messages);
+    }
+
+    fn relay_us(&self, us: u64) -> u64 {
+        us + us * self.conditions.drift_ppm / 1_000_000
+    }
+
+    /// The first moment at which the relay's clock shows this.
+    fn world_us(&self, at_us: u64) -> u64 {
+        let mut us = at_us * 1_000_000 / (1_000_000 + self.conditions.drift_ppm);
+        while self.relay_us(us) < at_us {
+            us += 1;
+        }
+        us
+    }
 }

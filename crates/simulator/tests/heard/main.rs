@@ -1,0 +1,62 @@
+//! What callrec says was heard, held against what was: thousands of calls through a simulated provider and network.
+//!
+//! The seeds are fixed. Fresh ones are tried by a command; it prints what it drew, and which seed failed:
+//!
+//! ```sh
+//! HEARD_SEED=random HEARD_CALLS=10000 cargo test --release -p callrec-simulator --test heard fresh -- --nocapture
+//! ```
+//!
+//! `HEARD_SEED=1234 HEARD_CALLS=1` replays one. A seed that failed once goes to [`REMEMBERED`].
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
+
+mod accuracy;
+mod judge;
+mod recorder;
+mod troubles;
+mod uncalibrated;
+
+use callrec_simulator::{Bot, BotKind, Conditions, Luck, Truth, simulate};
+use judge::Verdict;
+use recorder::{Marks, Recorder, Recording};
+
+const KINDS: [BotKind; 3] = [BotKind::Bursting, BotKind::Pacing, BotKind::Stalling];
+const CALL_MS: u64 = 40_000;
+/// How long a moment stays open in a live recording.
+const HORIZON_MS: u64 = 2_000;
+/// Seeds whose calls once showed an error.
+const REMEMBERED: [u64; 10] = [182, 109, 1_079, 9, 247, 498, 1_180, 1_538, 1_993, 77];
+
+/// A call of 40 s.
+fn call(kind: BotKind, conditions: &Conditions, seed: u64, marks: Marks) -> (Truth, Recording) {
+    let bot = Bot::new(kind, CALL_MS, &mut Luck::new(seed));
+    call_of(bot, conditions, seed, marks, CALL_MS)
+}
+
+fn call_of(bot: Bot, conditions: &Conditions, seed: u64, marks: Marks, length_ms: u64) -> (Truth, Recording) {
+    let mut recorder = Recorder::new(conditions, marks, HORIZON_MS);
+    let truth = simulate(bot, conditions, seed, length_ms, &mut recorder);
+    let recording = recorder.finish(truth.ended_us);
+    assert_eq!(
+        recording.wrong_caller_samples, 0,
+        "seed {seed}: the caller's frames are untouched, at their places"
+    );
+    (truth, recording)
+}
+
+/// Many calls, under conditions that are drawn and then bent.
+fn judge(
+    kind: BotKind,
+    seeds: impl Iterator<Item = u64>,
+    marks: Marks,
+    bend: impl Fn(&mut Conditions, &mut Luck),
+) -> Verdict {
+    let mut verdict = Verdict::default();
+    for seed in seeds {
+        let mut luck = Luck::new(seed);
+        let mut conditions = Conditions::drawn(&mut luck);
+        bend(&mut conditions, &mut luck);
+        let (truth, recording) = call(kind, &conditions, seed, marks);
+        verdict.add(seed, &truth, &recording);
+    }
+    verdict
+}

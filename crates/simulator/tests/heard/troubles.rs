@@ -1,0 +1,100 @@
+//! Every way in which a call bends: what remains true then.
+
+use callrec_simulator::{Bot, BotKind, Conditions, Luck};
+
+use crate::judge::Verdict;
+use crate::recorder::Marks;
+use crate::{KINDS, call_of, judge};
+
+/// How many calls of each kind.
+const CALLS: u64 = 200;
+
+fn bent(name: &str, bend: impl Fn(&mut Conditions, &mut Luck) + Copy) -> Vec<(BotKind, Verdict)> {
+    let verdicts = KINDS.map(|kind| (kind, judge(kind, 0..CALLS, Marks::Own, bend)));
+    for (kind, verdict) in &verdicts {
+        println!("{name}, {kind:?}: {verdict}");
+    }
+    verdicts.into()
+}
+
+#[test]
+fn deliveries_that_stall_for_a_quarter_of_a_second_move_little() {
+    for (kind, verdict) in bent("stalls", |conditions, _| {
+        (conditions.stalls_percent, conditions.stall_ms) = (20, 250);
+    }) {
+        assert!(verdict.frames.within(20) >= 99.5, "{kind:?}: {verdict}");
+        assert!(verdict.starts.within(20) >= 98.0 && verdict.cuts.within(20) >= 85.0, "{kind:?}: {verdict}");
+        assert!(verdict.frames.worst() <= 250 && verdict.unheard_percent() <= 0.15, "{kind:?}: {verdict}");
+    }
+}
+
+#[test]
+fn a_path_that_changes_in_mid_call_is_learned() {
+    for change_ms in [100, -100] {
+        for (kind, verdict) in bent("path", |conditions, luck| {
+            (conditions.path_changes_ms, conditions.path_change_ms) =
+                (luck.between(5_000, 35_000), change_ms);
+        }) {
+            assert!(verdict.frames.within(20) >= 99.5, "{kind:?}: {verdict}");
+            assert!(
+                verdict.starts.within(20) >= 98.0 && verdict.cuts.within(20) >= 85.0,
+                "{kind:?}: {verdict}"
+            );
+            assert!(verdict.frames.worst() <= 140 && verdict.unheard_percent() <= 0.1, "{kind:?}: {verdict}");
+        }
+    }
+}
+
+#[test]
+fn frames_of_the_caller_that_are_lost_leave_the_assistant_in_place() {
+    for (kind, verdict) in bent("lost frames", |conditions, _| conditions.lost_frames_permille = 10) {
+        assert!(verdict.frames.within(20) >= 99.5 && verdict.frames.worst() <= 100, "{kind:?}: {verdict}");
+        assert!(verdict.starts.within(20) >= 98.0 && verdict.cuts.within(20) >= 85.0, "{kind:?}: {verdict}");
+    }
+}
+
+#[test]
+fn echoes_that_never_come_cost_little() {
+    for (kind, verdict) in bent("lost echoes", |conditions, _| conditions.lost_echoes_percent = 5) {
+        assert!(verdict.frames.within(20) >= 99.0 && verdict.frames.worst() <= 140, "{kind:?}: {verdict}");
+        assert!(verdict.starts.within(20) >= 98.0 && verdict.cuts.within(20) >= 85.0, "{kind:?}: {verdict}");
+    }
+}
+
+#[test]
+fn echoes_that_come_late_mislead_by_no_more_than_they_are_late() {
+    for (kind, verdict) in bent("late echoes", |conditions, _| conditions.late_echoes_percent = 5) {
+        assert!(verdict.frames.within(20) >= 97.0 && verdict.frames.worst() <= 200, "{kind:?}: {verdict}");
+        assert!(verdict.cuts.worst() <= 250, "{kind:?}: {verdict}");
+    }
+}
+
+#[test]
+fn writes_that_are_torn_apart_half_of_the_time_move_little() {
+    for (kind, verdict) in bent("separated", |conditions, _| conditions.separated_percent = 50) {
+        assert!(verdict.frames.within(20) >= 99.5 && verdict.frames.worst() <= 100, "{kind:?}: {verdict}");
+        assert!(verdict.starts.within(20) >= 98.0 && verdict.cuts.within(20) >= 85.0, "{kind:?}: {verdict}");
+    }
+}
+
+#[test]
+fn a_provider_that_fills_up_its_ticks_with_silence_is_off_by_some_of_them() {
+    for (kind, verdict) in bent("partial", |conditions, _| conditions.keeps_partial = false) {
+        assert!(verdict.frames.within(20) >= 97.0 && verdict.frames.worst() <= 100, "{kind:?}: {verdict}");
+        assert!(verdict.unheard_percent() <= 0.25, "{kind:?}: {verdict}");
+    }
+}
+
+#[test]
+fn clocks_that_drift_for_two_hours_let_no_error_grow() {
+    const HOURS_MS: u64 = 2 * 3_600_000;
+    let conditions = Conditions { drift_ppm: 200, jitter_ms: 50, ..Conditions::typical() };
+    let bot = Bot::new(BotKind::Bursting, HOURS_MS, &mut Luck::new(1));
+    let (truth, recording) = call_of(bot, &conditions, 1, Marks::Own, HOURS_MS);
+    let mut verdict = Verdict::default();
+    verdict.add(1, &truth, &recording);
+    println!("{verdict}");
+    assert!(truth.heard.last().unwrap().at > (HOURS_MS - 60_000) * 8);
+    assert!(verdict.frames.within(20) >= 99.9 && verdict.frames.worst() <= 100, "{verdict}");
+    assert!(verdict.cuts.within(20) >= 99.0 && verdict.cuts.worst() <= 100, "{verdict}");
+}
