@@ -5,7 +5,7 @@
 
 use crate::state::State;
 use actix_web::web;
-use callrec::{Call, CallOptions, DropKind, EndReason, Event, Format, StreamStart, Topology};
+use callrec::{Call, CallOptions, DropKind, EndReason, Event, Format, Settings, StreamStart, Topology};
 use callrec_protocol::twilio::{BotSide, Twilio, Verdict};
 use callrec_protocol::{Dialect as _, Message};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -163,31 +163,28 @@ impl Recording {
     }
 }
 
-/// Starts the recording of a stream, in the format that its parameters ask for.
+/// Starts the recording of a stream, in the format that its parameters ask for if that is possible.
 fn begin(state: &State, start: &StreamStart) -> Tape {
-    let mut settings = state.config.audio.clone();
-    let mut unusable = 0;
-    if let Some((_, wanted)) = start.parameters.iter().find(|(name, _)| name == "audio_format") {
-        match wanted.parse::<Format>().ok().filter(|format| format.is_compiled()) {
-            Some(format) => settings = settings.with_format(format),
-            None => {
-                // The value is the TwiML author's, and may be anything: it is not repeated.
-                tracing::warn!(call = start.call, used = %settings.format, "unknown audio_format parameter");
-                unusable = 1;
-            }
-        }
+    let default = &state.config.audio;
+    let wish = start.parameters.iter().find(|(name, _)| name == "audio_format");
+    let wished = wish.map(|(_, wanted)| in_format(wanted, default, start));
+    let unusable = matches!(wished, Some(None));
+    if unusable {
+        // The value is the TwiML author's, and may be anything: it is not repeated.
+        let used = default.format;
+        tracing::warn!(call = start.call, %used, "the audio_format parameter is unknown, or impossible with the settings");
     }
     let options = CallOptions::new(&start.call)
         .stream(&start.stream)
         .topology(start.topology)
         .caller_rate(start.caller_rate)
         .assistant_rate(start.assistant_rate)
-        .settings(settings);
+        .settings(wished.flatten().unwrap_or_else(|| default.clone()));
     match state.recorder.start_call(options) {
         Ok(call) => {
             tracing::info!(call = start.call, stream = start.stream, "recording");
-            if unusable > 0 {
-                call.handle(&Event::Dropped { what: DropKind::Parameter, count: unusable });
+            if unusable {
+                call.handle(&Event::Dropped { what: DropKind::Parameter, count: 1 });
             }
             Tape::Running(call)
         }
@@ -196,4 +193,10 @@ fn begin(state: &State, start: &StreamStart) -> Tape {
             Tape::Off
         }
     }
+}
+
+/// The settings with the format of that name, if this build and the other settings allow it.
+fn in_format(name: &str, settings: &Settings, start: &StreamStart) -> Option<Settings> {
+    let settings = settings.clone().with_format(name.parse::<Format>().ok()?);
+    settings.resolve(start.caller_rate.max(start.assistant_rate)).is_ok().then_some(settings)
 }

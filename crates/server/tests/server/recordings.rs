@@ -93,59 +93,6 @@ async fn a_relayed_call_is_recorded_as_it_was_heard_and_what_was_cut_off_is_not_
     assert!(server.get("/calls/CA1/transcript").text().contains("Once upon a time (cut off by the caller)"));
 }
 
-#[tokio::test]
-async fn the_format_can_be_set_before_and_during_a_call_and_by_its_twiml() {
-    let server = TestServer::start([]);
-    let answer = server.post("/audio/set-format/CA1", r#"{"format":"wav"}"#);
-    assert_eq!((answer.status, answer.json()["applied"].as_str()), (200, Some("when the call starts")));
-    call_one_way(&server, "CA1", 10).await;
-    finished(&server, "CA1").await;
-    assert_eq!(sides(&server, "CA1").0.len(), 1_600);
-
-    let mut provider = server.provider().await;
-    provider.send(one_way("CA2")).await;
-    both_sides(&mut provider, 0, 20).await;
-    until("the call is live", || server.get("/calls/CA2").status == 200).await;
-    let answer = server.post("/audio/set-format/CA2?format=wav", "");
-    assert_eq!(answer.json()["applied"], "to the whole call");
-    both_sides(&mut provider, 20, 40).await;
-    provider.send(stop("CA2")).await;
-    finished(&server, "CA2").await;
-    assert_eq!(sides(&server, "CA2").0.len(), 6_400);
-
-    let mut provider = server.provider().await;
-    provider.send(start("CA3", "MZ1", &["inbound", "outbound"], &json!({"audio_format":"wav"}))).await;
-    both_sides(&mut provider, 0, 10).await;
-    provider.send(stop("CA3")).await;
-    finished(&server, "CA3").await;
-    assert_eq!(sides(&server, "CA3").0.len(), 1_600);
-}
-
-#[test]
-fn formats_that_cannot_be_are_refused_by_name_with_what_is_allowed() {
-    let server = TestServer::start([]);
-    for (path, body, code, told) in [
-        ("CA1?format=aac", "", "unknown_format", "mp3"),
-        ("CA1", r#"{"format":"opus"}"#, "unknown_format", "mp3"),
-        ("CA1", r#"{"bitrate":"7k"}"#, "impossible_format", "128k"),
-        ("CA1", r#"{"bitrate":"loud"}"#, "impossible_bitrate", "bitrate"),
-        ("CA1", r#"{"bitrate":-5}"#, "bad_request", "format"),
-        ("CA1", r#"{"format":["mp3"]}"#, "bad_request", "format"),
-        ("CA1", r#"{"fromat":"mp3"}"#, "bad_request", "format"),
-        ("CA1", "{", "bad_request", "format"),
-        ("CA1", "", "bad_request", "format"),
-        ("..%2F..%2Fetc", r#"{"format":"mp3"}"#, "bad_call_sid", "letters"),
-        ("%00", r#"{"format":"mp3"}"#, "bad_call_sid", "letters"),
-    ] {
-        let answer = server.post(&format!("/audio/set-format/{path}"), body);
-        assert_eq!((answer.status, answer.error_code().as_str()), (400, code), "{path} {body}");
-        assert!(answer.text().contains(told), "{}", answer.text());
-    }
-    let deep = "[".repeat(100_000);
-    assert_eq!(server.post("/audio/set-format/CA1", &deep).status, 400);
-    assert_eq!(server.post("/calls/CA1/transcript", &deep).status, 400);
-}
-
 #[test]
 fn lines_that_are_none_and_calls_that_are_not_there_are_refused() {
     let server = TestServer::start([]);
