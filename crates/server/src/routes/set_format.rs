@@ -5,7 +5,7 @@ use crate::auth::Access;
 use crate::error::ApiError;
 use crate::state::State;
 use actix_web::{HttpRequest, HttpResponse, web};
-use callrec::{Bitrate, Format, FormatChange, ParseSettingError, SetFormat, SetFormatError};
+use callrec::{Bitrate, Format, FormatChange, SetFormat, SetFormatError, mpeg};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -79,9 +79,11 @@ impl Wish {
             TextOrNumber::Text(text) => text.parse::<Bitrate>(),
             TextOrNumber::Number(kbps) => kbps.to_string().parse(),
         });
-        let bitrate = bitrate.transpose().map_err(|error: ParseSettingError| {
-            ApiError::bad_request("impossible_bitrate", format!("bitrate: {error}"))
-        })?;
+        let bitrate = bitrate.transpose().map_err(|error| impossible_bitrate(&error.to_string()))?;
+        // Also beside a format that has no use for it: it is remembered for the call.
+        if let Some(bitrate) = bitrate.filter(|bitrate| !mpeg::all_bitrates().contains(&bitrate.kbps())) {
+            return Err(impossible_bitrate(&format!("{bitrate} is none of MPEG's")));
+        }
         if format.is_none() && bitrate.is_none() {
             return Err(ApiError::bad_request(
                 "bad_request",
@@ -99,6 +101,13 @@ fn unknown_format(name: &str) -> ApiError {
     let known: Vec<String> = Format::compiled().map(|format| format.to_string()).collect();
     let message = format!("{name:?} is no format of this server; allowed: {}", known.join(", "));
     ApiError::bad_request("unknown_format", message)
+}
+
+fn impossible_bitrate(what: &str) -> ApiError {
+    let allowed: Vec<String> =
+        mpeg::all_bitrates().into_iter().map(|kbps| Bitrate(kbps).to_string()).collect();
+    let message = format!("bitrate: {what}; allowed: {}", allowed.join(", "));
+    ApiError::bad_request("impossible_bitrate", message)
 }
 
 fn refusal(error: SetFormatError) -> ApiError {

@@ -38,8 +38,11 @@ fn formats_that_cannot_be_are_refused_by_name_with_what_is_allowed() {
     for (path, body, code, told) in [
         ("CA1?format=aac", "", "unknown_format", "mp3"),
         ("CA1", r#"{"format":"opus"}"#, "unknown_format", "mp3"),
-        ("CA1", r#"{"bitrate":"7k"}"#, "impossible_format", "128k"),
-        ("CA1", r#"{"bitrate":"loud"}"#, "impossible_bitrate", "bitrate"),
+        ("CA1", r#"{"bitrate":"7k"}"#, "impossible_bitrate", "8k, 16k"),
+        ("CA1", r#"{"format":"mp3","bitrate":"7k"}"#, "impossible_bitrate", "8k, 16k"),
+        ("CA1", r#"{"format":"wav","bitrate":"7k"}"#, "impossible_bitrate", "8k, 16k"),
+        ("CA1", r#"{"format":"flac","bitrate":999}"#, "impossible_bitrate", "256k, 320k"),
+        ("CA1", r#"{"bitrate":"loud"}"#, "impossible_bitrate", "64k"),
         ("CA1", r#"{"bitrate":-5}"#, "bad_request", "format"),
         ("CA1", r#"{"format":["mp3"]}"#, "bad_request", "format"),
         ("CA1", r#"{"fromat":"mp3"}"#, "bad_request", "format"),
@@ -55,6 +58,13 @@ fn formats_that_cannot_be_are_refused_by_name_with_what_is_allowed() {
     let deep = "[".repeat(100_000);
     assert_eq!(server.post("/audio/set-format/CA1", &deep).status, 400);
     assert_eq!(server.post("/calls/CA1/transcript", &deep).status, 400);
+}
+
+#[test]
+fn a_bitrate_that_mpeg_has_may_stand_beside_a_format_that_has_no_use_for_it() {
+    let server = TestServer::start([]);
+    let answer = server.post("/audio/set-format/CA1", r#"{"format":"flac","bitrate":"64k"}"#);
+    assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
 #[tokio::test]
