@@ -98,6 +98,8 @@ fn impossible_values_are_refused_with_name_value_and_what_is_allowed() {
         ("PORT", "65536", "0 to 65535"),
         ("PUBLIC_URL", "rec.example.com", "https://"),
         ("PUBLIC_URL", "ftp://rec.example.com", "https://"),
+        ("PUBLIC_URL", "http://rec.example.com", "https://"),
+        ("PUBLIC_URL", "http://127.0.0.1.example.com", "https://"),
         ("BOT_URL", "http://bot.example.com", "ws:// or wss://"),
         ("NEXT_TWIML_URL", "/next", "http://"),
         ("RELAY_MARKS", "perhaps", "on or off"),
@@ -130,6 +132,17 @@ fn a_server_that_others_can_reach_needs_both_kinds_of_credentials() {
     }
     for local in ["127.0.0.1", "127.9.9.9", "::1", "localhost"] {
         assert!(Config::load(Sources::only([("HOST", local)])).is_ok(), "{local}");
+    }
+}
+
+#[test]
+fn a_public_address_without_tls_is_this_very_machine() {
+    for url in ["http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost/base/"] {
+        let public = [("PUBLIC_URL", url), ("TWILIO_AUTH_TOKEN", "12345"), ("API_TOKEN", "abcde")];
+        assert_eq!(
+            Config::load(Sources::only(public)).unwrap().public_url.unwrap(),
+            url.trim_end_matches('/')
+        );
     }
 }
 

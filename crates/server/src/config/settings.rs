@@ -72,7 +72,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("PORT", "8080", "0 to 65535; 0 takes a free one", "the port to listen on"),
     unset(
         "PUBLIC_URL",
-        "an https:// address",
+        "an https:// address, or http:// of this very machine",
         "the base address under which the provider reaches this server",
     ),
     unset(

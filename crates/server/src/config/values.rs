@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
-use url::Url;
+use url::{Host, Url};
 
 /// The winning value of each setting, with where it came from.
 pub(super) struct Values(HashMap<String, (String, String)>);
@@ -97,6 +97,10 @@ impl Values {
     /// at the end goes, for paths are appended to it.
     pub(super) fn public_url(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
         let Some(url) = self.url(name, |scheme| matches!(scheme, "http" | "https"))? else { return Ok(None) };
+        if url.scheme() == "http" && !is_loopback(&url) {
+            let reason = "over http:// anybody on the way can listen".to_owned();
+            return Err(self.impossible(name, Some(reason)));
+        }
         if url.query().is_some() || url.fragment().is_some() {
             let reason = "it must end with the host or a path".to_owned();
             return Err(self.impossible(name, Some(reason)));
@@ -121,5 +125,15 @@ impl Values {
             reason: reason.unwrap_or_else(|| "it is none of those allowed".to_owned()),
             allowed: setting.map_or("", |s| s.allowed),
         }
+    }
+}
+
+/// Whether the address leads to this very machine.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
     }
 }
