@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::media_stream::media_stream;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderValue};
-use actix_web::{HttpResponse, Resource, ResponseError, Route, web};
+use actix_web::{HttpResponse, Resource, ResponseError, Route, guard, web};
 use callrec::CallId;
 
 /// The longest body of a request, in bytes.
@@ -25,14 +25,14 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
         .service(only("POST", "/audio/set-format/{sid}", web::post().to(set_format::set_format)))
         .service(only("GET", "/calls", web::get().to(calls::list)))
         .service(only("GET", "/calls/{sid}", web::get().to(calls::one)))
-        .service(only("GET", "/calls/{sid}/recording", web::get().to(files::recording)))
+        .service(only("GET, HEAD", "/calls/{sid}/recording", get_or_head().to(files::recording)))
         .service(
             web::resource("/calls/{sid}/transcript")
-                .route(web::get().to(files::transcript))
+                .route(get_or_head().to(files::transcript))
                 .route(web::post().to(transcript::add))
-                .default_service(wrong_method("GET, POST")),
+                .default_service(wrong_method("GET, HEAD, POST")),
         )
-        .service(only("GET", "/calls/{sid}/summary", web::get().to(files::summary)))
+        .service(only("GET, HEAD", "/calls/{sid}/summary", get_or_head().to(files::summary)))
         .service(only("GET", "/health", web::get().to(health::health)))
         .service(only("GET", "/health/live", web::get().to(health::live)))
         .service(only("GET", "/health/ready", web::get().to(health::ready)))
@@ -40,9 +40,14 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
         .service(only("GET", "/media-stream", web::get().to(media_stream)));
 }
 
-/// A path that takes one method, and says so to the others.
-fn only(method: &'static str, path: &str, route: Route) -> Resource {
-    web::resource(path).route(route).default_service(wrong_method(method))
+/// For files: HEAD tells how long one is, and the framework leaves out the body.
+fn get_or_head() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+/// A path that takes these methods alone, and says so to the others.
+fn only(methods: &'static str, path: &str, route: Route) -> Resource {
+    web::resource(path).route(route).default_service(wrong_method(methods))
 }
 
 fn wrong_method(allowed: &'static str) -> Route {

@@ -18,6 +18,10 @@ fn every_error_has_the_same_shape_whoever_found_it() {
     }
     let answer = server.request("GET /incoming-call", b"");
     assert_eq!(answer.header("allow").as_deref(), Some("POST"));
+    for path in ["recording", "summary"] {
+        let answer = server.request(&format!("DELETE /calls/CA1/{path}"), b"");
+        assert_eq!((answer.status, answer.header("allow").as_deref()), (405, Some("GET, HEAD")));
+    }
     let huge = vec![b'a'; 3_000_000];
     let answer = server.request("POST /incoming-call", &huge);
     assert_eq!((answer.status, answer.error_code().as_str()), (413, "body_too_large"));

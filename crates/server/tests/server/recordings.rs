@@ -47,6 +47,13 @@ async fn a_one_way_call_is_recorded_with_both_sides_and_its_files_can_be_fetched
     let part = server.request("GET /calls/CA1/recording\nRange: bytes=0-3", b"");
     assert_eq!((part.status, part.body.as_slice()), (206, b"RIFF".as_slice()));
     assert_eq!(whole.body.len() as u64, stream["audio"]["size_bytes"].as_u64().unwrap());
+    for file in ["recording", "transcript", "summary"] {
+        let path = format!("/calls/CA1/{file}");
+        let (head, whole) = (server.request(&format!("HEAD {path}"), b""), server.get(&path));
+        assert_eq!((head.status, head.body.len()), (200, 0), "{file}");
+        assert_eq!(head.header("content-length"), Some(whole.body.len().to_string()), "{file}");
+        assert_eq!(head.header("content-type"), whole.header("content-type"), "{file}");
+    }
     assert_eq!(server.get("/calls").json()["calls"][0]["call"], "CA1");
     assert_eq!(server.post("/calls/CA1/transcript", line).error_code(), "too_late");
     assert_eq!(server.post("/audio/set-format/CA1?format=mp3", "").error_code(), "too_late");
