@@ -4,10 +4,13 @@
 //! **Forwarding comes first.** A message is handed to the other side's socket before the recording sees it, sending
 //! never waits, and the recording can neither block nor break this loop.
 
+mod bot_end;
+
 use crate::live::Place;
 use crate::recording::{Heard, Recording};
 use crate::socket::{BotConnector, BotSocket, FromBot, FromProvider, ProviderSocket};
 use actix_ws::CloseCode;
+use bot_end::BotEnd;
 use callrec::EndReason;
 use callrec_protocol::Message;
 use callrec_protocol::twilio::Verdict;
@@ -49,8 +52,8 @@ pub(crate) struct Relay {
 enum Parting {
     /// The provider's side ended: nothing more comes from it, except perhaps its Close.
     Provider(EndReason),
-    /// The bot's side ended; with what the provider's socket is to be closed.
-    Bot(CloseCode),
+    /// The bot's side ended.
+    Bot(BotEnd),
     /// We end it.
     Ours(EndReason, CloseCode),
 }
@@ -77,7 +80,7 @@ impl Relay {
     pub(crate) async fn run(mut self) {
         match self.converse().await {
             Parting::Provider(ending) => self.part_from_bot(ending).await,
-            Parting::Bot(code) => self.part_from_provider(code).await,
+            Parting::Bot(end) => self.part_from_provider(&end).await,
             Parting::Ours(ending, code) => {
                 self.hear_what_is_in_flight().await;
                 self.provider.close(code);
@@ -91,6 +94,8 @@ impl Relay {
         let mut closing = pin!(place.closing());
         let mut timer = pin!(tokio::time::sleep(patience.start));
         let mut last_message = Instant::now();
+        // A call whose bot is gone before it began leaves its trace all the same: its start is waited for.
+        let mut gone = None;
         loop {
             let step = poll_fn(|cx| {
                 if let Poll::Ready(step) = poll_step(provider, bot.as_mut(), cx) {
@@ -107,8 +112,7 @@ impl Relay {
                     last_message = Instant::now();
                     if let Some(bot) = bot.as_mut() {
                         if let Err(error) = bot.send_text(text.clone()) {
-                            tracing::warn!(%error, "the bot does not read; giving it up");
-                            return Parting::Bot(CloseCode::Error);
+                            return Parting::Bot(BotEnd::Deaf(error));
                         }
                         flush(bot).await;
                     }
@@ -130,11 +134,19 @@ impl Relay {
                     return Parting::Provider(EndReason::Aborted);
                 }
                 Step::FromBot(news) => match relay_from_bot(news, provider, recording) {
-                    Some(code) => return Parting::Bot(code),
+                    Some(end) if recording.has_started() => return Parting::Bot(end),
+                    Some(end) => {
+                        tracing::info!(
+                            "the bot is gone before the call began; waiting to learn which call it is"
+                        );
+                        *bot = None;
+                        gone = Some(end);
+                        continue;
+                    }
                     None => continue,
                 },
                 Step::Late => match late(recording, patience, last_message, timer.as_mut()) {
-                    Some(parting) => return parting,
+                    Some(parting) => return gone.map_or(parting, Parting::Bot),
                     None => continue,
                 },
                 Step::Closing => return Parting::Ours(EndReason::Shutdown, CloseCode::Away),
@@ -143,11 +155,21 @@ impl Relay {
                 Heard::Nothing => {}
                 Heard::Stopped => return Parting::Provider(EndReason::Stopped),
                 // The provider sends both sides and listens to nobody: a bot has nothing to do here.
-                Heard::OneWay if bot.is_some() => {
-                    tracing::info!("a one-way stream is recorded, not relayed to the bot");
-                    *bot = None;
+                Heard::OneWay => {
+                    gone = None;
+                    if let Some(bot) = bot.take() {
+                        tracing::info!(
+                            call = recording.call(),
+                            "a one-way stream is recorded, not relayed to the bot"
+                        );
+                        actix_web::rt::spawn(send_away(bot));
+                    }
                 }
-                Heard::OneWay => {}
+            }
+            if recording.has_started()
+                && let Some(end) = gone.take()
+            {
+                return Parting::Bot(end);
             }
         }
     }
@@ -189,13 +211,14 @@ impl Relay {
     }
 
     /// The bot is gone. The provider's socket is closed, so that the call's TwiML goes on.
-    async fn part_from_provider(mut self, code: CloseCode) {
+    async fn part_from_provider(mut self, end: &BotEnd) {
         self.bot = None;
+        end.log(self.recording.call());
         self.hear_what_is_in_flight().await;
-        self.provider.close(code);
+        self.provider.close(end.code());
         let Self { mut provider, mut recording, .. } = self;
         recording.over();
-        recording.finish(EndReason::BotGone);
+        recording.finish(end.reason());
         let _ = tokio::time::timeout(CLOSE_PATIENCE, silence(&mut provider, |_| {})).await;
     }
 }
@@ -217,13 +240,8 @@ fn poll_step(provider: &mut ProviderSocket, bot: Option<&mut BotSocket>, cx: &mu
     }
 }
 
-/// Forwards a message of the bot and gives the recording its copy; at the bot's end the code to close the provider's
-/// socket with.
-fn relay_from_bot(
-    news: FromBot,
-    provider: &mut ProviderSocket,
-    recording: &mut Recording,
-) -> Option<CloseCode> {
+/// Forwards a message of the bot and gives the recording its copy; at the bot's end tells which it was.
+fn relay_from_bot(news: FromBot, provider: &mut ProviderSocket, recording: &mut Recording) -> Option<BotEnd> {
     match news {
         FromBot::Text(text) => {
             // Only a message with this word in quotes can be for us alone. Base64 has no quotes, so audio is never held up.
@@ -242,14 +260,9 @@ fn relay_from_bot(
             recording.hear_bot(Message::Binary(&bytes));
             None
         }
-        FromBot::Closed => {
-            tracing::info!("the bot closed its socket");
-            Some(CloseCode::Normal)
-        }
-        FromBot::Gone(error) => {
-            tracing::error!(%error, "the bot is not reachable");
-            Some(CloseCode::Error)
-        }
+        FromBot::Closed { well: true } => Some(BotEnd::Closed),
+        FromBot::Closed { well: false } => Some(BotEnd::Failed),
+        FromBot::Gone(error) => Some(BotEnd::Gone(error)),
     }
 }
 
@@ -287,6 +300,17 @@ async fn flush(bot: &mut BotSocket) {
         Poll::Ready(())
     })
     .await;
+}
+
+/// Says goodbye to a bot that has nothing to do, and waits for its answer.
+async fn send_away(mut bot: BotSocket) {
+    bot.close();
+    let farewell = async {
+        while !bot.is_gone() {
+            poll_fn(|cx| bot.poll_receive(cx)).await;
+        }
+    };
+    let _ = tokio::time::timeout(BOT_FAREWELL, farewell).await;
 }
 
 /// Reads the provider's socket until its end.

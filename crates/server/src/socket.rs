@@ -7,5 +7,6 @@ mod bot;
 mod outbox;
 mod provider;
 
-pub(crate) use bot::{BotConnector, BotSocket, FromBot};
+pub(crate) use bot::{BotConnector, BotSocket, ConnectError, FromBot};
+pub(crate) use outbox::TooFarBehind;
 pub(crate) use provider::{FromProvider, ProviderSocket};

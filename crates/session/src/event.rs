@@ -113,7 +113,7 @@ pub enum EndReason {
     Aborted,
     /// Nothing came for too long.
     Idle,
-    /// The bot went away, or could not be reached.
+    /// The connection to the bot broke, or the bot could not be reached.
     BotGone,
     /// The program that records said that it is over.
     Finished,
@@ -121,6 +121,8 @@ pub enum EndReason {
     Shutdown,
     /// The recorder died in mid-call, and found the call again.
     Interrupted,
+    /// The bot hung up.
+    BotClosed,
 }
 
 impl fmt::Display for EndReason {
@@ -134,6 +136,7 @@ impl fmt::Display for EndReason {
             Self::Finished => "the call was finished",
             Self::Shutdown => "the recorder was shut down",
             Self::Interrupted => "the recorder was interrupted, and recovered the call",
+            Self::BotClosed => "the bot ended the call",
         })
     }
 }

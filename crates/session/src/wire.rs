@@ -78,6 +78,7 @@ impl Code for EndReason {
         Self::Finished,
         Self::Shutdown,
         Self::Interrupted,
+        Self::BotClosed,
     ];
 }
 
@@ -248,6 +249,28 @@ mod tests {
         };
         assert_eq!(encode(&event, &mut out), 2);
         assert_eq!(out, [1, 1, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0xd5, 0x55]);
+    }
+
+    #[test]
+    fn the_codes_of_how_a_stream_ended_stay_as_they_are() {
+        for (code, reason) in [
+            EndReason::Stopped,
+            EndReason::Closed,
+            EndReason::Aborted,
+            EndReason::Idle,
+            EndReason::BotGone,
+            EndReason::Finished,
+            EndReason::Shutdown,
+            EndReason::Interrupted,
+            EndReason::BotClosed,
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut out = Vec::new();
+            assert_eq!(encode(&Event::Ended { reason }, &mut out), 9);
+            assert_eq!(out, [code as u8], "{reason}");
+        }
     }
 
     proptest! {

@@ -90,8 +90,8 @@ pub(crate) enum FromBot {
     Text(ByteString),
     /// A binary message.
     Binary(Bytes),
-    /// The bot said goodbye. It has been answered.
-    Closed,
+    /// The bot said goodbye. It has been answered. `well`: not with a code that tells of an error.
+    Closed { well: bool },
     /// The bot could not be reached, or the connection broke.
     Gone(ConnectError),
 }
@@ -195,11 +195,14 @@ impl BotSocket {
                 Some(Ok(Message::Binary(bytes))) => Poll::Ready(FromBot::Binary(bytes)),
                 // The library answers pings by itself, and a Close when it is flushed. The connection's own end is not
                 // waited for: a bot may take its time with it.
-                Some(Ok(Message::Close(_))) => {
+                Some(Ok(Message::Close(frame))) => {
                     let _ = Pin::new(stream.as_mut()).poll_flush(cx);
                     self.closing = true;
                     self.outbox.clear();
-                    self.end()
+                    self.state = State::Gone;
+                    Poll::Ready(FromBot::Closed {
+                        well: frame.is_none_or(|frame| !tells_of_an_error(frame.code)),
+                    })
                 }
                 Some(Ok(_)) => continue,
                 Some(Err(error)) if !is_end(&error) => {
@@ -214,7 +217,7 @@ impl BotSocket {
     fn end(&mut self) -> Poll<FromBot> {
         Poll::Ready(match std::mem::replace(&mut self.state, State::Gone) {
             State::Failed(error) => FromBot::Gone(error),
-            _ => FromBot::Closed,
+            _ => FromBot::Closed { well: true },
         })
     }
 
@@ -222,6 +225,12 @@ impl BotSocket {
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self.state, State::Gone)
     }
+}
+
+/// The codes of RFC 6455 (7.4.1) and of those who registered more: 1000 and 1001 are goodbyes, and from 3000 on each
+/// bot's are its own.
+fn tells_of_an_error(code: CloseCode) -> bool {
+    (1002..3000).contains(&u16::from(code))
 }
 
 fn is_end(error: &SocketError) -> bool {

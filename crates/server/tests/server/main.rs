@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod access;
+mod bot_ends;
 mod formats;
 mod hostile;
 mod http;

@@ -144,28 +144,6 @@ async fn a_call_that_ends_without_stop_or_goes_silent_is_finished() {
 }
 
 #[tokio::test]
-async fn a_bot_that_goes_in_mid_call_ends_the_call_and_what_was_said_is_kept() {
-    let bot = ScriptedBot::listen().await;
-    let server = TestServer::start([WAV, ("BOT_URL", &bot.url())]);
-    let mut provider = server.provider().await;
-    provider.send(relayed("CA1")).await;
-    let call = bot.accept().await;
-    for index in 0..10 {
-        provider.send(inbound(index * 20, 0x10)).await;
-    }
-    drop(call);
-    // The provider sends on until it has seen the Close.
-    for index in 10..20 {
-        provider.send(inbound(index * 20, 0x10)).await;
-    }
-    assert_eq!(provider.next().await, Got::Close(Some(1011)));
-    drop(provider);
-    let summary = finished(&server, "CA1").await;
-    assert_eq!(summary["streams"][0]["ended"], "bot_gone", "{summary}");
-    assert_eq!(sides(&server, "CA1").0.len(), 3_200);
-}
-
-#[tokio::test]
 async fn streams_of_one_call_at_once_and_in_turn_have_recordings_of_their_own() {
     let server = TestServer::start([WAV]);
     let (mut first, mut second) = (server.provider().await, server.provider().await);
