@@ -5,6 +5,7 @@ use super::phone::{
 };
 use super::scripted_bot::ScriptedBot;
 use super::test_server::{Got, TestServer, files_in, until};
+use futures_util::SinkExt;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
@@ -100,10 +101,10 @@ async fn fragments_are_put_together_and_binary_messages_are_counted() {
         [(first, Data::Text, false), (second, Data::Continue, false), (third, Data::Continue, true)]
     {
         let frame = Frame::message(data.to_vec(), OpCode::Data(opcode), last);
-        futures_util::SinkExt::send(&mut provider.socket, Message::Frame(frame)).await.unwrap();
+        provider.socket.send(Message::Frame(frame)).await.unwrap();
     }
     let binary = Message::binary(inbound(20, 0x10).into_bytes());
-    futures_util::SinkExt::send(&mut provider.socket, binary).await.unwrap();
+    provider.socket.send(binary).await.unwrap();
     provider.send(inbound(40, 0x10)).await;
     provider.close().await;
     let summary = finished(&server, "CA1").await;
@@ -193,7 +194,7 @@ async fn a_message_that_is_too_long_ends_its_own_call_alone() {
         both_sides(provider, 0, 10).await;
     }
     let huge = Message::text("x".repeat(3_000_000));
-    let _ = futures_util::SinkExt::send(&mut provider.socket, huge).await;
+    let _ = provider.socket.send(huge).await;
     while !matches!(provider.next().await, Got::End | Got::Close(_)) {}
     finished(&server, "CA1").await;
     assert_eq!(sides(&server, "CA1").0.len(), 1_600);
@@ -220,6 +221,49 @@ async fn ten_minutes_of_a_bots_audio_at_once_are_queued_and_cut_at_the_end() {
     let unheard = report["playout"]["unheard_ms"].as_u64().unwrap();
     assert!((590_000..=600_000).contains(&unheard), "{report}");
     assert_eq!(report["dropped"]["audio"], 0);
+}
+
+#[tokio::test]
+async fn ten_minutes_of_a_bots_audio_in_thirty_thousand_messages_lose_nothing() {
+    let bot = ScriptedBot::listen().await;
+    let server = TestServer::start([WAV, ("BOT_URL", &bot.url())]);
+    let mut provider = server.provider().await;
+    provider.send(relayed("CA1")).await;
+    let mut call = bot.accept().await;
+    call.next().await.unwrap();
+    // Each has two bytes of its own, so that a lost or swapped one shows.
+    let message = |index: u16| {
+        let mut audio = [0x10; 160];
+        audio[..2].copy_from_slice(&index.to_le_bytes());
+        super::phone::speech(&audio)
+    };
+    let journal = server.responses().join(".journal/CA1_1.journal");
+    for first in (0..30_000).step_by(3_000) {
+        let part = first..first + 3_000;
+        let talk = async {
+            for index in part.clone() {
+                call.socket.feed(Message::text(message(index))).await.unwrap();
+            }
+            call.socket.flush().await.unwrap();
+        };
+        let listen = async {
+            for index in part.clone() {
+                assert!(provider.next().await == Got::Text(message(index)), "message {index}");
+            }
+        };
+        tokio::join!(talk, listen);
+        // A disk that is more than a megabyte behind would lose some, and be told; here it is only slow.
+        let bytes = u64::from(part.end) * 160;
+        until("all is journalled", || std::fs::metadata(&journal).is_ok_and(|file| file.len() > bytes)).await;
+    }
+    provider.send(inbound(0, 0xff)).await;
+    provider.send(stop("CA1")).await;
+    let summary = finished(&server, "CA1").await;
+    let report = &summary["streams"][0]["completeness"];
+    let heard = summary["streams"][0]["duration_ms"].as_u64().unwrap();
+    let unheard = report["playout"]["unheard_ms"].as_u64().unwrap();
+    assert_eq!(report["dropped"]["audio"], 0, "{report}");
+    assert!((heard + unheard).abs_diff(600_000) <= 1_000, "{heard} ms heard: {report}");
 }
 
 #[tokio::test]
