@@ -47,15 +47,16 @@ pub async fn run() -> anyhow::Result<()> {
         Err(error) => error.exit(),
     };
     let mut sources = Sources::of_this_process();
-    if let Some(file) = arguments.config {
+    let settings_file = arguments.config;
+    if let Some(file) = &settings_file {
         anyhow::ensure!(file.is_file(), "{}: there is no such file (--config)", file.display());
-        sources.audio_config = file;
+        sources.audio_config.clone_from(file);
     }
     let config = Config::load(sources)?;
     telemetry::init(&config);
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
-        Command::Demo(options) => demo::run(&config, options).await,
+        Command::Demo(options) => demo::run(&config, settings_file.as_deref(), options).await,
         Command::Recover => recover(&config),
     }
 }

@@ -17,7 +17,7 @@ use rand::random;
 use serde_json::Value;
 use server_process::ServerProcess;
 use show::Show;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -36,17 +36,22 @@ pub(crate) struct Options {
     format: Option<Format>,
 }
 
-/// Runs the demo, from the server's start to its end; about 20 seconds.
+/// Runs the demo, from the server's start to its end; about 20 seconds. The server reads `settings_file` in place of
+/// audio_config.env.
 ///
 /// # Errors
 /// What went wrong, with the server's log if it was the server's doing.
-pub(crate) async fn run(config: &Config, options: Options) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    config: &Config,
+    settings_file: Option<&Path>,
+    options: Options,
+) -> anyhow::Result<()> {
     let directory = options.directory.unwrap_or_else(|| config.recordings_directory.clone());
     let format = options.format.unwrap_or(config.audio.format);
     ensure!(format.is_compiled(), "this build cannot write {format}");
     let bot = TcpListener::bind("127.0.0.1:0").await.context("cannot listen for the sample bot")?;
     let bot_address = bot.local_addr()?;
-    let mut server = ServerProcess::start(config, &directory, format, bot_address).await?;
+    let mut server = ServerProcess::start(config, settings_file, &directory, format, bot_address).await?;
     let outcome = call(&server, bot).await;
     let log = server.stop().await;
     let (call, files) = outcome.with_context(|| format!("the demo failed. The server's log:\n{log}"))?;

@@ -4,14 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_callrec");
+
 fn demo(home: &Path, arguments: &[&str]) -> Output {
-    let output = Command::new(env!("CARGO_BIN_EXE_callrec"))
-        .arg("demo")
-        .args(arguments)
-        .current_dir(home)
-        .env_remove("RUST_LOG")
-        .output()
-        .unwrap();
+    let output =
+        Command::new(PROGRAM).args(arguments).current_dir(home).env_remove("RUST_LOG").output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{told}");
     output
@@ -42,7 +39,7 @@ fn the_one(directory: &Path, end: &str) -> PathBuf {
 #[test]
 fn the_demo_shows_a_recording_of_what_was_heard_without_what_was_cut_off() {
     let home = tempfile::tempdir().unwrap();
-    let output = demo(home.path(), &["--format", "wav", "--directory", "here"]);
+    let output = demo(home.path(), &["demo", "--format", "wav", "--directory", "here"]);
     let said = String::from_utf8(output.stdout).unwrap();
     let here = home.path().join("here");
     let recording = the_one(&here, ".wav");
@@ -50,7 +47,7 @@ fn the_demo_shows_a_recording_of_what_was_heard_without_what_was_cut_off() {
         "=== CALL SUMMARY ===",
         "=== AUDIO RECORDING ===",
         "Completeness: complete",
-        "callrec serve",
+        &format!("{PROGRAM} serve"),
         recording.to_str().unwrap(),
     ] {
         assert!(said.contains(told), "{told} is not in\n{said}");
@@ -96,4 +93,15 @@ fn the_demo_shows_a_recording_of_what_was_heard_without_what_was_cut_off() {
     ] {
         assert!(transcript.contains(line), "{line} is not in\n{transcript}");
     }
+}
+
+#[test]
+fn the_demos_server_has_the_settings_of_the_file_that_was_named() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("audio_config.env"), "AUDIO_CHANNELS=stereo\n").unwrap();
+    let settings = "DEFAULT_AUDIO_FORMAT=wav\nAUDIO_CHANNELS=mono\nRECORDINGS_DIRECTORY=there\n";
+    std::fs::write(home.path().join("some.env"), settings).unwrap();
+    demo(home.path(), &["--config", "some.env", "demo"]);
+    let recording = the_one(&home.path().join("there"), ".wav");
+    assert_eq!(hound::WavReader::open(recording).unwrap().spec().channels, 1);
 }

@@ -31,12 +31,16 @@ impl ServerProcess {
     /// Starts this very program as a server that relays to `bot`, and waits until it listens.
     pub(super) async fn start(
         config: &Config,
+        settings_file: Option<&Path>,
         directory: &Path,
         format: Format,
         bot: SocketAddr,
     ) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("cannot find this program's file")?;
         let mut command = Command::new(program);
+        if let Some(file) = settings_file {
+            command.arg("--config").arg(file);
+        }
         command
             .arg("serve")
             .stdin(Stdio::null())

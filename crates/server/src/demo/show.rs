@@ -81,15 +81,23 @@ pub(super) fn ending(call: &str, status: &Value, directory: &Path) -> anyhow::Re
         "xdg-open"
     };
     writeln!(out, "  {player} '{0}'      or: ffplay '{0}'", recording.display())?;
+    let program = program();
     writeln!(
         out,
         "\nFor a real phone number, put a proxy with TLS in front and start the server:\n\n\
          \x20 TWILIO_AUTH_TOKEN=... API_TOKEN=... PUBLIC_URL=https://rec.example.com \\\n\
-         \x20 BOT_URL=wss://bot.example.com/media callrec serve\n\n\
+         \x20 BOT_URL=wss://bot.example.com/media {program} serve\n\n\
          and let the number's voice webhook be POST https://rec.example.com/incoming-call.\n\
-         `callrec --help` lists every setting; the README tells the rest."
+         `{program} --help` lists every setting; the README tells the rest."
     )?;
     Ok(())
+}
+
+/// How this program was called, for the reader to call it again: after `cargo run` that is `target/release/callrec`.
+fn program() -> String {
+    let name = std::env::args_os().next().map(|name| name.to_string_lossy().into_owned());
+    let name = name.unwrap_or_else(|| "callrec".to_owned());
+    if name.contains(char::is_whitespace) { format!("'{name}'") } else { name }
 }
 
 fn absolute(path: PathBuf) -> PathBuf {
