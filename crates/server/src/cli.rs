@@ -123,7 +123,7 @@ const SHORT_HELP: &str = "Settings come from audio_config.env, .env and the envi
 
 fn settings_help() -> String {
     let mut help = "Settings, from audio_config.env, .env and the environment; the last wins:\n".to_owned();
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter() {
         let default = setting.default.map(|default| format!(" [{default}]")).unwrap_or_default();
         // Writing to a String cannot fail.
         let _ = write!(
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn help_lists_every_setting() {
         let help = settings_help();
-        for setting in SETTINGS {
+        for setting in SETTINGS.iter() {
             assert!(help.contains(&format!("\n  {}", setting.name)), "{}", setting.name);
         }
     }

@@ -11,8 +11,9 @@ mod server_process;
 mod show;
 
 use crate::config::Config;
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use callrec::Format;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rand::random;
 use serde_json::Value;
 use server_process::ServerProcess;
@@ -31,9 +32,14 @@ pub(crate) struct Options {
     /// Where the files go, in place of RECORDINGS_DIRECTORY.
     #[arg(long, value_name = "DIRECTORY")]
     directory: Option<PathBuf>,
-    /// The format of the recording, in place of DEFAULT_AUDIO_FORMAT: mp3, wav, ogg or flac.
-    #[arg(long, value_name = "FORMAT")]
+    /// The format of the recording, in place of DEFAULT_AUDIO_FORMAT.
+    #[arg(long, value_name = "FORMAT", value_parser = compiled_formats(), ignore_case = true)]
     format: Option<Format>,
+}
+
+fn compiled_formats() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::compiled().map(Format::extension))
+        .try_map(|name| name.parse::<Format>())
 }
 
 /// Runs the demo, from the server's start to its end; about 20 seconds. The server reads `settings_file` in place of
@@ -48,7 +54,6 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let directory = options.directory.unwrap_or_else(|| config.recordings_directory.clone());
     let format = options.format.unwrap_or(config.audio.format);
-    ensure!(format.is_compiled(), "this build cannot write {format}");
     let bot = TcpListener::bind("127.0.0.1:0").await.context("cannot listen for the sample bot")?;
     let bot_address = bot.local_addr()?;
     let mut server = ServerProcess::start(config, settings_file, &directory, format, bot_address).await?;

@@ -105,3 +105,13 @@ fn the_demos_server_has_the_settings_of_the_file_that_was_named() {
     let recording = the_one(&home.path().join("there"), ".wav");
     assert_eq!(hound::WavReader::open(recording).unwrap().spec().channels, 1);
 }
+
+#[test]
+fn a_format_that_this_build_cannot_write_is_refused_with_those_that_it_can() {
+    let output = Command::new(PROGRAM).args(["demo", "--format", "aac"]).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    for format in [callrec::Format::Mp3, callrec::Format::Wav, callrec::Format::Ogg, callrec::Format::Flac] {
+        assert_eq!(told.contains(format.extension()), format.is_compiled(), "{told}");
+    }
+}
