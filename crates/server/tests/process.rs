@@ -40,6 +40,7 @@ impl Server {
             .current_dir(home)
             .env("PORT", "0")
             .env("DEFAULT_AUDIO_FORMAT", "wav")
+            .env_remove("RUST_LOG")
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -261,6 +262,29 @@ async fn a_disk_that_is_full_stops_no_call_and_the_log_the_health_and_the_summar
     assert!(std::fs::metadata(recording).unwrap().len() > 1_000, "what was journalled is saved");
     let (well, log) = tokio::task::spawn_blocking(move || server.terminate()).await.unwrap();
     assert!(well && log.contains("the journal cannot be written"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(feature = "mp3")]
+async fn an_mp3_that_is_read_back_logs_nothing_of_the_decoders() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(home.path(), &[("DEFAULT_AUDIO_FORMAT", "mp3")]);
+    let (mut socket, _) =
+        connect_async(format!("{}/media-stream", server.base.replace("http", "ws"))).await.unwrap();
+    let mut provider = Provider::new("CA1", "MZ1");
+    socket.send(Message::text(provider.start(&[Track::Caller, Track::Assistant], &[]))).await.unwrap();
+    for index in 0..500_u64 {
+        // A tone that comes and goes, for the encoder to save bits with and spend them.
+        let loud = if index / 25 % 2 == 0 { 0x0f } else { 0x7f };
+        let audio: Vec<u8> = (0..160).map(|n: u8| if n / 8 % 2 == 0 { loud } else { loud | 0x80 }).collect();
+        socket.send(Message::text(provider.media(Track::Caller, index * 20, &audio))).await.unwrap();
+    }
+    socket.send(Message::text(provider.stop())).await.unwrap();
+    while let Ok(Some(Ok(_))) = tokio::time::timeout(LONG, socket.next()).await {}
+    let (well, log) = server.terminate();
+    assert!(well && home.path().join("responses/call_CA1_conversation.mp3").exists(), "{log}");
+    let line = log.lines().find(|line| line.contains("symphonia"));
+    assert_eq!(line, None, "a decoder's remark is in the log");
 }
 
 #[test]

@@ -143,7 +143,7 @@ pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
         ),
         setting(
             "RUST_LOG",
-            "info,actix_server=warn",
+            "info,actix_server=warn,symphonia=error",
             "a filter as tracing knows it, such as warn or info,callrec_server=debug",
             "what is logged",
         ),
