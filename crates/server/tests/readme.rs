@@ -24,6 +24,23 @@ fn every_setting_is_in_the_readme_with_its_default() {
     }
 }
 
+/// Against what `GET /audio/formats` tells of the defaults, and at 44,100 Hz.
+#[test]
+fn what_a_minute_costs_is_in_the_readme() {
+    use callrec::{RateSetting, Settings, formats};
+    let (readme, settings) = (readme(), Settings::default());
+    let at_44100 = settings.clone().with_rate(RateSetting::Hz(44_100));
+    let (auto, high) = (formats::catalogue(&settings, 8_000), formats::catalogue(&at_44100, 8_000));
+    for (auto, high) in auto.iter().zip(&high) {
+        let name = format!("| {}", auto.extension.to_uppercase());
+        let row = readme.lines().find(|line| line.starts_with(&name)).unwrap();
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let (auto, high) = (auto.mb_per_minute.unwrap(), high.mb_per_minute.unwrap());
+        assert!(cells[2].starts_with(&format!("{auto:.2} ")), "{auto}: {row}");
+        assert_eq!(cells[3], format!("{high:.2}"), "{row}");
+    }
+}
+
 #[test]
 fn every_route_is_in_the_readme_with_a_command() {
     let readme = readme();
