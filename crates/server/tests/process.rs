@@ -265,6 +265,22 @@ async fn a_disk_that_is_full_stops_no_call_and_the_log_the_health_and_the_summar
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_which_call_found_its_bot_gone() {
+    let home = tempfile::tempdir().unwrap();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = Server::start(home.path(), &[("BOT_URL", &format!("ws://{gone}/"))]);
+    let (mut socket, _) =
+        connect_async(format!("{}/media-stream", server.base.replace("http", "ws"))).await.unwrap();
+    // Long after the bot was found to be gone.
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    socket.send(Message::text(Provider::new("CA1", "MZ1").start(&[Track::Caller], &[]))).await.unwrap();
+    while let Ok(Some(Ok(_))) = tokio::time::timeout(LONG, socket.next()).await {}
+    let (well, log) = server.terminate();
+    let line = log.lines().find(|line| line.contains("the bot is not reachable"));
+    assert!(well && line.is_some_and(|line| line.contains("CA1")), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 #[cfg(feature = "mp3")]
 async fn an_mp3_that_is_read_back_logs_nothing_of_the_decoders() {
     let home = tempfile::tempdir().unwrap();
