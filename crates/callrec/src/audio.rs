@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use callrec_audio::resample::from_f32;
+use callrec_audio::resample::sample_from_f32;
 use callrec_session::Codec;
 
 /// A piece of one party's audio, of any length, at the rate that the call was started with.
@@ -44,16 +44,18 @@ impl<'a> Audio<'a> {
 
     /// The codec and the bytes of a journal record.
     pub(crate) fn bytes(self) -> (Codec, Cow<'a, [u8]>) {
-        let little_endian =
-            |samples: &[i16]| samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        // Sized at once: a bot may hand over ten minutes.
+        let little_endian = |samples: &mut dyn ExactSizeIterator<Item = i16>| {
+            let mut bytes = Vec::with_capacity(2 * samples.len());
+            samples.for_each(|sample| bytes.extend_from_slice(&sample.to_le_bytes()));
+            Cow::Owned(bytes)
+        };
         match self.0 {
             Samples::Mulaw(codes) => (Codec::Mulaw, Cow::Borrowed(codes)),
             Samples::Alaw(codes) => (Codec::Alaw, Cow::Borrowed(codes)),
-            Samples::Pcm16(samples) => (Codec::Pcm16, Cow::Owned(little_endian(samples))),
+            Samples::Pcm16(samples) => (Codec::Pcm16, little_endian(&mut samples.iter().copied())),
             Samples::F32(samples) => {
-                let mut pcm = Vec::new();
-                from_f32(samples, &mut pcm);
-                (Codec::Pcm16, Cow::Owned(little_endian(&pcm)))
+                (Codec::Pcm16, little_endian(&mut samples.iter().map(|&sample| sample_from_f32(sample))))
             }
         }
     }

@@ -91,7 +91,8 @@ impl Call {
     /// Anything that happened in the call, now. What comes after the end is ignored; so are starts and ends, for which
     /// there are [`start_call`](crate::Recorder::start_call) and [`finish`](Self::finish).
     ///
-    /// Never waits: if the disk is a minute behind, audio is dropped and the summary says how much.
+    /// Never waits: what the disk has not taken yet is held, up to 32 MiB, which is ten minutes of a speech model's output or
+    /// half an hour of both sides of a phone line. Beyond, audio is dropped and the summary says how much.
     pub fn handle(&self, event: &Event<'_>) {
         self.handle_at(self.live.clock.us(), event);
     }
@@ -120,8 +121,8 @@ impl Call {
         }
     }
 
-    /// Waits until all that was given is in the journal. For those who feed a call faster than time goes: without it,
-    /// what the disk cannot take in time is dropped. Tells whether the disk took it.
+    /// Waits until all that was given is in the journal. For those who feed a long call faster than time goes: without it,
+    /// what the disk cannot take in time, and [`handle`](Self::handle) has no room for, is dropped. Tells whether the disk took it.
     pub fn flush(&self) -> bool {
         self.handle.flush(&self.live)
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use callrec_encode::Spec;
+use callrec_session::Completeness;
 use callrec_store::{JournalWriter, LockedJournal, PublishError, RecordingsDir, StoreError};
 use callrec_summary::{
     AudioFile, AudioOutcome, CallSummary, ParseError, StreamSummary, parse_json, summary_json, summary_text,
@@ -62,6 +63,9 @@ pub(crate) fn finish(subject: &Subject, mut taken: Taken, source: Source) -> Res
             }
         },
         None if !subject.header.record_audio => AudioOutcome::RecordingOff,
+        None if may_have_held_audio(&taken.completeness) => {
+            AudioOutcome::NotSaved { reason: "none of what was received could be kept".to_owned() }
+        }
         None => AudioOutcome::NoAudio,
     };
     let files = write_summary(subject, summarise(subject, taken, source.is_recovered(), audio))?;
@@ -74,6 +78,14 @@ pub(crate) fn finish(subject: &Subject, mut taken: Taken, source: Source) -> Res
         tracing::warn!(%call, %error, "a journal that is not needed any more could not be removed");
     }
     Ok(files)
+}
+
+/// Whether audio may be among what was lost on the way to the recording.
+fn may_have_held_audio(lost: &Completeness) -> bool {
+    lost.dropped.audio > 0
+        || lost.unjournalled_bytes > 0
+        || lost.torn_bytes > 0
+        || lost.unreadable_records > 0
 }
 
 /// Notes in the summary that a recording could not be saved. The journal stays.

@@ -1,14 +1,18 @@
 //! Where a call's events wait for the journal: bounded, and never slower than a copy.
 
-use callrec_session::{DropKind, EndReason, Event, wire};
-use callrec_store::encode_record;
+use callrec_session::{DropKind, EndReason, Event, Place, wire};
+use callrec_store::{MAX_PAYLOAD, encode_record};
 
-/// Nothing but the end of the call is taken beyond this many waiting bytes: about a minute of a relayed call.
-const ROOM: usize = 1024 * 1024;
+/// Nothing but the end of the call is taken when this many bytes wait: what a provider itself would queue, and a bot
+/// may hand over in one go. 10 minutes at 24 kHz in 16 bits are 28.8 MB, and 0.9 MB more as records of 20 ms. It is a
+/// bound: a disk that refuses for longer must not take the machine's memory as well.
+const ROOM: usize = 32 * 1024 * 1024;
 /// What is small and must not be lost with the audio may use this much more.
 const ROOM_FOR_SMALL: usize = ROOM + 64 * 1024;
-/// From here on the journal's thread is woken.
+/// From here on the journal's thread is woken, and buffers that grew larger are given back when they are empty.
 const PRESSING: usize = 256 * 1024;
+/// Audio beyond this many bytes is taken in pieces. A record's payload may be twice as long, its head included.
+const LARGEST_PIECE: usize = MAX_PAYLOAD / 2;
 
 /// Journal records, encoded, that are not in the journal yet.
 #[derive(Debug, Default)]
@@ -23,7 +27,7 @@ pub(crate) struct Inbox {
 }
 
 /// Whether a record found room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Taken {
     Yes,
     /// And so much waits that the journal should be written now.
@@ -54,7 +58,33 @@ impl Inbox {
             && self.dropped_others == 0
     }
 
-    pub(crate) fn push(&mut self, at_us: u64, event: &Event<'_>) -> Taken {
+    /// Takes an event; `rate_hz` is that of its track, if it is audio.
+    pub(crate) fn push(&mut self, at_us: u64, event: &Event<'_>, rate_hz: u32) -> Taken {
+        match event {
+            Event::Audio { bytes, .. } if bytes.len() > LARGEST_PIECE => {
+                self.push_large(at_us, event, rate_hz)
+            }
+            event => self.push_one(at_us, event),
+        }
+    }
+
+    /// Audio that is longer than a record: in pieces of whole seconds, so that their times are exact.
+    fn push_large(&mut self, at_us: u64, event: &Event<'_>, rate_hz: u32) -> Taken {
+        let Event::Audio { track, place, codec, bytes } = *event else { return Taken::No };
+        let second = (rate_hz.max(1) as usize).saturating_mul(codec.bytes_per_sample());
+        let seconds = (LARGEST_PIECE / second).max(1);
+        let mut taken = Taken::Yes;
+        for (index, bytes) in bytes.chunks(seconds.saturating_mul(second)).enumerate() {
+            let place = match place {
+                Place::At(ms) => Place::At(ms.saturating_add((index * seconds) as u64 * 1000)),
+                place => place,
+            };
+            taken = taken.max(self.push_one(at_us, &Event::Audio { track, place, codec, bytes }));
+        }
+        taken
+    }
+
+    fn push_one(&mut self, at_us: u64, event: &Event<'_>) -> Taken {
         if self.ended.is_some() {
             return Taken::No;
         }
@@ -89,11 +119,12 @@ impl Inbox {
         }
         // Two threads may have read the clock in one order and come here in the other.
         self.last_us = self.last_us.max(at_us);
-        if encode_record(self.last_us, kind, &self.payload, &mut self.bytes).is_err() {
-            return Taken::No;
-        }
-        if self.payload.capacity() > ROOM {
+        let encoded = encode_record(self.last_us, kind, &self.payload, &mut self.bytes);
+        if self.payload.capacity() > PRESSING {
             self.payload = Vec::new();
+        }
+        if encoded.is_err() {
+            return Taken::No;
         }
         if self.bytes.len() >= PRESSING { Taken::Pressing } else { Taken::Yes }
     }
@@ -119,5 +150,57 @@ impl Inbox {
         if self.bytes.capacity() > 2 * PRESSING {
             self.bytes = Vec::new();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use callrec_session::{Codec, Track};
+
+    use super::*;
+
+    fn audio(bytes: &[u8]) -> Event<'_> {
+        Event::Audio { track: Track::Assistant, place: Place::At(1_000), codec: Codec::Pcm16, bytes }
+    }
+
+    #[test]
+    fn ten_minutes_at_24_khz_find_room_and_an_hour_does_not() {
+        let (mut inbox, piece) = (Inbox::default(), [0; 960]);
+        let refused = (0..180_000).position(|_| inbox.push(0, &audio(&piece), 24_000) == Taken::No);
+        assert!(refused.is_some_and(|pieces| (30_000..40_000).contains(&pieces)), "{refused:?} of 20 ms");
+        assert!(inbox.waiting() <= (ROOM + 1_000) as u64);
+    }
+
+    #[test]
+    fn a_burst_leaves_no_memory_behind() {
+        let (mut inbox, minute) = (Inbox::default(), vec![0; 2 * 24_000 * 60]);
+        for _ in 0..10 {
+            assert_ne!(inbox.push(0, &audio(&minute), 24_000), Taken::No);
+        }
+        let mut out = Vec::new();
+        inbox.drain(&mut out);
+        assert!(out.len() > 28_800_000);
+        assert!(inbox.is_empty() && inbox.bytes.capacity() + inbox.payload.capacity() <= 3 * PRESSING);
+    }
+
+    #[test]
+    fn what_no_record_could_hold_comes_in_pieces_of_whole_seconds_that_join() {
+        let mut inbox = Inbox::default();
+        let given: Vec<u8> = (0..20_000_002_u32).map(|n| (n % 251) as u8).collect();
+        assert_eq!(inbox.push(7, &audio(&given), 24_000), Taken::Pressing);
+        let (mut rest, mut joined) = (&inbox.bytes[..], Vec::new());
+        while !rest.is_empty() {
+            let length = u32::from_le_bytes([rest[0], rest[1], rest[2], rest[3]]) as usize;
+            let (record, later) = rest.split_at(17 + length);
+            let Ok(Event::Audio { place: Place::At(ms), bytes, .. }) =
+                wire::decode(record[16], &record[17..])
+            else {
+                panic!("no audio");
+            };
+            assert_eq!(ms, 1_000 + joined.len() as u64 / 48, "a time that is exact");
+            joined.extend_from_slice(bytes);
+            rest = later;
+        }
+        assert!(joined == given);
     }
 }

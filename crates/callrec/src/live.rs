@@ -102,7 +102,11 @@ impl LiveCall {
             }
             event => event,
         };
-        lock(&self.inbox).push(at_us, event)
+        let rate_hz = match event {
+            Event::Audio { track, .. } => self.header.start.rate(*track),
+            _ => 0,
+        };
+        lock(&self.inbox).push(at_us, event, rate_hz)
     }
 
     pub(crate) fn has_ended(&self) -> bool {

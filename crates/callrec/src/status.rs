@@ -109,7 +109,8 @@ impl CallFiles {
         callrec_summary::summary_text(&self.details)
     }
 
-    /// Whether a stream's audio waits in its journal, because it could not be saved.
+    /// Whether every stream that had audio has a recording. If not, the summary says whether its audio waits in the journal, or
+    /// is lost.
     #[must_use]
     pub fn is_saved(&self) -> bool {
         !self.details.streams.iter().any(|stream| matches!(stream.audio, AudioOutcome::NotSaved { .. }))

@@ -8,7 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use callrec::{
-    Audio, Bitrate, CallOptions, EndReason, Format, FormatChange, RecordError, Recorder, Settings, Speaker,
+    Audio, Bitrate, Call, CallOptions, EndReason, Format, FormatChange, RecordError, Recorder, Settings,
+    Speaker,
 };
 use sound::{decode_wav, finish, frames_of, journals, length_of, names, recorder, talk, tone};
 
@@ -94,6 +95,36 @@ fn a_directory_that_breaks_in_mid_call_loses_nothing_that_was_journalled() {
     assert_eq!(decode_wav(&next.files("CA1").unwrap().audio.unwrap()).0.len(), 8_000);
 }
 
+/// Leaves room for so much while the disk refuses. A one-way call makes nothing of marks.
+fn fill_all_but_a_mebibyte(call: &Call) {
+    // The first that the disk refuses is held apart.
+    assert!(!call.flush(), "the disk refuses");
+    let mebibyte = "x".repeat(1024 * 1024);
+    for _ in 0..31 {
+        call.mark_sent(&mebibyte);
+    }
+}
+
+#[test]
+fn a_call_whose_audio_found_no_room_is_not_one_without_audio() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let (inside, moved) = (home.path().join(".journal"), home.path().join(".moved"));
+    fs::rename(&inside, &moved).unwrap();
+    fs::write(&inside, "").unwrap();
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    fill_all_but_a_mebibyte(&call);
+    call.mark_sent(&"x".repeat(1024 * 1024));
+    call.caller_at(0, Audio::mulaw(&[0x10; 160]));
+    fs::remove_file(&inside).unwrap();
+    fs::rename(&moved, &inside).unwrap();
+    let files = finish(call);
+    assert_eq!(files.details.streams[0].completeness.dropped.audio, 1);
+    let summary = fs::read_to_string(&files.summary).unwrap();
+    assert!(summary.contains("No audio file: it could not be saved"), "{summary}");
+    assert!(!files.is_saved());
+}
+
 #[test]
 fn what_finds_no_room_while_the_disk_refuses_is_counted_and_the_summary_tells() {
     let home = tempfile::tempdir().unwrap();
@@ -102,7 +133,8 @@ fn what_finds_no_room_while_the_disk_refuses_is_counted_and_the_summary_tells() 
     fs::rename(&inside, &moved).unwrap();
     fs::write(&inside, "").unwrap();
     let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
-    // Two minutes; one of them finds room.
+    fill_all_but_a_mebibyte(&call);
+    // Two minutes; nearly all of it finds room.
     for index in 0..6_000 {
         call.caller_at(index * 20, Audio::mulaw(&frames_of(&tone(440.0, 8_000), index)));
     }
