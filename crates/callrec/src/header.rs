@@ -19,6 +19,17 @@ pub(crate) struct Header {
     pub(crate) started_at: LocalTime,
     pub(crate) settings: Settings,
     pub(crate) record_audio: bool,
+    /// The callrec that recorded the call. The files name it, whichever version completes them.
+    #[serde(default = "any_version")]
+    pub(crate) recorder: String,
+}
+
+/// This callrec, as files name it.
+pub(crate) const THIS_VERSION: &str = concat!("callrec ", env!("CARGO_PKG_VERSION"));
+
+/// For journals of a time when the version was not noted.
+fn any_version() -> String {
+    "callrec".to_owned()
 }
 
 impl Header {
@@ -31,14 +42,14 @@ impl Header {
         serde_json::from_slice(bytes)
     }
 
-    /// The file that a stream of this header becomes. Title, date and serial are those of the journal, so that the same
+    /// The file that a stream of this header becomes. Title, date, encoder and serial are those of the journal, so that the same
     /// journal makes the same bytes, whenever it is taken.
     pub(crate) fn spec(&self, settings: &Settings, call: &CallId, number: u32) -> Result<Spec, SpecError> {
         let source_hz = self.start.caller_rate.max(self.start.assistant_rate);
         let tags = Tags::default()
             .with_title(call.as_str())
             .with_date(&self.started_at.to_string())
-            .with_encoder(concat!("callrec ", env!("CARGO_PKG_VERSION")));
+            .with_encoder(&self.recorder);
         Ok(settings.resolve(source_hz)?.with_tags(tags).with_serial(serial(call, number)))
     }
 }
@@ -47,4 +58,31 @@ impl Header {
 fn serial(call: &CallId, number: u32) -> u32 {
     let bytes = call.as_str().bytes().chain(number.to_le_bytes());
     bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use callrec_session::Topology;
+
+    use super::*;
+
+    #[test]
+    fn a_file_names_the_version_that_recorded_it_and_an_old_journal_knows_none() {
+        let header = Header {
+            start: StreamStart::new("CA1", "MZ1", Topology::OneWay),
+            started_at: LocalTime::from_unix_ms(0, 0).unwrap(),
+            settings: Settings::default(),
+            record_audio: true,
+            recorder: "callrec 9.8.7".to_owned(),
+        };
+        let encoder = |header: &Header| {
+            let spec = header.spec(&header.settings, &CallId::new("CA1").unwrap(), 1).unwrap();
+            spec.tags.encoder.unwrap()
+        };
+        let bytes = String::from_utf8(header.to_bytes()).unwrap();
+        assert_eq!(encoder(&Header::from_bytes(bytes.as_bytes()).unwrap()), "callrec 9.8.7");
+        let old = bytes.replace(r#","recorder":"callrec 9.8.7""#, "");
+        assert_ne!(old, bytes);
+        assert_eq!(encoder(&Header::from_bytes(old.as_bytes()).unwrap()), "callrec");
+    }
 }

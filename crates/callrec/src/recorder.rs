@@ -13,7 +13,7 @@ use callrec_store::{CallId, RecordingsDir};
 use crate::call::{Call, add_line};
 use crate::clock::{Stopwatch, local_now};
 use crate::error::{AddLineError, RecordError, SetFormatError};
-use crate::header::Header;
+use crate::header::{Header, THIS_VERSION};
 use crate::journalling::{sync_journals, write_journals};
 use crate::live::{LiveCall, lock};
 use crate::options::{CallOptions, FormatChange};
@@ -173,7 +173,13 @@ impl Recorder {
                 }
             }
         }
-        let header = Header { start, started_at: local_now(), settings, record_audio: shared.record_audio };
+        let header = Header {
+            start,
+            started_at: local_now(),
+            settings,
+            record_audio: shared.record_audio,
+            recorder: THIS_VERSION.to_owned(),
+        };
         let live = Arc::new(LiveCall::new(id, header));
         live.push(0, &Event::Started(std::borrow::Cow::Borrowed(&live.header.start)));
         shared.add(&live)?;
