@@ -4,7 +4,7 @@
 //! differs is where the journal ends.
 
 use callrec_encode::readback::{ReadBack, ReadBackError, check_file};
-use callrec_encode::{EncodeError, Encoder, Format, Settings, Spec, SpecError};
+use callrec_encode::{EncodeError, Encoder, Format, RateSetting, Settings, Spec, SpecError};
 use callrec_session::{
     Completeness, DropKind, EndReason, Event, Line, Moment, Timeline, TimelineLimits, Track, Transcript,
     TranscriptLimits, wire,
@@ -86,6 +86,8 @@ pub(crate) struct Take {
     subject: Subject,
     reader: JournalReader,
     settings: Settings,
+    /// Given from the beginning, in place of whatever is asked for.
+    given: Option<Format>,
     /// Used in place of the format that was asked for.
     fallback: Option<Format>,
     /// Changes of format up to this one are known already; the file has the settings of the last.
@@ -141,7 +143,17 @@ impl Take {
     pub(crate) fn new(subject: Subject, reader: JournalReader, fallback: Option<Format>) -> Self {
         let settings = subject.header.settings.clone();
         let (pass, words_only) = (Pass::new(&subject.header, false), !subject.header.record_audio);
-        Self { subject, reader, settings, fallback, known_changes: 0, words_only, hindsight: false, pass }
+        Self {
+            subject,
+            reader,
+            settings,
+            given: fallback,
+            fallback,
+            known_changes: 0,
+            words_only,
+            hindsight: false,
+            pass,
+        }
     }
 
     /// A take that writes no file.
@@ -185,6 +197,8 @@ impl Take {
                 if self.pass.changes > self.known_changes {
                     self.known_changes = self.pass.changes;
                     self.settings = settings;
+                    // That the format before was full says nothing of this one.
+                    self.fallback = self.given;
                     self.start_over();
                 }
                 continue;
@@ -220,14 +234,11 @@ impl Take {
 
     /// The file is full: starts over in a format that has room.
     fn fall_back_from_too_long(&mut self) -> bool {
-        if self.fallback.is_some() {
-            return false;
-        }
-        let full = self.settings.format;
-        let roomy = [Format::Flac, Format::Ogg, Format::Mp3];
-        let Some(format) = roomy.into_iter().find(|format| format.is_compiled() && *format != full) else {
-            return false;
-        };
+        let asked = self.settings.format;
+        let full = self.fallback.unwrap_or(asked);
+        let roomy = [Format::Flac, Format::Ogg, Format::Mp3].into_iter();
+        let mut roomy = roomy.filter(|format| format.is_compiled() && ![asked, full].contains(format));
+        let Some(format) = roomy.next() else { return false };
         tracing::warn!(call = %self.subject.call, %full, instead = %format, "the recording is too long for its format");
         self.fallback = Some(format);
         self.start_over();
@@ -299,12 +310,17 @@ impl Pass {
 impl Output {
     fn new(subject: &Subject, settings: &Settings, fallback: Option<Format>) -> Result<Self, TakeError> {
         let Subject { dir, call, number, header } = subject;
-        let settings = match fallback {
-            // What is left to try must not stumble over a rate that was meant for another format.
-            Some(format) => settings.clone().with_format(format).with_rate(callrec_encode::RateSetting::Auto),
-            None => settings.clone(),
+        let spec = match fallback {
+            Some(format) => {
+                // What is left to try must not stumble over a setting that was meant for another format.
+                let asked = settings.clone().with_format(format);
+                let plain = Settings::default().with_format(format).with_channels(settings.channels);
+                let tries = [asked.clone(), asked.with_rate(RateSetting::Auto), plain];
+                let possible = tries.iter().find_map(|tried| header.spec(tried, call, *number).ok());
+                possible.map_or_else(|| header.spec(settings, call, *number), Ok)?
+            }
+            None => header.spec(settings, call, *number)?,
         };
-        let spec = header.spec(&settings, call, *number)?;
         Ok(Self {
             mixdown: Mixdown::new(&header.start, &spec)?,
             encoder: spec.encoder()?,

@@ -8,27 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use callrec::{
-    Audio, Bitrate, Call, CallOptions, EndReason, Format, FormatChange, RecordError, Recorder, Settings,
-    Speaker,
+    Audio, Bitrate, Call, CallOptions, EndReason, Format, FormatChange, RecordError, Recorder, Speaker,
 };
-use sound::{decode_wav, finish, frames_of, journals, length_of, names, recorder, talk, tone};
-
-#[test]
-fn a_wav_file_that_would_be_too_long_becomes_another_and_loses_nothing() {
-    let home = tempfile::tempdir().unwrap();
-    let settings = Settings::default().with_format(Format::Wav).with_wav_limit_bytes(40_000);
-    let recorder = Recorder::builder(home.path()).settings(settings).start().unwrap();
-    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
-    talk(&call, 0, 200);
-    let files = finish(call);
-    let file = files.details.streams[0].audio.file().unwrap();
-    assert_eq!(file.requested_format.as_deref(), Some("wav"));
-    assert_ne!(file.format, "wav");
-    assert_eq!(length_of(files.audio.as_ref().unwrap()), 4 * u64::from(file.rate_hz));
-    let summary = fs::read_to_string(files.summary).unwrap();
-    assert!(summary.contains("wav was asked for and could not be written"), "{summary}");
-    assert_eq!(names(home.path()).iter().filter(|name| name.contains("conversation")).count(), 1);
-}
+use sound::{decode_wav, finish, frames_of, journals, recorder, talk, tone};
 
 #[test]
 fn dropping_the_last_handle_completes_what_has_ended() {

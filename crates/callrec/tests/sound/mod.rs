@@ -7,8 +7,9 @@ use std::path::Path;
 
 use callrec::{Audio, Call, CallFiles, EndReason, Format, Recorder, Settings};
 use callrec_audio::g711::Law;
-use symphonia::core::formats::FormatOptions;
+use symphonia::core::codecs::audio::AudioDecoderOptions;
 use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 
@@ -41,15 +42,33 @@ pub(crate) fn decode_wav(path: &Path) -> (Vec<i16>, Vec<i16>) {
     samples.chunks_exact(2).map(|pair| (pair[0], pair[1])).unzip()
 }
 
+/// The two channels of a file of any format, as a player hears them.
+pub(crate) fn play(path: &Path) -> (Vec<i16>, Vec<i16>) {
+    let mut reader = open(path);
+    let params = reader.tracks()[0].codec_params.clone().unwrap();
+    let mut decoder = symphonia::default::get_codecs()
+        .make_audio_decoder(params.audio().unwrap(), &AudioDecoderOptions::default())
+        .unwrap();
+    let (mut both, mut piece) = (Vec::new(), Vec::<i16>::new());
+    while let Some(packet) = reader.next_packet().unwrap() {
+        decoder.decode(&packet).unwrap().copy_to_vec_interleaved(&mut piece);
+        both.extend(piece.chunks_exact(2).map(|pair| (pair[0], pair[1])));
+    }
+    both.into_iter().unzip()
+}
+
 /// How many frames (samples of each channel) a player finds in a file.
 pub(crate) fn length_of(path: &Path) -> u64 {
+    open(path).tracks()[0].num_frames.unwrap()
+}
+
+fn open(path: &Path) -> Box<dyn FormatReader> {
     let stream = MediaSourceStream::new(Box::new(File::open(path).unwrap()), Default::default());
     let mut hint = Hint::new();
     hint.with_extension(path.extension().unwrap().to_str().unwrap());
-    let reader = symphonia::default::get_probe()
+    symphonia::default::get_probe()
         .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
-        .unwrap();
-    reader.tracks()[0].num_frames.unwrap()
+        .unwrap()
 }
 
 /// A recorder of one format.
