@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use callrec_encode::Spec;
+use callrec_encode::readback::check_file;
 use callrec_session::Completeness;
 use callrec_store::{JournalWriter, LockedJournal, PublishError, RecordingsDir, StoreError};
 use callrec_summary::{
@@ -41,6 +42,8 @@ impl Source {
 pub(crate) enum FinishError {
     #[error("{0}")]
     Store(#[from] StoreError),
+    #[error("{} is not this call's recording ({why}) and is in its place: move it away", .path.display())]
+    InTheWay { path: PathBuf, why: String },
     #[error("its summary was written by a later version and is left as it is: {0}")]
     Newer(ParseError),
 }
@@ -59,7 +62,7 @@ pub(crate) fn finish(subject: &Subject, mut taken: Taken, source: Source) -> Res
             }
             Err(error) => {
                 note_not_saved(subject, taken, source.is_recovered(), &error);
-                return Err(error.into());
+                return Err(error);
             }
         },
         None if !subject.header.record_audio => AudioOutcome::RecordingOff,
@@ -113,41 +116,36 @@ fn summarise(subject: &Subject, taken: Taken, recovered: bool, audio: AudioOutco
     stream
 }
 
-fn publish(subject: &Subject, audio: TakenAudio) -> Result<(AudioFile, Option<StoreError>), StoreError> {
+/// Gives the recording its name, or finds that it has it: a crash between publishing and the journal's removal leaves both.
+fn publish(subject: &Subject, audio: TakenAudio) -> Result<(AudioFile, Option<StoreError>), FinishError> {
     let Subject { dir, call, number, .. } = subject;
     let TakenAudio { partial, spec, frames, requested } = audio;
-    let mut not_synced = None;
-    // A crash between publishing and the journal's removal leaves both; the recording was verified before it got its name.
-    let existing = dir.recording_of(call, *number)?;
-    let path = match existing {
-        Some(path) => {
+    let (path, not_synced) = match partial.publish() {
+        Ok(path) => (path, None),
+        Err(PublishError::AlreadyExists { path, partial }) => {
+            if let Err(why) = check_named(dir, &path, &spec, frames) {
+                return Err(FinishError::InTheWay { path, why });
+            }
             partial.discard()?;
-            path
+            (path, None)
         }
-        None => match partial.publish() {
-            Ok(path) => path,
-            Err(PublishError::AlreadyExists { path, partial }) => {
-                partial.discard()?;
-                path
-            }
-            Err(PublishError::NotSynced { path, error }) => {
-                not_synced = Some(error);
-                path
-            }
-            Err(PublishError::Failed { error, .. }) => return Err(error),
-            // The enum may grow; nothing was published then.
-            Err(error) => {
-                return Err(cannot(
-                    "publish",
-                    &dir.recording_path(call, *number, spec.format.extension()),
-                    &error,
-                ));
-            }
-        },
+        Err(PublishError::NotSynced { path, error }) => (path, Some(error)),
+        Err(PublishError::Failed { error, .. }) => return Err(error.into()),
+        // The enum may grow; nothing was published then.
+        Err(error) => {
+            let path = dir.recording_path(call, *number, spec.format.extension());
+            return Err(cannot("publish", &path, &error).into());
+        }
     };
     let mut file = describe(dir, &path, &spec, frames)?;
     file.requested_format = requested.map(|format| format.to_string());
     Ok((file, not_synced))
+}
+
+/// Whether a file that has the recording's name already is this recording; if not, why.
+fn check_named(dir: &RecordingsDir, path: &Path, spec: &Spec, frames: u64) -> Result<(), String> {
+    let file = dir.open_recording(path).map_err(|error| error.to_string())?;
+    check_file(file, spec, frames).map(drop).map_err(|error| error.to_string())
 }
 
 fn cannot(doing: &'static str, path: &Path, error: &dyn std::fmt::Display) -> StoreError {

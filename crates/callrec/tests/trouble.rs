@@ -77,6 +77,39 @@ fn a_directory_that_breaks_in_mid_call_loses_nothing_that_was_journalled() {
     assert_eq!(decode_wav(&next.files("CA1").unwrap().audio.unwrap()).0.len(), 8_000);
 }
 
+#[test]
+fn a_file_that_took_the_recordings_name_is_left_alone_and_costs_no_audio() {
+    let mut other_call = Vec::new();
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::new(std::io::Cursor::new(&mut other_call), spec).unwrap();
+    (0..2 * 4_000).for_each(|_| writer.write_sample(1_i16).unwrap());
+    writer.finalize().unwrap();
+    for foreign in [&b"not this call"[..], &other_call] {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("call_CA1_conversation.wav");
+        let recorder = recorder(home.path(), Format::Wav);
+        let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+        talk(&call, 0, 50);
+        assert!(call.flush());
+        fs::write(&path, foreign).unwrap();
+        let error = call.finish(EndReason::Stopped).wait().unwrap_err().to_string();
+        assert!(error.contains("call_CA1_conversation.wav is not this call's recording"), "{error}");
+        assert_eq!((fs::read(&path).unwrap(), journals(home.path())), (foreign.to_vec(), 1));
+        let summary = fs::read_to_string(recorder.files("CA1").unwrap().summary).unwrap();
+        assert!(summary.contains("it could not be saved: ") && summary.contains("move it away"), "{summary}");
+        drop(recorder);
+        fs::rename(&path, home.path().join("moved.wav")).unwrap();
+        let next = Recorder::builder(home.path()).recover_at_start(false).start().unwrap();
+        assert_eq!(next.recover().unwrap().finished, 1);
+        assert_eq!(decode_wav(&next.files("CA1").unwrap().audio.unwrap()).0.len(), 8_000);
+    }
+}
+
 /// Leaves room for so much while the disk refuses. A one-way call makes nothing of marks.
 fn fill_all_but_a_mebibyte(call: &Call) {
     // The first that the disk refuses is held apart.
