@@ -79,13 +79,25 @@ impl Resampler {
     /// [`ResampleError`] if a rate is outside [`MIN_RATE_HZ`] to [`MAX_RATE_HZ`], or if the two, reduced to lowest terms,
     /// are beyond 48,000 to 1. All rates in use for speech or music go together, and any two up to 48,000 Hz do.
     pub fn new(from_hz: u32, to_hz: u32) -> Result<Self, ResampleError> {
+        Self::check(from_hz, to_hz)?;
+        let filter = if from_hz == to_hz { None } else { Some(Filter::new(from_hz, to_hz)?) };
+        Ok(Self { from_hz, to_hz, filter, taken: 0, given: 0 })
+    }
+
+    /// Whether there is a resampler between two rates in Hz, without the work of making one.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn check(from_hz: u32, to_hz: u32) -> Result<(), ResampleError> {
         for rate_hz in [from_hz, to_hz] {
             if !(MIN_RATE_HZ..=MAX_RATE_HZ).contains(&rate_hz) {
                 return Err(ResampleError::RateOutOfRange { rate_hz });
             }
         }
-        let filter = if from_hz == to_hz { None } else { Some(Filter::new(from_hz, to_hz)?) };
-        Ok(Self { from_hz, to_hz, filter, taken: 0, given: 0 })
+        if from_hz != to_hz && from_hz.max(to_hz) / gcd(from_hz, to_hz) > MAX_TERM {
+            return Err(ResampleError::OddRatio { from_hz, to_hz });
+        }
+        Ok(())
     }
 
     /// The rate of the input, in Hz.
@@ -164,13 +176,10 @@ struct Filter {
 }
 
 impl Filter {
+    /// For rates that were checked.
     fn new(from_hz: u32, to_hz: u32) -> Result<Self, ResampleError> {
-        let odd = ResampleError::OddRatio { from_hz, to_hz };
         let divisor = gcd(from_hz, to_hz);
         let (from_term, to_term) = (from_hz / divisor, to_hz / divisor);
-        if from_term.max(to_term) > MAX_TERM {
-            return Err(odd);
-        }
         // An even number of the shortest blocks, so that half a block, the delay, is a whole number of samples.
         let repeats = MIN_BLOCK.div_ceil(from_term.min(to_term)).next_multiple_of(2);
         let block = (from_term * repeats) as usize;
@@ -183,7 +192,7 @@ impl Filter {
             rubato::WindowFunction::BlackmanHarris2,
             FixedSync::Both,
         )
-        .map_err(|_| odd)?;
+        .map_err(|_| ResampleError::OddRatio { from_hz, to_hz })?;
         let block_in = vec![0.0; fft.input_frames_max()];
         let block_out = vec![0.0; fft.output_frames_max()];
         let to_drop = fft.output_delay();
