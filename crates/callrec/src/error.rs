@@ -21,6 +21,19 @@ pub enum RecordError {
         /// Its rate in Hz.
         hz: u32,
     },
+    /// A track's rate and the file's are so odd a pair that there is no resampling between them.
+    #[error(
+        "the {track:?} track's rate of {hz} Hz has too little in common with the file's {file_hz} Hz to be recorded; \
+         give the track a usual rate, or choose another for the file"
+    )]
+    OddRate {
+        /// The track.
+        track: Track,
+        /// Its rate in Hz.
+        hz: u32,
+        /// The file's rate in Hz.
+        file_hz: u32,
+    },
     /// The settings cannot be met.
     #[error("{0}")]
     Impossible(#[from] SpecError),

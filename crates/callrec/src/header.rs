@@ -1,7 +1,8 @@
 //! The journal's header: all that a take must know and no event tells, so that it depends on the journal alone.
 
+use callrec_audio::resample::Resampler;
 use callrec_encode::{Settings, Spec, SpecError, Tags};
-use callrec_session::StreamStart;
+use callrec_session::{StreamStart, Track};
 use callrec_store::CallId;
 use callrec_summary::LocalTime;
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,13 @@ impl Header {
             .with_encoder(&self.recorder);
         Ok(settings.resolve(source_hz)?.with_tags(tags).with_serial(serial(call, number)))
     }
+}
+
+/// The track, if there is one, that cannot be brought to a file's rate in Hz.
+pub(crate) fn odd_track(start: &StreamStart, file_hz: u32) -> Option<Track> {
+    [Track::Caller, Track::Assistant]
+        .into_iter()
+        .find(|track| Resampler::check(start.rate(*track), file_hz).is_err())
 }
 
 /// FNV-1a: any well-spread number that depends on the stream alone.

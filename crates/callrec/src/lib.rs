@@ -40,6 +40,7 @@
 //! `mp3` (LAME, linked statically, LGPL), `wav`, `ogg` and `flac`: one for each format, all on by default.
 
 mod audio;
+mod builder;
 mod call;
 mod clock;
 mod error;
@@ -64,10 +65,11 @@ mod workers;
 struct Readme;
 
 pub use audio::Audio;
+pub use builder::Builder;
 pub use call::{Call, Finishing};
 pub use error::{AddLineError, RecordError, SetFormatError};
 pub use options::{CallOptions, FormatChange};
-pub use recorder::{Builder, Recorder, SetFormat};
+pub use recorder::{Recorder, SetFormat};
 pub use recovery::Recovery;
 pub use status::{CallFiles, CallState, CallStatus, Health, files_of};
 

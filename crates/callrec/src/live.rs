@@ -5,14 +5,14 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use callrec_encode::{Settings, SpecError};
+use callrec_encode::{Setting, Settings, SpecError};
 use callrec_session::{EndReason, Event, wire};
 use callrec_store::{CallId, JournalWriter};
 use callrec_summary::LocalTime;
 
 use crate::clock::Stopwatch;
 use crate::error::RecordError;
-use crate::header::{Header, kind};
+use crate::header::{Header, kind, odd_track};
 use crate::inbox::{Inbox, Taken};
 use crate::options::FormatChange;
 use crate::status::{CallFiles, CallState, CallStatus};
@@ -145,9 +145,21 @@ impl LiveCall {
 
     /// Changes the format of the whole recording.
     pub(crate) fn set_format(&self, change: &FormatChange) -> Result<bool, SpecError> {
+        change.check()?;
+        let start = &self.header.start;
         let mut settings = lock(&self.settings);
         let changed = change.apply(&settings);
-        changed.resolve(self.header.start.caller_rate.max(self.header.start.assistant_rate))?;
+        let file_hz = changed.resolve(start.caller_rate.max(start.assistant_rate))?.rate;
+        if let Some(track) = odd_track(start, file_hz) {
+            return Err(SpecError::Impossible {
+                setting: Setting::Rate,
+                value: file_hz.to_string(),
+                allowed: format!(
+                    "what has more in common with the {track:?} track's {} Hz",
+                    start.rate(track)
+                ),
+            });
+        }
         // A value that serde made itself: it cannot fail.
         let json = serde_json::to_vec(&changed).unwrap_or_default();
         let taken = lock(&self.inbox).push_raw(self.clock.us(), kind::FORMAT_CHANGED, &json) != Taken::No;

@@ -1,6 +1,6 @@
 //! What a call is started with, and what may change while it runs.
 
-use callrec_encode::{Bitrate, Channels, Format, RateSetting, Settings};
+use callrec_encode::{Bitrate, Channels, Format, RateSetting, Setting, Settings, SpecError, mpeg};
 use callrec_session::Topology;
 
 /// Names a call and says what its audio is. Only the name is needed.
@@ -87,6 +87,23 @@ impl FormatChange {
     pub fn with_bitrate(mut self, bitrate: Bitrate) -> Self {
         self.bitrate = Some(bitrate);
         self
+    }
+
+    /// Refuses what no settings could make possible: a bitrate is one of MP3's, even beside another format, for the change may
+    /// be followed by one to MP3.
+    pub(crate) fn check(&self) -> Result<(), SpecError> {
+        let all = mpeg::all_bitrates();
+        match self.bitrate {
+            Some(bitrate) if !all.contains(&bitrate.kbps()) => {
+                let allowed: Vec<String> = all.iter().map(|kbps| Bitrate(*kbps).to_string()).collect();
+                Err(SpecError::Impossible {
+                    setting: Setting::Mp3Bitrate,
+                    value: bitrate.to_string(),
+                    allowed: allowed.join(", "),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn apply(&self, settings: &Settings) -> Settings {

@@ -1,20 +1,19 @@
 //! The recorder: one for a directory, shared by all calls.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder as ThreadBuilder, JoinHandle};
 use std::time::Duration;
 
 use callrec_encode::Settings;
 use callrec_session::{EndReason, Event, Speaker, StreamStart, Track};
-use callrec_store::{CallId, RecordingsDir};
+use callrec_store::CallId;
 
+use crate::builder::Builder;
 use crate::call::{Call, add_line};
 use crate::clock::{Stopwatch, local_now};
 use crate::error::{AddLineError, RecordError, SetFormatError};
-use crate::header::{Header, THIS_VERSION};
-use crate::journalling::{sync_journals, write_journals};
+use crate::header::{Header, THIS_VERSION, odd_track};
 use crate::live::{LiveCall, lock};
 use crate::options::{CallOptions, FormatChange};
 use crate::recovery::{self, Recovery};
@@ -22,12 +21,8 @@ use crate::shared::Shared;
 use crate::status::{CallFiles, CallStatus, Health};
 use crate::workers;
 
-/// How many calls are recorded at once, unless the builder says otherwise.
-const MAX_CALLS: usize = 10_000;
 /// How many finished calls are listed.
 const MOST_LISTED: usize = 1_000;
-/// The sampling rate, in Hz, of a call that has not begun.
-const PHONE_LINE_HZ: u32 = 8_000;
 
 /// Records calls into a directory. Cheap to clone; all clones are one recorder.
 ///
@@ -45,18 +40,6 @@ pub(crate) struct Handle {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// Sets a [`Recorder`] up.
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct Builder {
-    directory: PathBuf,
-    settings: Settings,
-    record_audio: bool,
-    max_calls: usize,
-    workers: usize,
-    recover_at_start: bool,
-}
-
 /// How far a change of format reaches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SetFormat {
@@ -66,79 +49,14 @@ pub enum SetFormat {
     Live,
 }
 
-impl Builder {
-    /// Format, bitrate, rate and channels of the files; MP3 at 128 kbit/s if this is not called.
-    pub fn settings(mut self, settings: Settings) -> Self {
-        self.settings = settings;
-        self
-    }
-
-    /// Whether audio is recorded. If not, none is ever written, not even to a journal; transcript and summary are, and
-    /// say so.
-    pub fn record_audio(mut self, record: bool) -> Self {
-        self.record_audio = record;
-        self
-    }
-
-    /// How many streams may be live or unfinished at once.
-    pub fn max_calls(mut self, most: usize) -> Self {
-        self.max_calls = most;
-        self
-    }
-
-    /// How many threads encode. The default is the number of processors, 4 at most.
-    pub fn workers(mut self, threads: usize) -> Self {
-        self.workers = threads.max(1);
-        self
-    }
-
-    /// Whether journals of an earlier process are finished in the background, from the start on. They are if this is not
-    /// called; see [`Recorder::recover`].
-    pub fn recover_at_start(mut self, recover: bool) -> Self {
-        self.recover_at_start = recover;
-        self
-    }
-
-    /// Opens the directory, which is made if it is missing, and starts the threads.
-    ///
-    /// # Errors
-    /// The directory cannot be used, or the settings are impossible; both say what to do.
-    pub fn start(self) -> Result<Recorder, RecordError> {
-        self.settings.resolve(PHONE_LINE_HZ)?;
-        let dir = RecordingsDir::open(&self.directory)?;
-        dir.probe()?;
-        let shared = Arc::new(Shared::new(dir, self.settings, self.record_audio, self.max_calls));
-        let handle = Handle { shared, threads: Mutex::default() };
-        handle.spawn("callrec-journal", write_journals)?;
-        handle.spawn("callrec-sync", sync_journals)?;
-        for _ in 0..self.workers {
-            handle.spawn("callrec-worker", workers::work)?;
-        }
-        if self.recover_at_start {
-            // Before the thread runs, so that nobody finds the recorder at rest in between.
-            handle.shared.recovering.store(true, Ordering::Release);
-            handle.spawn("callrec-recovery", |shared| {
-                if let Err(error) = recovery::recover(shared) {
-                    tracing::error!(%error, "recovery failed; it is tried again at the next start");
-                }
-            })?;
-        }
-        Ok(Recorder { handle: Arc::new(handle) })
-    }
-}
-
 impl Recorder {
     /// Sets up a recorder that saves into this directory.
     pub fn builder(directory: impl Into<PathBuf>) -> Builder {
-        let processors = std::thread::available_parallelism().map_or(2, usize::from);
-        Builder {
-            directory: directory.into(),
-            settings: Settings::default(),
-            record_audio: true,
-            max_calls: MAX_CALLS,
-            workers: processors.clamp(1, 4),
-            recover_at_start: true,
-        }
+        Builder::new(directory.into())
+    }
+
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle: Arc::new(handle) }
     }
 
     /// Begins to record a stream of a call. Does not wait for the disk: a journal that cannot be written shows in
@@ -161,13 +79,14 @@ impl Recorder {
             options.topology,
         );
         (start.caller_rate, start.assistant_rate) = (options.caller_rate, options.assistant_rate);
-        let source_hz = start.caller_rate.max(start.assistant_rate);
         let mut settings = options.settings.unwrap_or_else(|| shared.settings.clone());
-        settings.resolve(source_hz)?;
-        if let Some(change) = lock(&shared.pending).get(&id) {
+        possible(&settings, &start)?;
+        // Held until the call can be found: a format that is set meanwhile is either seen here, or finds the call.
+        let mut pending = lock(&shared.pending);
+        if let Some(change) = pending.get(&id) {
             let chosen = change.apply(&settings);
-            match chosen.resolve(source_hz) {
-                Ok(_) => settings = chosen,
+            match possible(&chosen, &start) {
+                Ok(()) => settings = chosen,
                 Err(error) => {
                     tracing::warn!(call = %id, %error, "the format that was set for this call is not possible");
                 }
@@ -183,12 +102,14 @@ impl Recorder {
         let live = Arc::new(LiveCall::new(id, header));
         live.push(0, &Event::Started(std::borrow::Cow::Borrowed(&live.header.start)));
         shared.add(&live)?;
+        pending.note_begun(&live.id);
+        drop(pending);
         shared.wake_journal();
         Ok(Call::new(Arc::clone(&self.handle), live))
     }
 
     /// Chooses the format of a call's recording: the whole of it, from the first second, however late this comes. For a
-    /// call that has not begun it is remembered for an hour. May read the disk.
+    /// call that has not begun it is remembered for an hour, and adds up with what was set for it before. May read the disk.
     ///
     /// # Errors
     /// See [`SetFormatError`].
@@ -200,8 +121,7 @@ impl Recorder {
             if CallFiles::read(&shared.dir, &id).is_some() {
                 return Err(SetFormatError::TooLate);
             }
-            change.apply(&shared.settings).resolve(PHONE_LINE_HZ)?;
-            lock(&shared.pending).put(&id, change)?;
+            lock(&shared.pending).put(&id, change, &shared.settings)?;
             // It may have begun in between.
             if shared.streams(&id).is_empty() {
                 return Ok(SetFormat::Pending);
@@ -215,7 +135,9 @@ impl Recorder {
             return Err(SetFormatError::TooLate);
         }
         // A later stream of the same call has it too, if there is room to remember.
-        let _ = lock(&shared.pending).put(&id, change);
+        let mut pending = lock(&shared.pending);
+        let _ = pending.put(&id, change, &shared.settings);
+        pending.note_begun(&id);
         Ok(SetFormat::Live)
     }
 
@@ -317,8 +239,25 @@ impl Recorder {
     }
 }
 
+/// Whether a stream can be recorded so.
+fn possible(settings: &Settings, start: &StreamStart) -> Result<(), RecordError> {
+    let file_hz = settings.resolve(start.caller_rate.max(start.assistant_rate))?.rate;
+    match odd_track(start, file_hz) {
+        Some(track) => Err(RecordError::OddRate { track, hz: start.rate(track), file_hz }),
+        None => Ok(()),
+    }
+}
+
 impl Handle {
-    fn spawn(&self, name: &str, run: fn(&Shared)) -> Result<(), RecordError> {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, threads: Mutex::default() }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(crate) fn spawn(&self, name: &str, run: fn(&Shared)) -> Result<(), RecordError> {
         let shared = Arc::clone(&self.shared);
         let thread = ThreadBuilder::new().name(name.to_owned()).spawn(move || run(&shared));
         let thread = thread.map_err(|cause| callrec_store::StoreError::Io {

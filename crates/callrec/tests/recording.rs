@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callrec::{
-    AddLineError, Audio, AudioOutcome, Bitrate, CallOptions, CallState, Channels, EndReason, Event, Format,
-    FormatChange, RecordError, Recorder, SetFormat, SetFormatError, Settings, Speaker, Topology,
+    AddLineError, Audio, AudioOutcome, CallOptions, CallState, Channels, EndReason, Event, Format,
+    RecordError, Recorder, Settings, Speaker, Topology,
 };
 use sound::{decode_wav, finish, frames_of, journals, length_of, names, recorder, talk, tone};
 
@@ -74,55 +74,6 @@ fn every_format_gives_the_whole_call() {
         assert_eq!(length_of(&audio), 3 * u64::from(file.rate_hz), "{format}");
         assert_eq!(file.sha256.len(), 64);
     }
-}
-
-#[test]
-fn set_format_reaches_the_whole_call_however_late_it_comes() {
-    for after in [0, 1, 150, 290] {
-        let home = tempfile::tempdir().unwrap();
-        let recorder = recorder(home.path(), Format::Mp3);
-        let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
-        talk(&call, 0, after);
-        // Long enough that the live take has begun.
-        if after > 100 {
-            std::thread::sleep(Duration::from_millis(1_200));
-        }
-        assert_eq!(recorder.set_format("CA1", &FormatChange::to(Format::Wav)).unwrap(), SetFormat::Live);
-        talk(&call, after, 300 - after);
-        let files = finish(call);
-        let (left, right) = decode_wav(files.audio.as_ref().unwrap());
-        assert_eq!(left, sound::heard(&tone(440.0, 8_000), 300));
-        assert_eq!(right, sound::heard(&tone(700.0, 8_000), 300));
-        assert_eq!(files.recordings.len(), 1);
-        assert_eq!(names(home.path()).iter().filter(|name| name.contains("conversation")).count(), 1);
-    }
-}
-
-#[test]
-fn a_format_is_remembered_for_a_call_to_come_and_refused_for_one_that_is_over() {
-    let home = tempfile::tempdir().unwrap();
-    let recorder = recorder(home.path(), Format::Mp3);
-    assert_eq!(recorder.set_format("CA1", &FormatChange::to(Format::Wav)).unwrap(), SetFormat::Pending);
-    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
-    talk(&call, 0, 10);
-    assert!(finish(call).audio.unwrap().ends_with("call_CA1_conversation.wav"));
-    let late = recorder.set_format("CA1", &FormatChange::to(Format::Mp3));
-    assert!(matches!(late, Err(SetFormatError::TooLate)), "{late:?}");
-    let impossible = FormatChange::to(Format::Mp3).with_bitrate(Bitrate(7));
-    let refused = recorder.set_format("CA2", &impossible).unwrap_err();
-    assert!(refused.to_string().contains("MP3_BITRATE=7k is not possible; allowed: 8k"), "{refused}");
-    assert!(matches!(recorder.set_format("../CA", &impossible), Err(SetFormatError::BadCallId(_))));
-}
-
-#[test]
-fn formats_for_calls_that_never_come_are_bounded() {
-    let home = tempfile::tempdir().unwrap();
-    let recorder = recorder(home.path(), Format::Wav);
-    let full = (0..20_000).find_map(|index| {
-        let set = recorder.set_format(&format!("CA{index}"), &FormatChange::to(Format::Mp3));
-        set.err().map(|error| (index, error))
-    });
-    assert!(matches!(full, Some((10_000, SetFormatError::Full { most: 10_000 }))), "{full:?}");
 }
 
 #[test]
@@ -260,6 +211,9 @@ fn impossible_calls_are_refused_and_say_why() {
     }
     let refused = recorder.start_call(CallOptions::new("CA1").caller_rate(0)).unwrap_err();
     assert!(matches!(refused, RecordError::BadRate { hz: 0, .. }), "{refused}");
+    // A prime: no block of whole samples goes between it and any rate of a file.
+    let refused = recorder.start_call(CallOptions::new("CA1").assistant_rate(100_003)).unwrap_err();
+    assert!(matches!(refused, RecordError::OddRate { hz: 100_003, file_hz: 48_000, .. }), "{refused}");
     let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
     let refused = recorder.start_call(CallOptions::new("CA2")).unwrap_err();
     assert!(matches!(refused, RecordError::TooManyCalls { most: 1 }), "{refused}");

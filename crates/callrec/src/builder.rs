@@ -1,0 +1,103 @@
+//! How a recorder is set up and started.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use callrec_encode::Settings;
+use callrec_store::RecordingsDir;
+
+use crate::error::RecordError;
+use crate::journalling::{sync_journals, write_journals};
+use crate::pending::PHONE_LINE_HZ;
+use crate::recorder::{Handle, Recorder};
+use crate::shared::Shared;
+use crate::{recovery, workers};
+
+/// How many calls are recorded at once, unless the builder says otherwise.
+const MAX_CALLS: usize = 10_000;
+
+/// Sets a [`Recorder`] up.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Builder {
+    directory: PathBuf,
+    settings: Settings,
+    record_audio: bool,
+    max_calls: usize,
+    workers: usize,
+    recover_at_start: bool,
+}
+
+impl Builder {
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            directory,
+            settings: Settings::default(),
+            record_audio: true,
+            max_calls: MAX_CALLS,
+            workers: processors.clamp(1, 4),
+            recover_at_start: true,
+        }
+    }
+
+    /// Format, bitrate, rate and channels of the files; MP3 at 128 kbit/s if this is not called.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Whether audio is recorded. If not, none is ever written, not even to a journal; transcript and summary are, and
+    /// say so.
+    pub fn record_audio(mut self, record: bool) -> Self {
+        self.record_audio = record;
+        self
+    }
+
+    /// How many streams may be live or unfinished at once.
+    pub fn max_calls(mut self, most: usize) -> Self {
+        self.max_calls = most;
+        self
+    }
+
+    /// How many threads encode. The default is the number of processors, 4 at most.
+    pub fn workers(mut self, threads: usize) -> Self {
+        self.workers = threads.max(1);
+        self
+    }
+
+    /// Whether journals of an earlier process are finished in the background, from the start on. They are if this is not
+    /// called; see [`Recorder::recover`].
+    pub fn recover_at_start(mut self, recover: bool) -> Self {
+        self.recover_at_start = recover;
+        self
+    }
+
+    /// Opens the directory, which is made if it is missing, and starts the threads.
+    ///
+    /// # Errors
+    /// The directory cannot be used, or the settings are impossible; both say what to do.
+    pub fn start(self) -> Result<Recorder, RecordError> {
+        self.settings.resolve(PHONE_LINE_HZ)?;
+        let dir = RecordingsDir::open(&self.directory)?;
+        dir.probe()?;
+        let shared = Arc::new(Shared::new(dir, self.settings, self.record_audio, self.max_calls));
+        let handle = Handle::new(shared);
+        handle.spawn("callrec-journal", write_journals)?;
+        handle.spawn("callrec-sync", sync_journals)?;
+        for _ in 0..self.workers {
+            handle.spawn("callrec-worker", workers::work)?;
+        }
+        if self.recover_at_start {
+            // Before the thread runs, so that nobody finds the recorder at rest in between.
+            handle.shared().recovering.store(true, Ordering::Release);
+            handle.spawn("callrec-recovery", |shared| {
+                if let Err(error) = recovery::recover(shared) {
+                    tracing::error!(%error, "recovery failed; it is tried again at the next start");
+                }
+            })?;
+        }
+        Ok(Recorder::new(handle))
+    }
+}
