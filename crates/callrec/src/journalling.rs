@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use callrec_session::EndReason;
 use callrec_store::{CallId, JournalWriter, RecordingsDir, StoreError};
 
 use crate::error::RecordError;
@@ -21,6 +20,8 @@ const TAKES_EVERY: u32 = 10;
 const RETRY_EVERY: u32 = 10;
 /// How often it is tried for a call that has ended, before the call is given up.
 const LAST_TRIES: u32 = 5;
+/// How often a directory that refused is tried when nothing waits for it any more, in turns.
+const PROBE_EVERY: u32 = 20;
 /// How often the journals are synced.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
@@ -61,8 +62,12 @@ pub(crate) fn write_journals(shared: &Shared) {
                 shared.schedule(call, false);
             }
         }
-        if refusals.is_empty() || refused.is_some() {
+        if refused.is_some() {
             *lock(&shared.journal_error) = refused;
+        } else if refusals.is_empty() && turn.is_multiple_of(PROBE_EVERY) && shared.has_journal_error() {
+            // Nothing waits that could tell whether the disk is well again: the calls were written, or given up.
+            let probed = shared.dir.probe().err().map(|error| error.to_string());
+            *lock(&shared.journal_error) = probed;
         }
         shared.journal_turn_done();
         if shared.is_stopping() && (calls.is_empty() || shared.is_abandoned()) {
@@ -125,7 +130,8 @@ fn give_up(shared: &Shared, call: &Arc<LiveCall>, error: &StoreError) {
         return;
     }
     let reason = format!("nothing of it could be written: {error}");
-    tracing::error!(call = %call.id, %error, ended = %EndReason::Finished, "the call could not be recorded at all");
+    let ended = call.refused().1.map(tracing::field::display);
+    tracing::error!(call = %call.id, %error, ended, "the call could not be recorded at all");
     call.settle(Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
     call.sealed.store(true, Ordering::Release);
     shared.forget(call);

@@ -151,8 +151,8 @@ impl Shared {
 
     pub(crate) fn wait_for_turn(&self, patience: Duration) {
         let turns = lock(&self.turns);
-        let idle = lock(&self.calls).is_empty();
-        // With no call there is nothing to write until one begins, which wakes us.
+        let idle = lock(&self.calls).is_empty() && !self.has_journal_error();
+        // With no call there is nothing to write until one begins, which wakes us; but a disk that refused is tried.
         let patience = if idle { Duration::from_secs(3600) } else { patience };
         let (mut turns, _) = self
             .turn
@@ -164,6 +164,10 @@ impl Shared {
             // Its calls are being sealed or completed: look again soon, but do not spin.
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    pub(crate) fn has_journal_error(&self) -> bool {
+        lock(&self.journal_error).is_some()
     }
 
     pub(crate) fn journal_turn_done(&self) {

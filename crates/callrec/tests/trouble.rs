@@ -5,7 +5,7 @@ mod sound;
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use callrec::{
     Audio, Bitrate, Call, CallOptions, EndReason, Format, FormatChange, RecordError, Recorder, Speaker,
@@ -107,6 +107,27 @@ fn a_file_that_took_the_recordings_name_is_left_alone_and_costs_no_audio() {
         let next = Recorder::builder(home.path()).recover_at_start(false).start().unwrap();
         assert_eq!(next.recover().unwrap().finished, 1);
         assert_eq!(decode_wav(&next.files("CA1").unwrap().audio.unwrap()).0.len(), 8_000);
+    }
+}
+
+#[test]
+fn a_disk_that_is_well_again_shows_without_another_call() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = recorder(home.path(), Format::Wav);
+    let (inside, moved) = (home.path().join(".journal"), home.path().join(".moved"));
+    fs::rename(&inside, &moved).unwrap();
+    fs::write(&inside, "").unwrap();
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    let error = call.finish(EndReason::Stopped).wait().unwrap_err().to_string();
+    assert!(error.contains("nothing of it could be written"), "{error}");
+    assert_eq!(recorder.health().live + recorder.health().finishing, 0);
+    assert!(recorder.health().journal_error.is_some(), "it is still broken");
+    fs::remove_file(&inside).unwrap();
+    fs::rename(&moved, &inside).unwrap();
+    let begun = Instant::now();
+    while recorder.health().journal_error.is_some() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", recorder.health());
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
