@@ -79,7 +79,8 @@ pub use callrec_encode::{
     mpeg,
 };
 pub use callrec_session::{
-    Codec, Completeness, DropKind, EndReason, Event, Line, Place, Speaker, StreamStart, Topology, Track,
+    Codec, Completeness, DropKind, EndReason, Event, Line, MarkEchoes, MarkPlanner, Place, Speaker,
+    StreamStart, Topology, Track,
 };
 pub use callrec_store::{CallId, CallIdError, StoreError};
 pub use callrec_summary::{AudioFile, AudioOutcome, CallSummary, LocalTime, StreamSummary};

@@ -1,7 +1,7 @@
 //! What a call is started with, and what may change while it runs.
 
 use callrec_encode::{Bitrate, Channels, Format, RateSetting, Setting, Settings, SpecError, mpeg};
-use callrec_session::Topology;
+use callrec_session::{MarkEchoes, Topology};
 
 /// Names a call and says what its audio is. Only the name is needed.
 #[derive(Clone, Debug)]
@@ -13,6 +13,7 @@ pub struct CallOptions {
     pub(crate) caller_rate: u32,
     pub(crate) assistant_rate: u32,
     pub(crate) settings: Option<Settings>,
+    pub(crate) mark_echoes: MarkEchoes,
 }
 
 impl CallOptions {
@@ -26,6 +27,7 @@ impl CallOptions {
             caller_rate: 8_000,
             assistant_rate: 8_000,
             settings: None,
+            mark_echoes: MarkEchoes::default(),
         }
     }
 
@@ -51,6 +53,12 @@ impl CallOptions {
     /// The sampling rate of the assistant's audio, in Hz; speech models often have 24,000.
     pub fn assistant_rate(mut self, hz: u32) -> Self {
         self.assistant_rate = hz;
+        self
+    }
+
+    /// Where the provider of a relay puts the echo of a mark that it reaches within a tick; a constant of the provider.
+    pub fn mark_echoes(mut self, echoes: MarkEchoes) -> Self {
+        self.mark_echoes = echoes;
         self
     }
 

@@ -79,6 +79,7 @@ impl Recorder {
             options.topology,
         );
         (start.caller_rate, start.assistant_rate) = (options.caller_rate, options.assistant_rate);
+        start.mark_echoes = options.mark_echoes;
         let mut settings = options.settings.unwrap_or_else(|| shared.settings.clone());
         possible(&settings, &start)?;
         // Held until the call can be found: a format that is set meanwhile is either seen here, or finds the call.

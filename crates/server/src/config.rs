@@ -12,7 +12,7 @@ pub use error::ConfigError;
 pub use settings::{SETTINGS, Setting};
 
 use crate::secret::Secret;
-use callrec::{Bitrate, Channels, Format, Settings as AudioSettings, mpeg};
+use callrec::{Bitrate, Channels, Format, MarkEchoes, Settings as AudioSettings, mpeg};
 use layers::Layer;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -82,6 +82,8 @@ pub struct Config {
     pub bot_url: Option<BotUrl>,
     /// Whether the relay adds playback marks of its own.
     pub relay_marks: bool,
+    /// Where the provider puts the echo of a mark that it reaches within a tick.
+    pub mark_echoes: MarkEchoes,
     /// Where a call goes on when there is no bot.
     pub next_twiml_url: Option<String>,
     /// Signs and checks requests between the provider, us and the bot.
@@ -159,6 +161,11 @@ impl Config {
             public_url: values.public_url("PUBLIC_URL")?,
             bot_url: values.url("BOT_URL", |scheme| matches!(scheme, "ws" | "wss"))?.map(BotUrl),
             relay_marks: values.switch("RELAY_MARKS")?,
+            mark_echoes: match values.required("MARK_ECHOES")? {
+                "behind" => MarkEchoes::BehindFrame,
+                "before" => MarkEchoes::BeforeFrame,
+                _ => return Err(values.impossible("MARK_ECHOES", None)),
+            },
             next_twiml_url: values.url("NEXT_TWIML_URL", web)?.map(String::from),
             twilio_auth_token: values.secret("TWILIO_AUTH_TOKEN")?,
             api_token: values.secret("API_TOKEN")?,

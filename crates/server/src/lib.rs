@@ -21,6 +21,7 @@ pub mod config;
 mod demo;
 pub mod error;
 mod live;
+mod marks;
 mod media_stream;
 mod recording;
 mod relay;

@@ -17,8 +17,27 @@ pub(crate) enum Heard {
     Nothing,
     /// A stream began in which the provider sends both sides and takes no messages.
     OneWay,
+    /// A stream began whose other side is the bot's.
+    TwoWay,
     /// The stream stopped.
     Stopped,
+}
+
+/// What a message of the bot was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Whether it is for the provider at all.
+    pub(crate) verdict: Verdict,
+    /// How much speech it brought.
+    pub(crate) samples: u64,
+    /// Whether it was a mark of the bot's.
+    pub(crate) marked: bool,
+    /// Whether it was a clear.
+    pub(crate) cleared: bool,
+}
+
+impl Told {
+    const NOTHING: Self = Self { verdict: Verdict::Forward, samples: 0, marked: false, cleared: false };
 }
 
 /// The recording of what passes over one media socket.
@@ -29,6 +48,8 @@ pub(crate) struct Recording {
     tape: Tape,
     /// Of the call, once it is known.
     sid: String,
+    /// Of the stream.
+    stream: String,
 }
 
 enum Tape {
@@ -50,6 +71,7 @@ impl Recording {
             bot: BotSide::new(),
             tape: Tape::Waiting,
             sid: String::new(),
+            stream: String::new(),
         }
     }
 
@@ -58,9 +80,28 @@ impl Recording {
         self.guarded(Heard::Nothing, |recording| recording.read_provider(message))
     }
 
-    /// The copy of a message of the bot; says whether it is for the provider at all.
-    pub(crate) fn hear_bot(&mut self, message: Message<'_>) -> Verdict {
-        self.guarded(Verdict::Forward, |recording| recording.read_bot(message))
+    /// The copy of a message of the bot; says what it was.
+    pub(crate) fn hear_bot(&mut self, message: Message<'_>) -> Told {
+        self.guarded(Told::NOTHING, |recording| recording.read_bot(message))
+    }
+
+    /// A mark of ours went to the provider.
+    pub(crate) fn mark_sent(&mut self, name: &str) {
+        self.guarded((), |recording| {
+            if let Tape::Running(call) = &recording.tape {
+                call.mark_sent(name);
+            }
+        });
+    }
+
+    /// Whether marks of our own serve anybody, and are wanted.
+    pub(crate) fn may_mark(&self) -> bool {
+        self.state.config.relay_marks && matches!(self.tape, Tape::Running(_))
+    }
+
+    /// The SID of the stream; empty before it began.
+    pub(crate) fn stream(&self) -> &str {
+        &self.stream
     }
 
     /// Whether a stream began, recorded or not.
@@ -105,7 +146,7 @@ impl Recording {
     }
 
     fn read_provider(&mut self, message: Message<'_>) -> Heard {
-        let Self { state, provider, tape, sid, .. } = self;
+        let Self { state, provider, tape, sid, stream, .. } = self;
         let mut heard = Heard::Nothing;
         if let Err(error) = provider.handle_message(message) {
             if error.is_fatal() {
@@ -119,10 +160,12 @@ impl Recording {
             match event {
                 Event::Started(start) => {
                     sid.clone_from(&start.call);
+                    stream.clone_from(&start.stream);
                     *tape = begin(state, &start);
-                    if start.topology == Topology::OneWay {
-                        heard = Heard::OneWay;
-                    }
+                    heard = match start.topology {
+                        Topology::OneWay => Heard::OneWay,
+                        Topology::Relay => Heard::TwoWay,
+                    };
                 }
                 Event::Ended { .. } => heard = Heard::Stopped,
                 event => {
@@ -135,13 +178,22 @@ impl Recording {
         heard
     }
 
-    fn read_bot(&mut self, message: Message<'_>) -> Verdict {
+    fn read_bot(&mut self, message: Message<'_>) -> Told {
         let Self { bot, tape, sid, .. } = self;
-        let verdict = bot.handle_message(message).unwrap_or_else(|error| {
+        let mut told = Told::NOTHING;
+        told.verdict = bot.handle_message(message).unwrap_or_else(|error| {
             tracing::debug!(call = *sid, %error, "a message of the bot was forwarded unread");
             Verdict::Forward
         });
         while let Some(event) = bot.poll_event() {
+            match &event {
+                Event::Audio { codec, bytes, .. } => {
+                    told.samples += (bytes.len() / codec.bytes_per_sample()) as u64;
+                }
+                Event::MarkSent { .. } => told.marked = true,
+                Event::Cleared => told.cleared = true,
+                _ => {}
+            }
             match tape {
                 Tape::Running(call) => call.handle(&event),
                 // The last words of a conversation are often known only after it.
@@ -149,7 +201,7 @@ impl Recording {
                 Tape::Waiting | Tape::Over(_) | Tape::Off => {}
             }
         }
-        verdict
+        told
     }
 
     /// Runs `work`; if it panics, this call is not recorded any more. What was recorded is in its journal.
@@ -179,6 +231,7 @@ fn begin(state: &State, start: &StreamStart) -> Tape {
         .topology(start.topology)
         .caller_rate(start.caller_rate)
         .assistant_rate(start.assistant_rate)
+        .mark_echoes(state.config.mark_echoes)
         .settings(wished.flatten().unwrap_or_else(|| default.clone()));
     match state.recorder.start_call(options) {
         Ok(call) => {

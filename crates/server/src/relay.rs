@@ -7,6 +7,7 @@
 mod bot_end;
 
 use crate::live::Place;
+use crate::marks::{Mark, Marks};
 use crate::recording::{Heard, Recording};
 use crate::socket::{BotConnector, BotSocket, FromBot, FromProvider, ProviderSocket};
 use actix_ws::CloseCode;
@@ -61,6 +62,7 @@ enum Parting {
 enum Step {
     FromProvider(FromProvider),
     FromBot(FromBot),
+    MarkDue,
     Late,
     Closing,
 }
@@ -96,10 +98,20 @@ impl Relay {
         let mut last_message = Instant::now();
         // A call whose bot is gone before it began leaves its trace all the same: its start is waited for.
         let mut gone = None;
+        let mut marks: Option<Marks> = None;
+        let mut mark_timer = pin!(tokio::time::sleep(Duration::MAX));
         loop {
+            if let Some(marks) = &marks
+                && marks.next() < mark_timer.deadline()
+            {
+                mark_timer.as_mut().reset(marks.next());
+            }
             let step = poll_fn(|cx| {
                 if let Poll::Ready(step) = poll_step(provider, bot.as_mut(), cx) {
                     return Poll::Ready(step);
+                }
+                if marks.is_some() && mark_timer.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Step::MarkDue);
                 }
                 if closing.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Step::Closing);
@@ -110,7 +122,8 @@ impl Relay {
             let heard = match step {
                 Step::FromProvider(FromProvider::Text(text)) => {
                     last_message = Instant::now();
-                    if let Some(bot) = bot.as_mut() {
+                    let ours = marks.as_ref().is_some_and(|marks| marks.is_echo(&text));
+                    if let Some(bot) = bot.as_mut().filter(|_| !ours) {
                         if let Err(error) = bot.send_text(text.clone()) {
                             return Parting::Bot(BotEnd::Deaf(error));
                         }
@@ -133,7 +146,14 @@ impl Relay {
                     tracing::warn!(%error, "the provider's socket broke");
                     return Parting::Provider(EndReason::Aborted);
                 }
-                Step::FromBot(news) => match relay_from_bot(news, provider, recording) {
+                Step::MarkDue => {
+                    if let Some(marks) = &mut marks {
+                        send_mark(marks.wake(), provider, recording);
+                        mark_timer.as_mut().reset(marks.next());
+                    }
+                    continue;
+                }
+                Step::FromBot(news) => match relay_from_bot(news, provider, recording, marks.as_mut()) {
                     Some(end) if recording.has_started() => return Parting::Bot(end),
                     Some(end) => {
                         tracing::info!(
@@ -153,6 +173,10 @@ impl Relay {
             };
             match heard {
                 Heard::Nothing => {}
+                Heard::TwoWay if bot.is_some() && recording.may_mark() => {
+                    marks = Marks::new(recording.stream());
+                }
+                Heard::TwoWay => {}
                 Heard::Stopped => return Parting::Provider(EndReason::Stopped),
                 // The provider sends both sides and listens to nobody: a bot has nothing to do here.
                 Heard::OneWay => {
@@ -241,18 +265,25 @@ fn poll_step(provider: &mut ProviderSocket, bot: Option<&mut BotSocket>, cx: &mu
 }
 
 /// Forwards a message of the bot and gives the recording its copy; at the bot's end tells which it was.
-fn relay_from_bot(news: FromBot, provider: &mut ProviderSocket, recording: &mut Recording) -> Option<BotEnd> {
+fn relay_from_bot(
+    news: FromBot,
+    provider: &mut ProviderSocket,
+    recording: &mut Recording,
+    mut marks: Option<&mut Marks>,
+) -> Option<BotEnd> {
     match news {
         FromBot::Text(text) => {
+            send_mark(marks.as_mut().and_then(|marks| marks.before(&text)), provider, recording);
             // Only a message with this word in quotes can be for us alone. Base64 has no quotes, so audio is never held up.
             let may_be_ours = text.contains("\"transcript\"");
             if !may_be_ours {
                 forward(provider.send_text(text.clone()));
             }
-            let verdict = recording.hear_bot(Message::Text(&text));
-            if may_be_ours && verdict == Verdict::Forward {
+            let told = recording.hear_bot(Message::Text(&text));
+            if may_be_ours && told.verdict == Verdict::Forward {
                 forward(provider.send_text(text));
             }
+            send_mark(marks.and_then(|marks| marks.after(told)), provider, recording);
             None
         }
         FromBot::Binary(bytes) => {
@@ -263,6 +294,16 @@ fn relay_from_bot(news: FromBot, provider: &mut ProviderSocket, recording: &mut 
         FromBot::Closed { well: true } => Some(BotEnd::Closed),
         FromBot::Closed { well: false } => Some(BotEnd::Failed),
         FromBot::Gone(error) => Some(BotEnd::Gone(error)),
+    }
+}
+
+/// Sends a mark of ours, if the provider reads what it is sent.
+fn send_mark(mark: Option<Mark>, provider: &mut ProviderSocket, recording: &mut Recording) {
+    if let Some(mark) = mark
+        && !provider.is_behind()
+        && provider.send_text(mark.message).is_ok()
+    {
+        recording.mark_sent(&mark.name);
     }
 }
 

@@ -292,7 +292,8 @@ async fn an_mp3_that_is_read_back_logs_nothing_of_the_decoders() {
     for index in 0..500_u64 {
         // A tone that comes and goes, for the encoder to save bits with and spend them.
         let loud = if index / 25 % 2 == 0 { 0x0f } else { 0x7f };
-        let audio: Vec<u8> = (0..160).map(|n: u8| if n / 8 % 2 == 0 { loud } else { loud | 0x80 }).collect();
+        let audio: Vec<u8> =
+            (0..160).map(|n: u8| if (n / 8).is_multiple_of(2) { loud } else { loud | 0x80 }).collect();
         socket.send(Message::text(provider.media(Track::Caller, index * 20, &audio))).await.unwrap();
     }
     socket.send(Message::text(provider.stop())).await.unwrap();

@@ -98,7 +98,13 @@ pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
             "RELAY_MARKS",
             "on",
             "on or off",
-            "whether playback marks of our own may be sent; this version sends none",
+            "marks of our own tell what the caller heard; off: relayed calls are recorded uncalibrated",
+        ),
+        setting(
+            "MARK_ECHOES",
+            "behind",
+            "behind or before",
+            "where the provider puts an echo: behind the caller's frame of its tick, or before it",
         ),
         unset(
             "NEXT_TWIML_URL",

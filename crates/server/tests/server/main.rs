@@ -6,6 +6,7 @@ mod bot_ends;
 mod formats;
 mod hostile;
 mod http;
+mod marks;
 mod phone;
 mod recordings;
 mod relay;

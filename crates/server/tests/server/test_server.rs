@@ -205,8 +205,18 @@ impl Client {
         self.socket.send(Message::text(text.into())).await.unwrap();
     }
 
-    /// The next message; pings and pongs are passed over.
+    /// The next message; pings, pongs and callrec's own marks are passed over.
     pub(crate) async fn next(&mut self) -> Got {
+        loop {
+            match self.next_of_all().await {
+                Got::Text(text) if is_own_mark(&text) => {}
+                got => return got,
+            }
+        }
+    }
+
+    /// The next message, callrec's own marks included.
+    pub(crate) async fn next_of_all(&mut self) -> Got {
         loop {
             match tokio::time::timeout(LONG, self.socket.next()).await.expect("a message in time") {
                 Some(Ok(Message::Text(text))) => return Got::Text(text.to_string()),
@@ -225,6 +235,18 @@ impl Client {
         let _ = self.socket.close(None).await;
         while !matches!(self.next().await, Got::Close(_) | Got::End) {}
     }
+}
+
+/// Whether a message is a mark that callrec sends for itself.
+pub(crate) fn is_own_mark(text: &str) -> bool {
+    own_mark(text).is_some()
+}
+
+/// The name of a mark that callrec sends for itself.
+pub(crate) fn own_mark(text: &str) -> Option<String> {
+    let message: serde_json::Value = serde_json::from_str(text).ok()?;
+    let name = message["mark"]["name"].as_str().filter(|_| message["event"] == "mark")?;
+    name.starts_with("callrec-").then(|| name.to_owned())
 }
 
 /// Waits until `condition` holds.
