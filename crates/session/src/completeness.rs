@@ -49,8 +49,10 @@ pub struct TrackReport {
     pub lost_ms: u64,
     /// Pieces that came after their moment was given out.
     pub late_frames: u64,
-    /// Pieces that came twice, or when their moment was filled already.
+    /// Pieces that came twice, sample for sample.
     pub repeated_frames: u64,
+    /// Pieces whose moment was filled already, at least in part, by other audio.
+    pub unplaced_frames: u64,
     /// Audio refused because it was too far ahead or the recording too long, in milliseconds.
     pub refused_ms: u64,
 }
@@ -151,7 +153,11 @@ impl Completeness {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let whole = |track: &TrackReport| {
-            track.lost_ms == 0 && track.gaps == 0 && track.late_frames == 0 && track.refused_ms == 0
+            track.lost_ms == 0
+                && track.gaps == 0
+                && track.late_frames == 0
+                && track.unplaced_frames == 0
+                && track.refused_ms == 0
         };
         let lost = self.dropped.messages + self.dropped.audio + self.dropped.transcript_lines;
         whole(&self.caller)
@@ -188,6 +194,13 @@ impl Completeness {
                 format!(
                     "{} of the {who}'s audio came twice and is there once",
                     pieces(track.repeated_frames)
+                ),
+            );
+            tell(
+                track.unplaced_frames,
+                format!(
+                    "{} of the {who}'s audio belonged where other audio is already, and is missing",
+                    pieces(track.unplaced_frames)
                 ),
             );
             tell(
@@ -310,9 +323,10 @@ mod tests {
     #[test]
     fn every_kind_of_loss_is_told_and_makes_a_call_incomplete() {
         type Change = fn(&mut Completeness);
-        let losses: [Change; 9] = [
+        let losses: [Change; 10] = [
             |c| (c.caller.gaps, c.caller.lost_ms) = (1, 20),
             |c| c.assistant.late_frames = 1,
+            |c| c.caller.unplaced_frames = 1,
             |c| c.assistant.refused_ms = 5,
             |c| c.clock_jumps = 2,
             |c| c.count_dropped(DropKind::Message, 1),

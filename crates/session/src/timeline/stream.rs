@@ -33,6 +33,7 @@ pub(super) struct Lane {
     pub(super) refused: u64,
     pub(super) late_frames: u64,
     pub(super) repeated_frames: u64,
+    pub(super) unplaced_frames: u64,
 }
 
 impl Stream {
@@ -90,7 +91,8 @@ impl Stream {
             lane.lost = lane.lost.saturating_sub(put.placed.min(before - placed.start));
         }
         lane.late_frames += u64::from(put.late > 0);
-        lane.repeated_frames += u64::from(put.repeated > 0 && put.late == 0);
+        lane.repeated_frames += u64::from(put.repeated > 0 && put.late == 0 && !put.differs);
+        lane.unplaced_frames += u64::from(put.late == 0 && put.differs);
         let end_us = lane.rate.us_of(placed.start + len.min(u64::from(lane.rate)));
         let begins_us = lane.rate.us_of(placed.start);
         match place {
@@ -192,6 +194,7 @@ impl Lane {
             refused: 0,
             late_frames: 0,
             repeated_frames: 0,
+            unplaced_frames: 0,
         }
     }
 
@@ -210,6 +213,7 @@ impl Lane {
         report.lost_ms = self.rate.ms_of_up(self.lost);
         report.late_frames = self.late_frames;
         report.repeated_frames = self.repeated_frames;
+        report.unplaced_frames = self.unplaced_frames;
         report.refused_ms = self.rate.ms_of_up(self.refused);
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Put {
     pub(super) late: u64,
     /// Samples whose place was taken.
     pub(super) repeated: u64,
+    /// Whether it was taken by other samples than these.
+    pub(super) differs: bool,
 }
 
 /// Memory is what was put in and not yet given out, and at most two runs more.
@@ -82,6 +84,8 @@ impl Tape {
                 Some(run) => {
                     let taken = (run.end() - at).min(rest.len() as u64);
                     put.repeated += taken;
+                    let there = &run.samples[(at - run.start) as usize..];
+                    put.differs |= there[..taken as usize] != rest[..taken as usize];
                     (at, rest) = (at + taken, &rest[taken as usize..]);
                     continue;
                 }
@@ -168,7 +172,7 @@ mod tests {
     #[test]
     fn pieces_are_silence_apart_and_long_silence_costs_no_memory() {
         let mut tape = Tape::new(10);
-        assert_eq!(tape.put(2, &[1, 2]), Put { placed: 2, late: 0, repeated: 0 });
+        assert_eq!(tape.put(2, &[1, 2]), Put { placed: 2, ..Put::default() });
         tape.put(4, &[3]);
         tape.put(1_000_000, &[4]);
         let out = all(&mut tape, 1_000_002);
@@ -183,8 +187,18 @@ mod tests {
         tape.put(0, &[1, 1]);
         tape.put(4, &[2, 2]);
         tape.put(8, &[3]);
-        assert_eq!(tape.put(1, &[9; 9]), Put { placed: 5, late: 0, repeated: 4 });
+        assert_eq!(tape.put(1, &[9; 9]), Put { placed: 5, late: 0, repeated: 4, differs: true });
         assert_eq!(all(&mut tape, 10), [1, 1, 9, 9, 2, 2, 9, 9, 3, 9]);
+    }
+
+    #[test]
+    fn what_comes_again_is_told_from_what_finds_its_place_taken() {
+        let mut tape = Tape::new(10);
+        tape.put(0, &[1, 2, 3, 4]);
+        let again = Put { repeated: 2, ..Put::default() };
+        assert_eq!(tape.put(1, &[2, 3]), again);
+        assert_eq!(tape.put(2, &[3, 4, 5]), Put { placed: 1, ..again });
+        assert_eq!(tape.put(1, &[2, 7]), Put { differs: true, ..again });
     }
 
     #[test]
@@ -192,8 +206,8 @@ mod tests {
         let mut tape = Tape::new(10);
         tape.put(0, &[1, 1, 1]);
         tape.settle(4);
-        assert_eq!(tape.put(2, &[5; 4]), Put { placed: 2, late: 2, repeated: 0 });
-        assert_eq!(tape.put(0, &[5; 2]), Put { placed: 0, late: 2, repeated: 0 });
+        assert_eq!(tape.put(2, &[5; 4]), Put { placed: 2, late: 2, ..Put::default() });
+        assert_eq!(tape.put(0, &[5; 2]), Put { late: 2, ..Put::default() });
         assert_eq!(all(&mut tape, 7), [1, 1, 1, 0, 5, 5, 0]);
     }
 }
