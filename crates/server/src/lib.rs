@@ -24,10 +24,12 @@ mod live;
 mod marks;
 mod media_stream;
 mod recording;
+#[allow(clippy::disallowed_methods, reason = "a connection has its deadlines: the server reads a clock")]
 mod relay;
 mod routes;
 pub mod secret;
 mod socket;
+#[allow(clippy::disallowed_methods, reason = "a shutdown has its deadline: the server reads a clock")]
 mod startup;
 mod state;
 pub mod telemetry;
