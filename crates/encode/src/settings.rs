@@ -37,7 +37,7 @@ pub struct Settings {
     pub channels: Channels,
     /// Vorbis's quality, −1 to 10. Default: 4.
     pub ogg_quality: f32,
-    /// FLAC's effort, 0 to 8. Default: 5.
+    /// FLAC's effort, 0 to 8; 6 to 8 are accepted and the same as 5, the most that this encoder tries. Default: 5.
     pub flac_level: u8,
     /// What a WAV file holds. Default: PCM of 16 bit.
     pub wav_encoding: WavEncoding,
@@ -99,7 +99,7 @@ impl Settings {
         self
     }
 
-    /// Changes the FLAC level.
+    /// Changes the FLAC level, 0 to 8; from 5 on all are the same.
     #[must_use]
     pub fn with_flac_level(mut self, level: u8) -> Self {
         self.flac_level = level;
