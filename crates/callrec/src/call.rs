@@ -19,7 +19,8 @@ use crate::status::{CallFiles, CallStatus};
 
 /// A stream of a call that is being recorded. It can be used from any thread; no method but [`flush`](Self::flush) waits.
 ///
-/// Dropping it finishes the recording.
+/// Dropping it finishes the recording. If it is the last handle of its [`Recorder`](crate::Recorder), dropping it also waits for the
+/// recorder's threads, which complete what has ended: see [there](crate::Recorder#the-last-handle).
 #[derive(Debug)]
 pub struct Call {
     handle: Arc<Handle>,
@@ -152,7 +153,7 @@ impl Drop for Call {
 }
 
 /// A call whose files are being made: a future, or something to [`wait`](Self::wait) for. The work goes on if it is
-/// dropped.
+/// dropped; if it is the last handle of its [`Recorder`](crate::Recorder), [dropping it waits](crate::Recorder#the-last-handle).
 #[derive(Debug)]
 pub struct Finishing {
     // Keeps the recorder's threads alive.

@@ -26,8 +26,14 @@ const MOST_LISTED: usize = 1_000;
 
 /// Records calls into a directory. Cheap to clone; all clones are one recorder.
 ///
-/// It has threads of its own: one writes the journals of all live calls, one syncs them, some encode. When the last
-/// clone and the last [`Call`] are gone, it completes the recordings of the calls that have ended, and its threads end.
+/// It has threads of its own: one writes the journals of all live calls, one syncs them, some encode.
+///
+/// # The last handle
+///
+/// When the last clone, the last [`Call`] and the last [`Finishing`](crate::Finishing) are gone, the recorder completes the
+/// recordings of the calls that have ended, and its threads end. Whoever drops the last of these handles waits for that, which may
+/// take seconds. In async code, keep a `Recorder` as long as the runtime lives, or drop it in a task that may block
+/// (`spawn_blocking`); [`shutdown`](Self::shutdown) beforehand says how long to wait.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     handle: Arc<Handle>,

@@ -55,6 +55,13 @@
 //! | `.journal/*.partial`, `.journal/*.tmp` | not finished; locked as long as their owner lives |
 //! | `.journal/calls-*.lock` | 64 lock files, see [`CallLock`] |
 //!
+//! # Names that replace nothing
+//!
+//! Journals and recordings get their names by `renameat2` with `RENAME_NOREPLACE`: of two that want one name, one is told that
+//! it is taken, whatever threads and processes they are. Where kernel or file system lack it (`EINVAL`, `ENOSYS`; network
+//! and FUSE file systems, for the most part), a hard link and an unlink take its place, which cannot replace either.
+//! Transcripts and summaries are replaced, by a plain `rename`.
+//!
 //! # Locks and child processes
 //!
 //! A lock belongs to an open file, and a process that is being spawned has its parent's open files until it runs its

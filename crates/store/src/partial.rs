@@ -109,6 +109,10 @@ impl Partial {
     /// Makes it the recording: syncs the file, gives it its final name without replacing anything, syncs the
     /// directory. Returns the path, which begins with the directory as it was given.
     ///
+    /// On Linux the name is given by `renameat2` with `RENAME_NOREPLACE`, in one step. Where kernel or file system lack that,
+    /// and on other systems, by a hard link, which no system lets replace a file, and the removal of the first name; a crash
+    /// between the two leaves both names on the same whole file, and [clean-up](RecordingsDir::clean_up) removes the first.
+    ///
     /// # Errors
     /// See [`PublishError`]; unless the recording is in its place, this file is handed back.
     pub fn publish(mut self) -> Result<PathBuf, PublishError> {
