@@ -56,7 +56,7 @@ async fn a_one_way_call_is_recorded_with_both_sides_and_its_files_can_be_fetched
     }
     assert_eq!(server.get("/calls").json()["calls"][0]["call"], "CA1");
     assert_eq!(server.post("/calls/CA1/transcript", line).error_code(), "too_late");
-    assert_eq!(server.post("/audio/set-format/CA1?format=mp3", "").error_code(), "too_late");
+    assert_eq!(server.post("/audio/set-format/CA1?format=ogg", "").error_code(), "too_late");
 }
 
 #[tokio::test]
