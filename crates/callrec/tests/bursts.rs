@@ -46,10 +46,16 @@ fn ten_minutes_of_speech_in_one_piece_are_all_there() {
     let home = tempfile::tempdir().unwrap();
     let recorder = recorder(home.path(), Format::Wav);
     let speech: Vec<f32> = (0..24_000 * 600).map(|n| (n % 20_000) as f32 / 32_768.0).collect();
-    let call = recorder.start_call(CallOptions::new("CA1").assistant_rate(24_000)).unwrap();
-    call.assistant(Audio::f32(&speech));
-    let files = finish(call);
-    assert_whole(&files);
-    let (_, right) = decode_wav(files.audio.as_ref().unwrap());
-    assert!(right.len() == speech.len() && right.iter().enumerate().all(|(n, s)| *s == (n % 20_000) as i16));
+    for (name, at_ms) in [("CA1", None), ("CA2", Some(0))] {
+        let call = recorder.start_call(CallOptions::new(name).assistant_rate(24_000)).unwrap();
+        match at_ms {
+            None => call.assistant(Audio::f32(&speech)),
+            Some(ms) => call.assistant_at(ms, Audio::f32(&speech)),
+        }
+        let files = finish(call);
+        assert_whole(&files);
+        let (_, right) = decode_wav(files.audio.as_ref().unwrap());
+        assert_eq!(right.len(), speech.len(), "{name}");
+        assert!(right.iter().enumerate().all(|(n, sample)| *sample == (n % 20_000) as i16), "{name}");
+    }
 }
