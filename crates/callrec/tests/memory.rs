@@ -9,10 +9,8 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
 
+/// Bytes of mu-law in 20 ms.
 const FRAME: usize = 160;
-/// What may wait for the journal's thread in one run and not in another, in bytes: two batches, each in a buffer up to twice as
-/// large. A byte kept of each frame of two hours would be 720,000.
-const LUCK: usize = 160 * 1024;
 
 /// A conversation in frames of μ-law: the server's sample caller and sample bot, in turns, with pauses between them. The
 /// caller's second sentence falls into the bot's.
@@ -59,13 +57,18 @@ fn peak(format: Format, seconds: u64, conversation: &[[Vec<u8>; 2]]) -> usize {
     ALLOCATOR.peak_usage() - before
 }
 
+/// How many short calls are measured: what threads meet by luck, the buffers that happen to be full at once, a long call has
+/// sixty times as much time to meet.
+const SHORT_CALLS: usize = 20;
+
 #[test]
 fn two_hours_take_the_memory_of_two_minutes_in_every_format() {
     let conversation = conversation();
     for format in Format::compiled() {
         // What is made once in a process is made before anything is compared.
         peak(format, 20, &conversation);
-        let (short, long) = (peak(format, 120, &conversation), peak(format, 7_200, &conversation));
-        assert!(long <= short + LUCK, "{format}: {long} bytes for two hours, {short} for two minutes");
+        let short = (0..SHORT_CALLS).map(|_| peak(format, 120, &conversation)).max().unwrap();
+        let long = peak(format, 7_200, &conversation);
+        assert!(long <= short + short / 20, "{format}: {long} bytes for two hours, {short} for two minutes");
     }
 }
