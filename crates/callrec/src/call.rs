@@ -89,6 +89,12 @@ impl Call {
         self.handle(&Event::Said { speaker, text, at_ms: Some(ms) });
     }
 
+    /// When each word of the line that was told last begins, in milliseconds since its speech does: if the line is cut off, the
+    /// transcript then knows to the word what was heard. As many as the line has words, or they are of no use.
+    pub fn word_times(&self, starts_ms: &[u32]) {
+        self.handle(&Event::WordTimes { starts_ms: starts_ms.into() });
+    }
+
     /// Anything that happened in the call, now. What comes after the end is ignored; so are starts and ends, for which
     /// there are [`start_call`](crate::Recorder::start_call) and [`finish`](Self::finish).
     ///
@@ -192,6 +198,7 @@ pub(crate) fn add_line(
     speaker: Speaker,
     text: &str,
     at_ms: Option<u64>,
+    word_ms: &[u32],
 ) -> Result<(), AddLineError> {
     let Some(live) = streams.iter().rev().find(|stream| !stream.has_ended()) else {
         return Err(if streams.is_empty() { AddLineError::NoSuchCall } else { AddLineError::Ended });
@@ -199,6 +206,11 @@ pub(crate) fn add_line(
     match live.push(live.clock.us(), &Event::Said { speaker, text, at_ms }) {
         Taken::No if live.has_ended() => Err(AddLineError::Ended),
         Taken::No => Err(AddLineError::Full),
-        Taken::Yes | Taken::Pressing => Ok(()),
+        Taken::Yes | Taken::Pressing => {
+            if !word_ms.is_empty() {
+                live.push(live.clock.us(), &Event::WordTimes { starts_ms: word_ms.into() });
+            }
+            Ok(())
+        }
     }
 }

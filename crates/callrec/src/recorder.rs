@@ -150,6 +150,8 @@ impl Recorder {
 
     /// Adds a line to a live call's transcript, for those who have the call's name but not its [`Call`]. May read the disk.
     ///
+    /// `at_ms` is when it began, if known; `word_ms` when each of its words did, as in [`Call::word_times`], or empty.
+    ///
     /// # Errors
     /// See [`AddLineError`].
     pub fn add_line(
@@ -158,9 +160,10 @@ impl Recorder {
         speaker: Speaker,
         text: &str,
         at_ms: Option<u64>,
+        word_ms: &[u32],
     ) -> Result<(), AddLineError> {
         let Ok(id) = CallId::new(call) else { return Err(AddLineError::NoSuchCall) };
-        let added = add_line(&self.handle.shared.streams(&id), speaker, text, at_ms);
+        let added = add_line(&self.handle.shared.streams(&id), speaker, text, at_ms, word_ms);
         match added {
             Err(AddLineError::NoSuchCall) if self.files(call).is_some() => Err(AddLineError::Ended),
             added => added,

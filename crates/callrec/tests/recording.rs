@@ -84,7 +84,7 @@ fn streams_of_one_call_at_once_and_one_after_another_have_files_of_their_own() {
     talk(&first, 0, 50);
     let second = recorder.start_call(CallOptions::new("CA1").stream("MZ2")).unwrap();
     talk(&second, 0, 20);
-    recorder.add_line("CA1", Speaker::System, "to the second", Some(5)).unwrap();
+    recorder.add_line("CA1", Speaker::System, "to the second", Some(5), &[]).unwrap();
     finish(first);
     finish(second);
     let third = recorder.start_call(CallOptions::new("CA1").stream("MZ3")).unwrap();
@@ -225,7 +225,7 @@ fn impossible_calls_are_refused_and_say_why() {
 fn lines_go_to_live_calls_alone() {
     let home = tempfile::tempdir().unwrap();
     let recorder = recorder(home.path(), Format::Wav);
-    let add = |call: &str| recorder.add_line(call, Speaker::Caller, "hello", None);
+    let add = |call: &str| recorder.add_line(call, Speaker::Caller, "hello", None, &[]);
     assert_eq!(add("CA1"), Err(AddLineError::NoSuchCall));
     assert_eq!(add("../CA1"), Err(AddLineError::NoSuchCall));
     let call = recorder.start_call(CallOptions::new("CA1")).unwrap();

@@ -148,3 +148,17 @@ fn what_cannot_be_read_is_a_countable_error() {
     assert_eq!(bot.handle_message(Message::Binary(&[0])), Err(ProtocolError::Binary));
     assert_eq!(dropped(&mut bot), Some((DropKind::Message, 1)));
 }
+
+#[test]
+fn the_times_of_words_follow_their_line_and_times_that_are_none_cost_no_line() {
+    let mut bot = BotSide::new();
+    let line = r#"{"event":"transcript","speaker":"assistant","text":"one two","word_ms":[0,240]}"#;
+    assert_eq!(verdict(&mut bot, line), Verdict::Swallow);
+    assert!(matches!(bot.poll_event(), Some(Event::Said { text: "one two", .. })));
+    assert_eq!(bot.poll_event(), Some(Event::WordTimes { starts_ms: vec![0, 240].into() }));
+    for times in ["[0,-1]", "\"soon\"", "[1e99]", "{}", "null"] {
+        let line = format!(r#"{{"event":"transcript","speaker":"caller","text":"one","word_ms":{times}}}"#);
+        assert_eq!(verdict(&mut bot, &line), Verdict::Swallow);
+        assert_eq!(lines(&mut bot), (vec![(Speaker::Caller, "one".to_owned(), None)], 0), "{times}");
+    }
+}

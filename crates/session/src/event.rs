@@ -253,6 +253,11 @@ pub enum Event<'a> {
         /// When it began, in milliseconds of the stream clock; if unknown, when it was told.
         at_ms: Option<u64>,
     },
+    /// When each word of the line that was told last began.
+    WordTimes {
+        /// In milliseconds since the line's speech began, as many as the line has words.
+        starts_ms: Cow<'a, [u32]>,
+    },
     /// Something was lost before it reached the recording.
     Dropped {
         /// What.
@@ -285,6 +290,7 @@ impl fmt::Debug for Event<'_> {
             Self::Said { speaker, text, at_ms } => {
                 write!(f, "Said({speaker:?}, {} bytes, {at_ms:?})", text.len())
             }
+            Self::WordTimes { starts_ms } => write!(f, "WordTimes({} words)", starts_ms.len()),
             Self::Dropped { what, count } => write!(f, "Dropped({what:?}, {count})"),
             Self::Ended { reason } => write!(f, "Ended({reason:?})"),
         }

@@ -19,8 +19,8 @@ pub struct Line {
     /// Whether the caller heard only its beginning, or nothing of it.
     #[serde(default)]
     pub cut_off: bool,
-    /// Of a line that was cut off: the words that the caller heard, the beginning of `text`, by the share of its speech
-    /// that was played.
+    /// Of a line that was cut off: the words that the caller heard, the beginning of `text`. By the times of its words, if the
+    /// bot told them, else by the share of its speech that was played.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<String>,
 }
@@ -84,6 +84,8 @@ struct Told {
     first: Option<u64>,
     /// Its time was given.
     timed: bool,
+    /// When its words begin, in milliseconds since its speech does; empty if nobody said.
+    words_ms: Vec<u32>,
 }
 
 impl Transcript {
@@ -102,6 +104,7 @@ impl Transcript {
             }
             Event::Cleared => self.speech.cleared(),
             Event::Said { speaker, text, at_ms } => self.told(moment, *speaker, text, *at_ms),
+            Event::WordTimes { starts_ms } => self.word_times(starts_ms),
             _ => {}
         }
     }
@@ -120,7 +123,7 @@ impl Transcript {
             cut_off: false,
             heard: None,
         };
-        let mut told = Told { line, first: None, timed: at_ms.is_some() };
+        let mut told = Told { line, first: None, timed: at_ms.is_some(), words_ms: Vec::new() };
         if speaker == Speaker::Assistant {
             match at_ms {
                 Some(at_ms) => told.first = self.speech.heard_at(at_ms),
@@ -134,6 +137,20 @@ impl Transcript {
             }
         }
         self.lines.push(told);
+    }
+
+    /// The times are those of the last line with as many words, for somebody else may have told another in between.
+    fn word_times(&mut self, starts_ms: &[u32]) {
+        let words = |told: &Told| told.line.text.split_whitespace().count();
+        let latest = self.lines.iter_mut().rev().take(8);
+        let bytes = size_of_val(starts_ms);
+        if let Some(told) =
+            latest.filter(|told| told.words_ms.is_empty()).find(|told| words(told) == starts_ms.len())
+            && self.bytes + bytes <= self.limits.bytes
+        {
+            self.bytes += bytes;
+            told.words_ms = starts_ms.to_vec();
+        }
     }
 
     /// Takes what became of the bot's speech.
@@ -174,7 +191,14 @@ impl Transcript {
             let (heard, unheard) = speech.heard_of(first, next.unwrap_or(u64::MAX));
             if unheard > 0 {
                 told.line.cut_off = true;
-                told.line.heard = Some(beginning(&told.line.text, heard, heard + unheard).to_owned());
+                let words = if told.words_ms.is_empty() {
+                    beginning(&told.line.text, heard, heard + unheard)
+                } else {
+                    let heard_ms = speech.ms_of(heard);
+                    let begun = told.words_ms.iter().take_while(|ms| u64::from(**ms) < heard_ms).count();
+                    first_words(&told.line.text, begun)
+                };
+                told.line.heard = Some(words.to_owned());
             }
             told.line
         };
@@ -199,10 +223,20 @@ fn beginning(text: &str, part: u64, whole: u64) -> &str {
     text[..kept].trim_end()
 }
 
+/// The beginning of a text: so many words.
+fn first_words(text: &str, words: usize) -> &str {
+    match text.split_whitespace().take(words).last() {
+        // A word lies within its text.
+        Some(last) => &text[..last.as_ptr() as usize + last.len() - text.as_ptr() as usize],
+        None => "",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{Codec, Place};
+    use std::borrow::Cow;
 
     /// Speech in pieces of 100 ms at 8,000 Hz, and lines about it.
     struct Bot {
@@ -293,6 +327,23 @@ mod tests {
         assert_eq!(bot[0], heard(1_400, "told"));
         assert_eq!(bot[1].0, 1_100);
         assert_eq!(bot[2], (0, None));
+    }
+
+    #[test]
+    fn where_the_bot_tells_when_its_words_begin_those_that_began_are_heard() {
+        let text = "a  b c, said slowly";
+        for (starts_ms, words) in [
+            (vec![0, 100, 200, 900, 1_500], "a  b c, said"),
+            (vec![0, 1_000, 1_100, 1_200, 1_300], "a"),
+            // Not as many as there are words: they are of no use.
+            (vec![0, 1_000], "a  b c, "),
+        ] {
+            let mut bot = Bot::new().at(0).tells(text, None);
+            let event = Event::WordTimes { starts_ms: Cow::Borrowed(&starts_ms) };
+            bot.transcript.handle_event(bot.moment, &event);
+            let bot = bot.sends(2_000).clears().heard(0, 1_000, Some(50)).heard(1_000, 1_000, None);
+            assert_eq!(bot.lines(), [heard(50, words.trim_end())], "{starts_ms:?}");
+        }
     }
 
     #[test]

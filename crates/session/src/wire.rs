@@ -22,6 +22,7 @@ const SAID: u8 = 7;
 const DROPPED: u8 = 8;
 const ENDED: u8 = 9;
 const OMITTED: u8 = 10;
+const WORD_TIMES: u8 = 11;
 
 /// Why bytes are no event.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -122,6 +123,10 @@ pub fn encode(event: &Event<'_>, out: &mut Vec<u8>) -> u8 {
             out.extend_from_slice(text.as_bytes());
             SAID
         }
+        Event::WordTimes { starts_ms } => {
+            out.extend(starts_ms.iter().flat_map(|ms| ms.to_le_bytes()));
+            WORD_TIMES
+        }
         Event::Dropped { what, count } => {
             out.push(what.code());
             out.extend(count.to_le_bytes());
@@ -156,7 +161,7 @@ fn place_of(code: u8, ms: [u8; 8]) -> Option<Place> {
 /// # Errors
 /// Any bytes are an event or an error; see [`WireError`].
 pub fn decode(kind: u8, payload: &[u8]) -> Result<Event<'_>, WireError> {
-    if !(STARTED..=OMITTED).contains(&kind) {
+    if !(STARTED..=WORD_TIMES).contains(&kind) {
         return Err(WireError::UnknownKind(kind));
     }
     known(kind, payload).ok_or(WireError::Damaged(kind))
@@ -191,6 +196,11 @@ fn known(kind: u8, payload: &[u8]) -> Option<Event<'_>> {
                 _ => return None,
             };
             Event::Said { speaker: Speaker::of(speaker)?, text: text(words)?, at_ms }
+        }
+        WORD_TIMES => {
+            let (starts, rest) = payload.as_chunks();
+            let starts_ms = starts.iter().map(|ms| u32::from_le_bytes(*ms)).collect();
+            rest.is_empty().then_some(Event::WordTimes { starts_ms: Cow::Owned(starts_ms) })?
         }
         DROPPED => {
             let (&what, count) = payload.split_first()?;
@@ -290,6 +300,7 @@ mod tests {
                 Event::Cleared,
                 Event::Dtmf { digit: &text },
                 Event::Said { speaker, text: &text, at_ms },
+                Event::WordTimes { starts_ms: Cow::Borrowed(&[count, 0, u32::MAX]) },
                 Event::Dropped { what, count },
                 Event::Ended { reason },
             ] {

@@ -30,6 +30,14 @@ pub struct Run {
     pub samples: u64,
 }
 
+impl Run {
+    /// Whether the sample of this number is in it.
+    #[must_use]
+    pub const fn holds(&self, number: u64) -> bool {
+        self.first <= number && number < self.first + self.samples
+    }
+}
+
 /// A clear that cut something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {

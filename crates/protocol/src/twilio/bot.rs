@@ -116,7 +116,12 @@ impl BotSide {
                 Err(_) => unusable = 1,
             }
         } else {
-            let line = SpokenLine { speaker: message.speaker, text: message.text, at_ms: message.at_ms };
+            let line = SpokenLine {
+                speaker: message.speaker,
+                text: message.text,
+                at_ms: message.at_ms,
+                word_ms: message.word_ms,
+            };
             unusable = u32::from(!self.said(&line));
         }
         self.queue.push_dropped(DropKind::TranscriptLine, unusable);
@@ -136,6 +141,10 @@ impl BotSide {
             return false;
         }
         self.queue.push(Pending::Said { speaker, text: words.to_owned(), at_ms: number(line.at_ms) });
+        // Times that are none are no reason to lose the line.
+        if let Some(starts_ms) = line.word_ms.and_then(|raw| serde_json::from_str(raw.get()).ok()) {
+            self.queue.push(Pending::WordTimes(starts_ms));
+        }
         true
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct Envelope<'a> {
     pub(super) text: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) at_ms: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) word_ms: Option<&'a RawValue>,
 }
 
 #[derive(serde::Deserialize)]
@@ -107,6 +109,8 @@ pub(super) struct SpokenLine<'a> {
     pub(super) text: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) at_ms: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(super) word_ms: Option<&'a RawValue>,
 }
 
 /// An object's entries in their order, the repeated ones too.

@@ -23,6 +23,7 @@ pub(super) enum Pending {
     Cleared,
     Dtmf(String),
     Said { speaker: Speaker, text: String, at_ms: Option<u64> },
+    WordTimes(Vec<u32>),
     Dropped { what: DropKind, count: u32 },
     Ended(EndReason),
 }
@@ -108,6 +109,7 @@ impl EventQueue {
             Pending::Cleared => Event::Cleared,
             Pending::Dtmf(digit) => Event::Dtmf { digit },
             Pending::Said { speaker, text, at_ms } => Event::Said { speaker: *speaker, text, at_ms: *at_ms },
+            Pending::WordTimes(starts_ms) => Event::WordTimes { starts_ms: Cow::Borrowed(starts_ms) },
             Pending::Dropped { what, count } => Event::Dropped { what: *what, count: *count },
             Pending::Ended(reason) => Event::Ended { reason: *reason },
         })

@@ -20,6 +20,8 @@ struct Line {
     speaker: Speaker,
     text: String,
     at_ms: Option<u64>,
+    #[serde(default)]
+    word_ms: Vec<u32>,
 }
 
 pub(crate) async fn add(
@@ -34,7 +36,8 @@ pub(crate) async fn add(
     let recorder = state.recorder.clone();
     let count = lines.len();
     let added = web::block(move || {
-        lines.iter().try_for_each(|line| recorder.add_line(&sid, line.speaker, &line.text, line.at_ms))
+        let add = |line: &Line| recorder.add_line(&sid, line.speaker, &line.text, line.at_ms, &line.word_ms);
+        lines.iter().try_for_each(add)
     });
     added.await?.map_err(refusal)?;
     Ok(HttpResponse::Ok().json(json!({ "added": count })))

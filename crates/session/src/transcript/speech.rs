@@ -133,7 +133,7 @@ impl Speech {
         (heard, unheard)
     }
 
-    fn ms_of(&self, sample: u64) -> u64 {
+    pub(super) fn ms_of(&self, sample: u64) -> u64 {
         sample.saturating_mul(1000) / u64::from(self.rate.max(1))
     }
 }

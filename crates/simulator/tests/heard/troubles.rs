@@ -1,10 +1,10 @@
 //! Every way in which a call bends: what remains true then.
 
-use callrec_simulator::{Bot, BotKind, Conditions, Luck};
+use callrec_simulator::{Bot, BotKind, Conditions, Echoes, Luck, simulate};
 
 use crate::judge::Verdict;
-use crate::recorder::Marks;
-use crate::{KINDS, call_of, judge};
+use crate::recorder::{Marks, Recorder};
+use crate::{CALL_MS, HORIZON_MS, KINDS, call_of, judge};
 
 /// How many calls of each kind.
 const CALLS: u64 = 200;
@@ -97,4 +97,29 @@ fn clocks_that_drift_for_two_hours_let_no_error_grow() {
     assert!(truth.heard.last().unwrap().at > (HOURS_MS - 60_000) * 8);
     assert!(verdict.frames.within(20) >= 99.9 && verdict.frames.worst() <= 100, "{verdict}");
     assert!(verdict.cuts.within(20) >= 99.0 && verdict.cuts.worst() <= 100, "{verdict}");
+}
+
+#[test]
+fn the_wrong_order_of_echoes_puts_speech_a_tick_early_or_late_and_no_more() {
+    for (is, told, ticks) in
+        [(Echoes::BeforeFrame, Echoes::BehindFrame, -1), (Echoes::BehindFrame, Echoes::BeforeFrame, 1)]
+    {
+        let (mut as_told, mut starts) = (0, 0);
+        for seed in 0..100 {
+            let drawn = Conditions::drawn(&mut Luck::new(seed));
+            let told = Conditions { echoes: told, ..drawn.clone() };
+            let mut recorder = Recorder::new(&told, Marks::Own, HORIZON_MS);
+            let bot = Bot::new(BotKind::Bursting, CALL_MS, &mut Luck::new(seed));
+            let truth = simulate(bot, &Conditions { echoes: is, ..drawn }, seed, CALL_MS, &mut recorder);
+            let recorded = recorder.finish(truth.ended_us).heard;
+            for run in &truth.heard {
+                let holds = recorded.iter().find(|recorded| recorded.holds(run.first));
+                let Some(recorded) = holds else { continue };
+                let off = (recorded.at + run.first - recorded.first) as i64 - run.at as i64;
+                starts += 1;
+                as_told += i64::from(off == ticks * 160);
+            }
+        }
+        assert!(as_told * 100 >= starts * 85, "{is:?} taken for {told:?}: {as_told} of {starts}");
+    }
 }
