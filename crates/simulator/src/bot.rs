@@ -11,6 +11,8 @@ pub enum BotKind {
     Pacing,
     /// Slower than it is played, with stalls.
     Stalling,
+    /// Each sentence in one piece.
+    AtOnce,
 }
 
 /// Something a bot sends.
@@ -92,12 +94,14 @@ fn sentence(kind: BotKind, from_us: u64, sentence_ms: u64, luck: &mut Luck) -> V
             BotKind::Bursting => luck.between(20, 1_000),
             BotKind::Pacing => 20,
             BotKind::Stalling => luck.between(20, 200),
+            BotKind::AtOnce => left_ms,
         }
         .min(left_ms);
         chunks.push((at_us, Speech::Samples(chunk_ms * 8)));
         left_ms -= chunk_ms;
         at_us += match kind {
             BotKind::Bursting => chunk_ms * 1_000 / luck.between(2, 10),
+            BotKind::AtOnce => 0,
             BotKind::Pacing => chunk_ms * 1_000,
             BotKind::Stalling => {
                 let stall_ms = if luck.percent(10) { luck.between(100, 600) } else { 0 };

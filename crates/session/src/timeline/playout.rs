@@ -75,6 +75,8 @@ pub(super) struct Playout {
     report: Report,
     /// Something was modelled before the round trip was known.
     guessed: bool,
+    /// Speech was placed by the model since the last echo.
+    forced: bool,
     chunks: Vec<Chunk>,
 }
 
@@ -96,6 +98,7 @@ impl Playout {
             model_end: 0,
             report: Report::default(),
             guessed: false,
+            forced: false,
             chunks: Vec::new(),
         }
     }
@@ -202,7 +205,18 @@ impl Playout {
             earliest: self.path.earliest(&self.grid, sent_us),
             together: last_us.is_some_and(|at_us| sent_us.abs_diff(at_us) < ONE_WRITE_US),
         };
-        let fit = explain(&self.grid, self.known, &mut self.chunks, echo, self.path.longest_lateness() + 1);
+        let mut fit =
+            explain(&self.grid, self.known, &mut self.chunks, echo, self.path.longest_lateness() + 1);
+        if self.forced && self.chunks.is_empty() && echo.empty - echo.earliest > UNBELIEVABLE {
+            // The mark waited behind speech whose time had come before it: so that ended here.
+            fit.met_empty = false;
+            let end = self.grid.at(echo.played + 1);
+            if end.saturating_sub(self.known.end) > 2 * (self.grid.at(1) - self.grid.at(0)) {
+                self.report.late_news += 1;
+                fit.known.end = fit.known.end.max(end);
+            }
+        }
+        self.forced = false;
         let mut known = fit.known;
         let starts = std::mem::take(&mut self.chunks);
         let mut next = starts.iter();

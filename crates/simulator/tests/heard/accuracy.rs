@@ -20,7 +20,7 @@ struct Promise {
 
 fn promise(kind: BotKind) -> Promise {
     match kind {
-        BotKind::Bursting => {
+        BotKind::Bursting | BotKind::AtOnce => {
             Promise { starts: (99.0, 100), cuts: (99.0, 100), frames: 99.9, missing: 0.05, unheard: 0.05 }
         }
         BotKind::Pacing => {

@@ -51,6 +51,11 @@ impl Errors {
         100.0 * within as f64 / self.count().max(1) as f64
     }
 
+    /// How many are larger than so many milliseconds.
+    pub(crate) fn beyond(&self, ms: u64) -> u64 {
+        self.counts.range(ms + 1..).map(|(_, count)| count).sum()
+    }
+
     /// The largest, in milliseconds.
     pub(crate) fn worst(&self) -> u64 {
         self.worst.0

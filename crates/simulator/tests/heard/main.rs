@@ -33,7 +33,19 @@ fn call(kind: BotKind, conditions: &Conditions, seed: u64, marks: Marks) -> (Tru
 }
 
 fn call_of(bot: Bot, conditions: &Conditions, seed: u64, marks: Marks, length_ms: u64) -> (Truth, Recording) {
-    let mut recorder = Recorder::new(conditions, marks, HORIZON_MS);
+    call_within(HORIZON_MS, bot, conditions, seed, marks, length_ms)
+}
+
+/// A call whose moments stay open for so long.
+fn call_within(
+    horizon_ms: u64,
+    bot: Bot,
+    conditions: &Conditions,
+    seed: u64,
+    marks: Marks,
+    length_ms: u64,
+) -> (Truth, Recording) {
+    let mut recorder = Recorder::new(conditions, marks, horizon_ms);
     let truth = simulate(bot, conditions, seed, length_ms, &mut recorder);
     let recording = recorder.finish(truth.ended_us);
     assert_eq!(

@@ -4,7 +4,7 @@ use callrec_simulator::{Bot, BotKind, Conditions, Echoes, Luck, simulate};
 
 use crate::judge::Verdict;
 use crate::recorder::{Marks, Recorder};
-use crate::{CALL_MS, HORIZON_MS, KINDS, call_of, judge};
+use crate::{CALL_MS, HORIZON_MS, KINDS, call_of, call_within, judge};
 
 /// How many calls of each kind.
 const CALLS: u64 = 200;
@@ -122,4 +122,27 @@ fn the_wrong_order_of_echoes_puts_speech_a_tick_early_or_late_and_no_more() {
         }
         assert!(as_told * 100 >= starts * 85, "{is:?} taken for {told:?}: {as_told} of {starts}");
     }
+}
+
+#[test]
+fn what_is_learned_too_late_of_a_long_sentence_is_counted_and_known_to_a_second_reading() {
+    let (mut live, mut again) = (Verdict::default(), Verdict::default());
+    for seed in 0..CALLS {
+        let drawn = Conditions::drawn(&mut Luck::new(seed));
+        let conditions = Conditions { separated_percent: 50, ..drawn };
+        for (horizon_ms, verdict) in [(HORIZON_MS, &mut live), (60_000, &mut again)] {
+            let bot = Bot::new(BotKind::AtOnce, CALL_MS, &mut Luck::new(seed));
+            let (truth, recording) = call_within(horizon_ms, bot, &conditions, seed, Marks::Own, CALL_MS);
+            verdict.add(seed, &truth, &recording);
+        }
+    }
+    println!("live: {live}; {}\nagain: {again}; {}", live.starts.beyond(40), again.starts.beyond(40));
+    assert!(live.late_news > 0 && live.starts.worst() > 40, "{live}");
+    assert_eq!(again.late_news, 0, "{again}");
+    // Of a sentence that is cut no echo tells when it began; of all others one does.
+    assert!(
+        again.frames.within(20) > 98.5 && again.starts.beyond(40) * 2 <= live.starts.beyond(40),
+        "{again}"
+    );
+    assert!(live.understated * 50 <= CALLS && again.understated == 0, "{live}; {again}");
 }

@@ -31,6 +31,7 @@ impl Playout {
                 self.known.end = start + sound.samples;
                 self.known.arrived = self.known.arrived.max(self.path.earliest(&self.grid, at_us));
                 self.runs.place(start, sound, false);
+                self.forced = true;
             }
         }
     }
