@@ -11,6 +11,9 @@ use proptest::prelude::*;
 enum Step {
     Audio { caller: bool, place: Place, pcm: bool, len: usize },
     Clear,
+    MarkSent(u8),
+    MarkEchoed(u8),
+    Omitted { caller: bool, place: Place, samples: u32 },
 }
 
 fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
@@ -20,11 +23,23 @@ fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
         2 => Just(Place::Queued),
         2 => Just(Place::Untimed),
     ];
+    let omitted = (any::<bool>(), place.clone(), 0_u32..2_000)
+        .prop_map(|(caller, place, samples)| Step::Omitted { caller, place, samples });
     let audio = (any::<bool>(), place, any::<bool>(), 0_usize..1_000)
         .prop_map(|(caller, place, pcm, len)| Step::Audio { caller, place, pcm, len });
-    let step = prop_oneof![9 => audio, 1 => Just(Step::Clear)];
-    prop::collection::vec((0_u64..200_000, step), 0..200)
+    // Names are few, so that marks have namesakes, and echoes come that nobody waits for.
+    let step = prop_oneof![
+        9 => audio,
+        1 => omitted,
+        2 => Just(Step::Clear),
+        4 => (0_u8..4).prop_map(Step::MarkSent),
+        4 => (0_u8..4).prop_map(Step::MarkEchoed),
+    ];
+    let wait = prop_oneof![20 => 0_u64..200_000, 1 => 0_u64..=u64::MAX / 1_000];
+    prop::collection::vec((wait, step), 0..200)
 }
+
+const NAMES: [&str; 4] = ["", "a", "b", "callrec-0123456789abcdef-1"];
 
 proptest! {
     #[test]
@@ -33,7 +48,10 @@ proptest! {
     ) {
         let mut start = StreamStart::new("CA1", "MZ1", if relay { Topology::Relay } else { Topology::OneWay });
         start.assistant_rate = rate;
-        let mut timeline = Timeline::new(TimelineLimits::default());
+        // The clock may say anything; silence of days would only take long.
+        let mut limits = TimelineLimits::default();
+        limits.longest_ms = 60_000;
+        let mut timeline = Timeline::new(limits);
         timeline.handle_event(0, &Event::Started(Cow::Owned(start)));
         let bytes = vec![0x01; 2_000];
         let (mut at_us, mut sent, mut lengths, mut sounding) = (0, [0_u64; 2], [0_u64; 2], [0_u64; 2]);
@@ -42,6 +60,12 @@ proptest! {
             at_us += wait;
             events.push((at_us, match step {
                 Step::Clear => Event::Cleared,
+                Step::MarkSent(name) => Event::MarkSent { name: NAMES[usize::from(*name)] },
+                Step::MarkEchoed(name) => Event::MarkEchoed { name: NAMES[usize::from(*name)] },
+                Step::Omitted { caller, place, samples } => {
+                    let track = if *caller { Track::Caller } else { Track::Assistant };
+                    Event::Omitted { track, place: *place, samples: *samples }
+                }
                 Step::Audio { caller, place, pcm, len } => {
                     sent[usize::from(!*caller)] += *len as u64;
                     let (codec, width) = if *pcm { (Codec::Pcm16, 2) } else { (Codec::Mulaw, 1) };

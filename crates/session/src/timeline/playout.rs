@@ -64,6 +64,7 @@ pub(super) struct Playout {
     path: Path,
     sent: VecDeque<Sent>,
     marks_waiting: usize,
+    clears_waiting: usize,
     runs: Runs,
     known: Known,
     /// When something was sent that arrived as `known` says.
@@ -91,6 +92,7 @@ impl Playout {
             path: Path::default(),
             sent: VecDeque::new(),
             marks_waiting: 0,
+            clears_waiting: 0,
             runs: Runs::default(),
             known: Known { end: 0, arrived: -1 },
             known_sent_us: None,
@@ -141,7 +143,15 @@ impl Playout {
 
     pub(super) fn clear(&mut self, at_us: u64, now_us: u64) {
         self.model_end = self.model_end.min(self.rate.samples_in_us(now_us));
+        self.clears_waiting += 1;
         self.sent.push_back(Sent { at_us, what: What::Clear });
+    }
+
+    /// The first clear among the first so many things sent.
+    fn first_clear(&self, count: usize) -> Option<usize> {
+        // Looked for with every frame of the caller, and hardly ever there.
+        let found = || self.sent.range(..count).position(|sent| matches!(sent.what, What::Clear));
+        if self.clears_waiting == 0 { None } else { found() }
     }
 
     /// A mark came back. Echoes keep the order of their marks, so of marks with one name it is the first that waits.
@@ -157,17 +167,18 @@ impl Playout {
         if let What::Mark { echo, .. } = &mut sent.what {
             *echo = Some((tick, at_us));
         }
-        self.path.see_echo(sent.at_us, tick, at_us);
+        self.path.see_echo(&self.grid, sent.at_us, tick, at_us);
         self.report.echoes += 1;
         // Whether a mark before a clear was played or thrown away, the marks behind the clear tell.
-        if !self.sent.range(index..).any(|sent| matches!(sent.what, What::Clear)) {
+        let clear_follows = |sent: &Sent| matches!(sent.what, What::Clear);
+        if self.clears_waiting == 0 || !self.sent.range(index..).any(clear_follows) {
             self.settle_through(index, tick);
         }
     }
 
     /// Settles everything up to a mark that came back, behind which there is no clear.
     fn settle_through(&mut self, mut index: usize, tick: i64) {
-        while let Some(clear) = self.sent.range(..index).position(|sent| matches!(sent.what, What::Clear)) {
+        while let Some(clear) = self.first_clear(index) {
             self.settle_clear(clear, Some(tick));
             index -= clear + 1;
         }
@@ -227,7 +238,12 @@ impl Playout {
                     let start = next.next().map_or(known.end, |chunk| chunk.start);
                     if start > end {
                         // It found the queue empty, and so tells how long its way was.
-                        self.path.see_arrival(sent.at_us, self.grid.arrival_before(start), echoed_us);
+                        self.path.see_arrival(
+                            &self.grid,
+                            sent.at_us,
+                            self.grid.arrival_before(start),
+                            echoed_us,
+                        );
                     }
                     end = start + sound.samples;
                     self.runs.place(start, sound, true);

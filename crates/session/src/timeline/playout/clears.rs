@@ -53,6 +53,7 @@ impl Playout {
             }
         }
         self.chunks = starts;
+        self.clears_waiting -= 1;
         self.cut(arrival, pinned);
         self.known_sent_us = Some(cleared_us);
     }

@@ -12,7 +12,7 @@ impl Playout {
 
     fn force(&mut self, until: u64) {
         // A clear cuts what is heard already, whatever waits before it.
-        while let Some(clear) = self.sent.iter().position(|sent| matches!(sent.what, What::Clear))
+        while let Some(clear) = self.first_clear(self.sent.len())
             && self.is_due(clear, until)
         {
             self.settle_clear(clear, None);
@@ -37,7 +37,7 @@ impl Playout {
     }
 
     /// Whether something sent may be heard, or cut, before `until`.
-    fn is_due(&mut self, index: usize, until: u64) -> bool {
+    fn is_due(&self, index: usize, until: u64) -> bool {
         let arrival = self.path.earliest(&self.grid, self.sent[index].at_us);
         let place = self.grid.at(arrival + 1);
         match self.sent[index].what {
@@ -54,7 +54,7 @@ impl Playout {
             Some(frame) => frame,
             None => self.grid.tick_of(now) - 1,
         };
-        while let Some(clear) = self.sent.iter().position(|sent| matches!(sent.what, What::Clear)) {
+        while let Some(clear) = self.first_clear(self.sent.len()) {
             self.settle_clear(clear, Some(last));
         }
         let (_, doubt) = self.model(self.sent.len(), last, self.path.usual_lateness());

@@ -29,6 +29,11 @@ impl Grid {
         self.rate.samples_in_us(u64::try_from(us.max(0)).unwrap_or(u64::MAX))
     }
 
+    /// The stream clock, in microseconds, when a tick begins.
+    pub(super) fn begins_us(&self, tick: i64) -> i64 {
+        tick.saturating_mul(TICK_US as i64).saturating_add_unsigned(self.phase_us)
+    }
+
     /// The tick in which a moment of the stream clock lies.
     pub(super) fn tick_of_us(&self, us: i64) -> i64 {
         us.saturating_sub_unsigned(self.phase_us).div_euclid(TICK_US as i64)

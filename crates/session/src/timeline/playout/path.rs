@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::grid::{Grid, TICK_US};
+use super::grid::Grid;
 
 /// How long the shortest time that was measured counts, in microseconds. Clocks drift, by 6 ms in this time if they are
 /// bad, and paths change.
@@ -57,8 +57,8 @@ impl Path {
     }
 
     /// A mark that was sent at `sent_us` came back: it had arrived in `tick` or before. That bounds the round trip.
-    pub(super) fn see_echo(&mut self, sent_us: u64, tick: i64, at_us: u64) {
-        let trip_us = self.bound_us(sent_us, tick, at_us);
+    pub(super) fn see_echo(&mut self, grid: &Grid, sent_us: u64, tick: i64, at_us: u64) {
+        let trip_us = self.bound_us(grid, sent_us, tick, at_us);
         if self.round_trip_us.least().is_some_and(|least_us| trip_us < least_us) {
             self.round_trip_us.add(at_us, trip_us);
         }
@@ -66,7 +66,7 @@ impl Path {
 
     /// A mark met an empty queue: sent at `sent_us`, arrived in `tick`, its echo here at `at_us`.
     pub(super) fn see_empty_mark(&mut self, grid: &Grid, sent_us: u64, tick: i64, at_us: u64) {
-        self.see_arrival(sent_us, tick, at_us);
+        self.see_arrival(grid, sent_us, tick, at_us);
         let late = tick - self.earliest(grid, sent_us);
         self.longest_lateness = self.longest_lateness.max(late);
         if self.latenesses.len() == LATENESSES {
@@ -76,18 +76,19 @@ impl Path {
     }
 
     /// Something that was sent at `sent_us` arrived in `tick`, as was learned at `at_us`.
-    pub(super) fn see_arrival(&mut self, sent_us: u64, tick: i64, at_us: u64) {
-        let trip_us = self.bound_us(sent_us, tick, at_us);
+    pub(super) fn see_arrival(&mut self, grid: &Grid, sent_us: u64, tick: i64, at_us: u64) {
+        let trip_us = self.bound_us(grid, sent_us, tick, at_us);
         self.round_trip_us.add(at_us, trip_us);
     }
 
     /// The longest round trip that an echo allows: it came back by now, and arrived before its tick was over, which is
     /// a bound without the jitter of its way back.
-    fn bound_us(&self, sent_us: u64, tick: i64, at_us: u64) -> i64 {
+    fn bound_us(&self, grid: &Grid, sent_us: u64, tick: i64, at_us: u64) -> i64 {
         let mut trip_us = difference(at_us, sent_us);
         if let Some(offset_us) = self.offset_us.least() {
-            let over_us = (tick + 1) * TICK_US as i64;
-            trip_us = trip_us.min(over_us - (difference(sent_us, 0) - offset_us));
+            let over_us = grid.begins_us(tick.saturating_add(1));
+            let sent_us = difference(sent_us, 0).saturating_sub(offset_us);
+            trip_us = trip_us.min(over_us.saturating_sub(sent_us));
         }
         trip_us.max(0)
     }
@@ -95,7 +96,7 @@ impl Path {
     /// The earliest tick in which something sent at `sent_us` can have arrived.
     pub(super) fn earliest(&self, grid: &Grid, sent_us: u64) -> i64 {
         let clock_us = difference(sent_us, 0).saturating_sub(self.offset_us.least().unwrap_or(0));
-        grid.tick_of_us(clock_us + self.round_trip_us.least().unwrap_or(0))
+        grid.tick_of_us(clock_us.saturating_add(self.round_trip_us.least().unwrap_or(0)))
     }
 
     /// By how many ticks things are late, half of the time.
