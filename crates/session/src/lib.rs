@@ -4,8 +4,8 @@
 //! shows none of them in a log. [`wire`] turns events into bytes and back, for a journal.
 //!
 //! A [`Timeline`] turns events into two tracks of audio on one clock, as the caller heard them; a [`Transcript`]
-//! collects what was said; and [`Completeness`] tells what is missing. All three are fed with events and the time, and
-//! read no clock.
+//! collects what was said; [`Completeness`] tells what is missing, and [`Notes`] where. All are fed with events and the
+//! time, and read no clock.
 //!
 //! ```
 //! use callrec_session::{Codec, Event, Place, Track, wire};
@@ -19,6 +19,7 @@
 mod completeness;
 mod event;
 mod marks;
+mod notes;
 mod timeline;
 mod transcript;
 pub mod wire;
@@ -28,5 +29,6 @@ pub use event::{
     Codec, DropKind, EndReason, Event, MarkEchoes, Place, Speaker, StreamStart, Topology, Track,
 };
 pub use marks::MarkPlanner;
+pub use notes::{Cut, CutBy, Gap, GapWhy, Note, Notes, Spurt};
 pub use timeline::{Placement, Stretch, Timeline, TimelineLimits};
 pub use transcript::{Line, Moment, Transcript, TranscriptLimits};

@@ -1,6 +1,7 @@
 //! What was heard: events in, two tracks of audio on the stream clock out.
 
 mod clock;
+mod noted;
 mod placements;
 mod placing;
 mod playout;
@@ -8,7 +9,7 @@ mod rate;
 mod stream;
 mod tape;
 
-use crate::{Codec, Completeness, DropKind, Event, Place, StreamStart, Track};
+use crate::{Codec, Completeness, DropKind, Event, Note, Place, StreamStart, Track};
 pub use placements::Placement;
 use placements::Placements;
 use stream::{Stream, decode};
@@ -213,6 +214,11 @@ impl Timeline {
     /// What became of the bot's next speech in a relay, once that is final. Ask after every event.
     pub fn poll_placement(&mut self) -> Option<Placement> {
         self.placements.poll()
+    }
+
+    /// The next thing to point at, once it is final: spurts when they are over, cuts and gaps. Ask after every event.
+    pub fn poll_note(&mut self) -> Option<Note> {
+        self.stream.as_mut()?.poll_note()
     }
 
     /// How many samples the bot of a relay has sent so far.

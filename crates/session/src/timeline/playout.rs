@@ -17,8 +17,9 @@ mod runs;
 
 use std::collections::VecDeque;
 
+use super::noted::Noted;
 use super::rate::RateExt;
-use crate::{Codec, MarkEchoes, Playout as Report};
+use crate::{Codec, MarkEchoes, Note, Playout as Report};
 use explain::{Chunk, Echo, Known, explain};
 use grid::Grid;
 use path::Path;
@@ -74,6 +75,7 @@ pub(super) struct Playout {
     /// Where the queue ends if nothing takes any time on its way.
     model_end: u64,
     report: Report,
+    noted: Noted,
     /// Something was modelled before the round trip was known.
     guessed: bool,
     /// Speech was placed by the model since the last echo.
@@ -99,6 +101,7 @@ impl Playout {
             frame: None,
             model_end: 0,
             report: Report::default(),
+            noted: Noted::default(),
             guessed: false,
             forced: false,
             chunks: Vec::new(),
@@ -300,6 +303,11 @@ impl Playout {
     fn doubt(&mut self, ticks: i64) {
         let ms = ticks.max(0).unsigned_abs() * (grid::TICK_US / 1000);
         self.report.largest_error_ms = self.report.largest_error_ms.max(ms);
+    }
+
+    /// The next spurt, cut or underrun that is final.
+    pub(super) fn poll_note(&mut self) -> Option<Note> {
+        self.noted.poll()
     }
 
     /// How many samples the bot has sent.

@@ -3,12 +3,13 @@
 use callrec_audio::g711::Law;
 
 use super::clock::StreamClock;
+use super::noted::Gaps;
 use super::placing::Placer;
 use super::playout::{Heard, Playout};
 use super::rate::RateExt;
 use super::tape::Tape;
 use super::{Placement, Placements, TimelineLimits};
-use crate::{Codec, Place, StreamStart, Topology, Track, TrackReport};
+use crate::{Codec, Gap, GapWhy, Note, Place, StreamStart, Topology, Track, TrackReport};
 
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -34,6 +35,7 @@ pub(super) struct Lane {
     pub(super) late_frames: u64,
     pub(super) repeated_frames: u64,
     pub(super) unplaced_frames: u64,
+    missing: Gaps,
 }
 
 impl Stream {
@@ -84,11 +86,13 @@ impl Stream {
         }
         lane.gaps += u64::from(placed.missing > 0);
         lane.lost += placed.missing;
+        lane.missing.open(placed.start - placed.missing, placed.start);
         let before = lane.tape.end();
         let put = lane.tape.put(placed.start, pcm);
         if placed.start < before {
             // It filled a hole that was counted as lost.
             lane.lost = lane.lost.saturating_sub(put.placed.min(before - placed.start));
+            lane.missing.fill(placed.start + put.late, placed.start + len);
         }
         lane.late_frames += u64::from(put.late > 0);
         lane.repeated_frames += u64::from(put.repeated > 0 && put.late == 0 && !put.differs);
@@ -166,7 +170,20 @@ impl Stream {
         if self.is_relay() {
             self.playout.end(now_us);
             self.play(u64::MAX, pcm, placements);
+            self.playout.end_spurt();
         }
+    }
+
+    /// The next note that is final.
+    pub(super) fn poll_note(&mut self) -> Option<Note> {
+        let lost = |track: Track, lane: &mut Lane| {
+            let (begin, end) = lane.missing.poll(lane.tape.settled())?;
+            let (begin_ms, end_ms) = (lane.rate.ms_of(begin), lane.rate.ms_of(end));
+            Some(Note::Gap(Gap { track, begin_ms, end_ms, why: GapWhy::Lost }))
+        };
+        let note = self.playout.poll_note();
+        let note = note.or_else(|| lost(Track::Caller, &mut self.caller));
+        note.or_else(|| lost(Track::Assistant, &mut self.assistant))
     }
 
     /// Gives everything out; both tracks end together.
@@ -195,6 +212,7 @@ impl Lane {
             late_frames: 0,
             repeated_frames: 0,
             unplaced_frames: 0,
+            missing: Gaps::default(),
         }
     }
 

@@ -57,6 +57,10 @@ impl Tape {
         self.given
     }
 
+    pub(super) fn settled(&self) -> u64 {
+        self.settled
+    }
+
     pub(super) fn has_output(&self) -> bool {
         self.given < self.settled
     }

@@ -1,8 +1,8 @@
 //! What a clear threw away.
 
 use super::{Playout, What, echo_of, is_echoed};
-use crate::MarkEchoes;
 use crate::timeline::rate::RateExt;
+use crate::{Cut, CutBy, MarkEchoes, Note};
 
 /// By how many ticks the end of speech must be estimated behind an echo to be sure that it was not played by then.
 const SURE: i64 = 6;
@@ -54,7 +54,7 @@ impl Playout {
         }
         self.chunks = starts;
         self.clears_waiting -= 1;
-        self.cut(arrival, pinned);
+        self.cut(arrival, pinned, CutBy::Cleared);
         self.known_sent_us = Some(cleared_us);
     }
 
@@ -64,7 +64,7 @@ impl Playout {
     }
 
     /// Throws away what is not heard before the tick after `arrival`.
-    pub(super) fn cut(&mut self, arrival: i64, pinned: bool) {
+    pub(super) fn cut(&mut self, arrival: i64, pinned: bool, by: CutBy) {
         let place = self.grid.at(arrival.saturating_add(1));
         self.known.arrived = self.known.arrived.max(arrival);
         if self.known.end > place {
@@ -75,6 +75,8 @@ impl Playout {
                 self.report.cuts += 1;
                 self.report.cuts_pinned += u64::from(pinned);
                 self.report.unheard_ms += self.rate.ms_of(unheard);
+                let (at_ms, unheard_ms) = (self.rate.ms_of(self.known.end), self.rate.ms_of(unheard));
+                self.noted.push(Note::Cut(Cut { at_ms, unheard_ms, pinned, by }));
                 self.doubt(if pinned { 1 } else { self.path.longest_lateness() + 1 });
             }
         }

@@ -1,13 +1,23 @@
 //! What is given out: settled by echoes, or by the model when its time has come.
 
+use super::runs::Account;
 use super::{Heard, Playout, STALL_MS, Sent, What};
+use crate::CutBy;
 use crate::timeline::rate::RateExt;
 
 impl Playout {
     /// Gives out what was heard before `until`; what no echo has settled by then is settled by the model.
     pub(in crate::timeline) fn give(&mut self, until: u64, heard: impl FnMut(Heard<'_>)) {
         self.force(until);
-        self.runs.give(until, self.rate.samples_in_ms(STALL_MS), &mut self.report, self.rate, heard);
+        let stall = self.rate.samples_in_ms(STALL_MS);
+        let mut account = Account { report: &mut self.report, noted: &mut self.noted, rate: self.rate };
+        self.runs.give(until, stall, &mut account, heard);
+    }
+
+    /// The stream is over, and with it the spurt that is heard last.
+    pub(in crate::timeline) fn end_spurt(&mut self) {
+        let mut account = Account { report: &mut self.report, noted: &mut self.noted, rate: self.rate };
+        self.runs.end_spurt(&mut account);
     }
 
     fn force(&mut self, until: u64) {
@@ -69,6 +79,6 @@ impl Playout {
             }
         }
         self.chunks = starts;
-        self.cut(last, true);
+        self.cut(last, true, CutBy::End);
     }
 }

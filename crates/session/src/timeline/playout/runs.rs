@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
+use crate::timeline::noted::Noted;
 use crate::timeline::rate::RateExt;
-use crate::{Codec, Playout as Report};
+use crate::{Codec, Gap, GapWhy, Note, Playout as Report, Spurt, Track};
 
 /// Bytes that an empty store may keep of its memory.
 const KEEP: usize = 64 * 1024;
@@ -49,6 +50,13 @@ impl Run {
     }
 }
 
+/// Where it is counted and noted what was given out.
+pub(super) struct Account<'a> {
+    pub(super) report: &'a mut Report,
+    pub(super) noted: &'a mut Noted,
+    pub(super) rate: u32,
+}
+
 /// What was placed, in order, and behind it the bytes of what was not placed yet.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
@@ -59,6 +67,8 @@ pub(super) struct Runs {
     given: u64,
     /// Where what was given out last ends, and whether that was speech at all.
     last_end: Option<u64>,
+    /// Where what is being given out began without a pause before, and whether an echo told that.
+    spurt: Option<(u64, bool)>,
 }
 
 impl Runs {
@@ -137,8 +147,7 @@ impl Runs {
         &mut self,
         until: u64,
         stall: u64,
-        report: &mut Report,
-        rate: u32,
+        account: &mut Account<'_>,
         mut heard: impl FnMut(Heard<'_>),
     ) {
         while let Some(run) = self.runs.front_mut() {
@@ -152,12 +161,13 @@ impl Runs {
                 match self.last_end {
                     Some(end) if run.start <= end => {}
                     Some(end) if run.start - end < stall => {
-                        report.underruns += 1;
-                        report.underrun_ms += rate.ms_of(run.start - end);
+                        account.underrun(end, run.start);
                     }
-                    _ => {
-                        report.spurts += 1;
-                        report.spurts_pinned += u64::from(run.pinned);
+                    end => {
+                        account.spurt(self.spurt, end);
+                        self.spurt = Some((run.start, run.pinned));
+                        account.report.spurts += 1;
+                        account.report.spurts_pinned += u64::from(run.pinned);
                     }
                 }
                 let count = now as usize * width;
@@ -193,5 +203,27 @@ impl Runs {
         if self.bytes.is_empty() && self.bytes.capacity() > KEEP {
             self.bytes = VecDeque::new();
         }
+    }
+
+    /// Notes the spurt that is over because everything is.
+    pub(super) fn end_spurt(&mut self, account: &mut Account<'_>) {
+        account.spurt(self.spurt.take(), self.last_end);
+    }
+}
+
+impl Account<'_> {
+    fn spurt(&mut self, began: Option<(u64, bool)>, end: Option<u64>) {
+        if let (Some((begin, pinned)), Some(end)) = (began, end) {
+            let (begin_ms, end_ms) = (self.rate.ms_of(begin), self.rate.ms_of(end));
+            self.noted.push(Note::Spurt(Spurt { begin_ms, end_ms, pinned }));
+        }
+    }
+
+    fn underrun(&mut self, begin: u64, end: u64) {
+        self.report.underruns += 1;
+        self.report.underrun_ms += self.rate.ms_of(end - begin);
+        let (begin_ms, end_ms) = (self.rate.ms_of(begin), self.rate.ms_of(end));
+        let why = GapWhy::Underrun;
+        self.noted.push(Note::Gap(Gap { track: Track::Assistant, begin_ms, end_ms, why }));
     }
 }
