@@ -55,12 +55,7 @@ impl RecordingsDir {
         names::check_plain(file_name)?;
         let path = self.path().join(file_name);
         let Some(file) = open::read(&path)? else { return Ok(None) };
-        let mut bytes = Vec::new();
-        file.take(MAX_TEXT + 1).read_to_end(&mut bytes).at("read", &path)?;
-        if bytes.len() as u64 > MAX_TEXT {
-            return Err(StoreError::TooLarge { path, bytes: bytes.len() as u64, limit: MAX_TEXT });
-        }
-        Ok(Some(bytes))
+        read_text(file, &path).map(Some)
     }
 
     /// Opens a recording of this directory to read, without following a symbolic link. Only the last component of
@@ -130,4 +125,15 @@ impl RecordingsDir {
         names::check_text(file_name)?;
         recovery::rename_aside(self, &self.path().join(file_name))
     }
+}
+
+/// All of a file that should be small.
+pub(crate) fn read_text(file: File, path: &Path) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::new();
+    file.take(MAX_TEXT + 1).read_to_end(&mut bytes).at("read", path)?;
+    if bytes.len() as u64 > MAX_TEXT {
+        let (path, bytes) = (path.to_owned(), bytes.len() as u64);
+        return Err(StoreError::TooLarge { path, bytes, limit: MAX_TEXT });
+    }
+    Ok(bytes)
 }

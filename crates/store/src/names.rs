@@ -58,6 +58,16 @@ pub(crate) fn parse_journal(name: &str) -> Option<(CallId, u32)> {
     (number >= 1 && journal(&call, number) == name).then_some((call, number))
 }
 
+/// Call and number of a recording's name; none for anything else.
+pub(crate) fn parse_recording(name: &str) -> Option<(CallId, u32)> {
+    let (rest, extension) = name.strip_prefix("call_")?.rsplit_once('.')?;
+    // No call's name contains what the two are told apart by.
+    let (call, behind) = rest.rsplit_once("_conversation")?;
+    let number = behind.strip_prefix('_').map_or(Some(1), |digits| digits.parse().ok())?;
+    let call = CallId::new(call).ok()?;
+    (EXTENSIONS.contains(&extension) && recording(&call, number, extension) == name).then_some((call, number))
+}
+
 /// The call of a summary's name, text or JSON; none for anything else.
 pub(crate) fn parse_summary(name: &str) -> Option<CallId> {
     let rest = name.strip_prefix("call_")?;
