@@ -1,12 +1,15 @@
 //! Reading what was written, by decoders that have nothing in common with the encoders.
 //!
-//! [`ReadBack`] decodes a file while it grows; [`check_file`] looks at the finished one as a player would.
+//! [`ReadBack`] decodes a file while it grows; [`check_file`] looks at the finished one as a player would, and
+//! [`decode_file`] gives all of it.
 
 mod check;
+mod decode;
 mod growing;
 mod stream;
 
 pub use check::{Checked, check_file};
+pub use decode::{Decoded, decode_file};
 pub use stream::{ReadBack, ReadBackReport};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

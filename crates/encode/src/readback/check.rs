@@ -91,7 +91,7 @@ fn check(
 }
 
 /// Whether a FLAC file of this many bytes ends with its metadata (RFC 9639, section 8.1).
-fn is_header_alone(source: &mut (impl Read + Seek), bytes: u64) -> Result<bool, ReadBackError> {
+pub(super) fn is_header_alone(source: &mut (impl Read + Seek), bytes: u64) -> Result<bool, ReadBackError> {
     let (mut block, mut at) = ([0; 4], 4);
     source.seek(SeekFrom::Start(0))?;
     while at + 4 <= bytes {
@@ -159,9 +159,9 @@ fn check_kind(
 }
 
 /// A source that knows its size.
-struct Sized<R> {
-    source: R,
-    bytes: u64,
+pub(super) struct Sized<R> {
+    pub(super) source: R,
+    pub(super) bytes: u64,
 }
 
 impl<R: Read> Read for Sized<R> {

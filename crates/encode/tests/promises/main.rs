@@ -4,7 +4,9 @@
 mod file;
 mod sound;
 
-use callrec_encode::readback::ReadBackError;
+use std::io::Cursor;
+
+use callrec_encode::readback::{ReadBackError, decode_file};
 use callrec_encode::{Format, Patch, Settings};
 use file::{check, encode, follow, play, specs, tags};
 use sound::{conversation, one_sided};
@@ -41,6 +43,24 @@ fn the_length_is_exact_to_the_sample() {
             let checked = check(&spec, &file, frames).unwrap_or_else(|e| panic!("{spec:?}, {frames}: {e}"));
             assert_eq!((checked.frames, checked.bytes), (frames as u64, file.len() as u64), "{spec:?}");
         }
+    }
+}
+
+#[test]
+fn a_finished_file_is_decoded_to_what_is_played_and_a_damaged_one_is_refused() {
+    for spec in specs() {
+        for frames in [0, 30_011] {
+            let file = encode(&spec, &conversation(frames, spec.rate, spec.channels), 160);
+            let mut heard = Vec::new();
+            let decoded = decode_file(Cursor::new(file.clone()), spec.format, |rate, channels, pcm| {
+                assert_eq!((rate, channels), (spec.rate, spec.channels), "{spec:?}");
+                heard.extend_from_slice(pcm);
+            });
+            assert_eq!(decoded.unwrap().frames, frames as u64, "{spec:?}");
+            assert!(heard == play(&spec, &file), "{spec:?}");
+        }
+        let noise = Cursor::new(vec![0x5a; 4_000]);
+        assert!(decode_file(noise, spec.format, |_, _, _| ()).is_err(), "{spec:?}");
     }
 }
 
