@@ -112,6 +112,7 @@ fn summarise(subject: &Subject, taken: Taken, recovered: bool, audio: AudioOutco
     stream.recovered = recovered;
     stream.completeness = taken.completeness;
     stream.lines = taken.lines;
+    stream.notes = Some(taken.notes);
     stream.audio = audio;
     stream
 }

@@ -6,8 +6,8 @@
 use callrec_encode::readback::{ReadBack, ReadBackError, check_file};
 use callrec_encode::{EncodeError, Encoder, Format, RateSetting, Settings, Spec, SpecError};
 use callrec_session::{
-    Completeness, DropKind, EndReason, Event, Line, Moment, Timeline, TimelineLimits, Track, Transcript,
-    TranscriptLimits, wire,
+    Completeness, DropKind, EndReason, Event, Line, Moment, Notes, Timeline, TimelineLimits, Track,
+    Transcript, TranscriptLimits, wire,
 };
 use callrec_store::{CallId, JournalReader, Partial, RecordingsDir, StoreError};
 
@@ -15,7 +15,7 @@ use crate::header::{Header, kind};
 use crate::mixdown::Mixdown;
 
 /// How long a moment stays open for late news when a take is made again because of them, in milliseconds.
-const HINDSIGHT_MS: u64 = 60_000;
+pub(crate) const HINDSIGHT_MS: u64 = 60_000;
 
 /// What a take is of and for.
 #[derive(Clone, Debug)]
@@ -68,6 +68,7 @@ pub(crate) struct Taken {
     pub(crate) duration_ms: u64,
     pub(crate) lines: Vec<Line>,
     pub(crate) completeness: Completeness,
+    pub(crate) notes: Notes,
     /// None if nobody sent any audio.
     pub(crate) audio: Option<TakenAudio>,
 }
@@ -103,6 +104,7 @@ pub(crate) struct Take {
 struct Pass {
     timeline: Timeline,
     transcript: Transcript,
+    notes: Notes,
     changes: usize,
     last_us: u64,
     ended: Option<EndReason>,
@@ -129,6 +131,7 @@ impl Pass {
         Self {
             timeline: Timeline::new(limits),
             transcript: Transcript::new(TranscriptLimits::default(), header.start.assistant_rate),
+            notes: Notes::default(),
             changes: 0,
             last_us: 0,
             ended: None,
@@ -261,7 +264,7 @@ impl Take {
             }
             while self.advance(u64::MAX, usize::MAX)? == Progress::More {}
         };
-        let Pass { timeline, transcript, last_us, ended, unreadable, .. } = self.pass;
+        let Pass { timeline, transcript, notes, last_us, ended, unreadable, .. } = self.pass;
         let mut completeness = timeline.completeness();
         completeness.count_dropped(DropKind::TranscriptLine, transcript.dropped());
         completeness.unreadable_records = unreadable;
@@ -276,6 +279,7 @@ impl Take {
             duration_ms,
             lines: transcript.into_lines(),
             completeness,
+            notes: notes.in_order(),
             audio,
         })
     }
@@ -300,6 +304,9 @@ impl Pass {
         self.transcript.handle_event(Moment { at_us, clock_ms, generated }, event);
         while let Some(placement) = self.timeline.poll_placement() {
             self.transcript.handle_placement(placement);
+        }
+        while let Some(note) = self.timeline.poll_note() {
+            self.notes.add(note);
         }
         if let Event::Ended { reason } = event {
             self.ended = Some(*reason);

@@ -1,6 +1,6 @@
 //! What is known of a call when it is over; the JSON for programs is this, field by field.
 
-use callrec_session::{Completeness, EndReason, Line};
+use callrec_session::{Completeness, EndReason, Line, Notes};
 use serde::{Deserialize, Serialize};
 
 use crate::LocalTime;
@@ -74,6 +74,10 @@ pub struct StreamSummary {
     /// What was said in it; times count from its beginning.
     #[serde(default)]
     pub lines: Vec<Line>,
+    /// When the assistant spoke, what cut it off and where audio is missing, as far as it is known; times count from the
+    /// stream's beginning. `None` where an earlier release wrote the summary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<Notes>,
 }
 
 impl StreamSummary {
@@ -89,6 +93,7 @@ impl StreamSummary {
             audio: AudioOutcome::NoAudio,
             completeness: Completeness::default(),
             lines: Vec::new(),
+            notes: None,
         }
     }
 

@@ -53,5 +53,6 @@ mod transcript;
 pub use call_summary::{AudioFile, AudioOutcome, CallSummary, StreamSummary};
 pub use json::{ParseError, parse_json, summary_json};
 pub use local_time::LocalTime;
+pub use one_line::one_line;
 pub use summary::summary_text;
 pub use transcript::transcript_text;

@@ -18,8 +18,9 @@ pub(crate) fn lines(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     text.split(is_break).map(str::trim).filter(|line| !line.is_empty()).map(visible)
 }
 
-/// The text on one line: breaks become spaces.
-pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
+/// Someone else's text on one line, for a terminal or a file: breaks become spaces, and what moves a cursor or turns the
+/// direction of writing becomes U+FFFD.
+pub fn one_line(text: &str) -> Cow<'_, str> {
     if text.contains(is_break) {
         Cow::Owned(lines(text).collect::<Vec<_>>().join(" "))
     } else {

@@ -1,7 +1,7 @@
 //! The summary for programs: it comes back as it went, and readers of another age understand it.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use callrec_session::{Completeness, EndReason, Line, Speaker};
+use callrec_session::{Completeness, Cut, CutBy, EndReason, Gap, GapWhy, Line, Note, Notes, Speaker, Track};
 use callrec_summary::{
     AudioFile, AudioOutcome, CallSummary, LocalTime, ParseError, StreamSummary, parse_json, summary_json,
 };
@@ -20,6 +20,10 @@ fn call(audio: AudioOutcome) -> CallSummary {
         cut_off: true,
         heard: None,
     }];
+    let mut notes = Notes::default();
+    notes.add(Note::Cut(Cut { at_ms: 900, unheard_ms: 334, pinned: true, by: CutBy::Cleared }));
+    notes.add(Note::Gap(Gap { track: Track::Caller, begin_ms: 40, end_ms: 60, why: GapWhy::Lost }));
+    stream.notes = Some(notes);
     let mut call = CallSummary::new("CA1", began);
     call.put_stream(stream);
     call
@@ -56,6 +60,9 @@ fn programs_find_the_fields_under_these_names() {
     assert_eq!(stream["recovered"], true);
     assert_eq!(stream["lines"][0]["speaker"], "assistant");
     assert_eq!(stream["lines"][0]["cut_off"], true);
+    let cut = json!({"at_ms": 900, "unheard_ms": 334, "pinned": true, "by": "cleared"});
+    let gap = json!({"track": "caller", "begin_ms": 40, "end_ms": 60, "why": "lost"});
+    assert_eq!(stream["notes"], json!({"cuts": [cut], "gaps": [gap]}));
     let audio = &stream["audio"];
     assert_eq!(audio["outcome"], "recorded");
     assert_eq!(audio["file_name"], "call_CA1_conversation.ogg");
