@@ -46,12 +46,16 @@ impl Header {
     /// The file that a stream of this header becomes. Title, date, encoder and serial are those of the journal, so that the same
     /// journal makes the same bytes, whenever it is taken.
     pub(crate) fn spec(&self, settings: &Settings, call: &CallId, number: u32) -> Result<Spec, SpecError> {
-        let source_hz = self.start.caller_rate.max(self.start.assistant_rate);
         let tags = Tags::default()
             .with_title(call.as_str())
             .with_date(&self.started_at.to_string())
             .with_encoder(&self.recorder);
-        Ok(settings.resolve(source_hz)?.with_tags(tags).with_serial(serial(call, number)))
+        Ok(self.spec_of(settings)?.with_tags(tags).with_serial(serial(call, number)))
+    }
+
+    /// What these settings make of the stream's rates.
+    pub(crate) fn spec_of(&self, settings: &Settings) -> Result<Spec, SpecError> {
+        settings.resolve(self.start.caller_rate.max(self.start.assistant_rate))
     }
 }
 

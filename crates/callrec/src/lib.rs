@@ -47,6 +47,7 @@ mod error;
 mod finish;
 mod header;
 mod inbox;
+pub mod inspect;
 mod journalling;
 mod live;
 mod mixdown;
@@ -79,8 +80,8 @@ pub use callrec_encode::{
     mpeg,
 };
 pub use callrec_session::{
-    Codec, Completeness, DropKind, EndReason, Event, Line, MarkEchoes, MarkPlanner, Place, Speaker,
-    StreamStart, Topology, Track,
+    Codec, Completeness, Cut, CutBy, DropKind, EndReason, Event, Gap, GapWhy, Line, MarkEchoes, MarkPlanner,
+    Notes, Place, Speaker, Spurt, StreamStart, Topology, Track,
 };
 pub use callrec_store::{CallId, CallIdError, StoreError};
-pub use callrec_summary::{AudioFile, AudioOutcome, CallSummary, LocalTime, StreamSummary};
+pub use callrec_summary::{AudioFile, AudioOutcome, CallSummary, LocalTime, StreamSummary, one_line};
