@@ -125,6 +125,7 @@ fn what_waits_to_be_played_in_a_live_call_is_not_cut_off() {
         call.handle_at(at_ms * 1_000, &Event::Audio { track, place, codec: Codec::Mulaw, bytes });
     };
     audio(20, Track::Caller, Place::At(0), &LOUD);
+    call.handle_at(20_000, &Event::Said { speaker: Speaker::Assistant, text: "To be heard", at_ms: None });
     audio(20, Track::Assistant, Place::Queued, &LOUD.repeat(50));
     for ms in (20..500).step_by(20) {
         audio(ms + 20, Track::Caller, Place::At(ms), &LOUD);
@@ -133,7 +134,7 @@ fn what_waits_to_be_played_in_a_live_call_is_not_cut_off() {
     let live = Inspection::of_call(home.path(), "CA1").unwrap();
     let stream = &live.streams[0];
     assert!((500..=540).contains(&stream.queued_ms), "{}", stream.queued_ms);
-    assert!(stream.notes.as_ref().unwrap().cuts.is_empty());
+    assert!(stream.notes.as_ref().unwrap().cuts.is_empty() && !stream.lines[0].cut_off);
     let playout = stream.completeness.as_ref().unwrap().playout.as_ref().unwrap();
     assert_eq!((playout.cuts, playout.cuts_pinned, playout.unheard_ms), (0, 0, 0));
     assert_eq!(stream.complete, Some(true));

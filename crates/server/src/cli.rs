@@ -1,7 +1,8 @@
-//! The command line: `callrec`, `callrec serve`, `callrec demo`, `callrec recover`. `--help` lists every setting.
+//! The command line: `callrec`, `callrec serve`, `callrec demo`, `callrec recover`, `callrec inspect`. `--help` lists every
+//! setting.
 
 use crate::config::{Config, SETTINGS, Sources};
-use crate::{Application, demo, telemetry};
+use crate::{Application, demo, inspect, telemetry};
 use anyhow::Context as _;
 use callrec::Recorder;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -34,6 +35,11 @@ enum Command {
     ///
     /// The server does the same when it starts; calls of a server that is running are left to it.
     Recover,
+    /// Show a call: both sides on a time line, what was cut off, what is missing, how long marks took.
+    ///
+    /// Reads what is there and changes nothing. A live call is shown as far as its journal is written; of a finished one
+    /// the recording is decoded, and its summary tells the rest.
+    Inspect(inspect::Options),
 }
 
 /// Runs the command line of this process.
@@ -52,12 +58,15 @@ pub async fn run() -> anyhow::Result<()> {
         anyhow::ensure!(file.is_file(), "{}: there is no such file (--config)", file.display());
         sources.audio_config.clone_from(file);
     }
+    // https://no-color.org: whatever it is set to, but for nothing.
+    let no_color = sources.environment.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
     let config = Config::load(sources)?;
     telemetry::init(&config);
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
         Command::Demo(options) => demo::run(&config, settings_file.as_deref(), options).await,
         Command::Recover => recover(&config),
+        Command::Inspect(options) => inspect::run(&config, &options, no_color),
     }
 }
 

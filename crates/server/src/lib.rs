@@ -20,6 +20,7 @@ pub mod cli;
 pub mod config;
 mod demo;
 pub mod error;
+mod inspect;
 mod live;
 #[allow(clippy::disallowed_methods, reason = "marks are sent in time: the server reads a clock")]
 mod marks;

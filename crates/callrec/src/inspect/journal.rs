@@ -155,13 +155,17 @@ impl Pass {
             Event::Ended { reason } => self.ended = Some(*reason),
             _ => {}
         }
-        while let Some(placement) = self.timeline.poll_placement() {
-            self.transcript.handle_placement(placement);
-        }
         while let Some(note) = self.timeline.poll_note() {
             match note {
                 Note::Cut(cut) if self.closing && cut.by == CutBy::End => self.queued = Some(cut),
                 note => self.notes.add(note),
+            }
+        }
+        while let Some(placement) = self.timeline.poll_placement() {
+            let last = placement.start.is_none() && placement.first + placement.samples == generated;
+            // What waits to be played cuts no line off.
+            if !(last && self.queued.is_some()) {
+                self.transcript.handle_placement(placement);
             }
         }
         while let Some(stretch) = self.timeline.poll_output() {
