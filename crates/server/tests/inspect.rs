@@ -156,6 +156,35 @@ fn programs_get_the_same_as_json_of_a_live_and_of_a_finished_call() {
 }
 
 #[test]
+fn every_field_of_the_json_is_documented() {
+    fn fields(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(object) => {
+                for (name, value) in object {
+                    found.push(name.clone());
+                    // Its numbers are those of the summary.
+                    if name != "completeness" {
+                        fields(value, found);
+                    }
+                }
+            }
+            Value::Array(array) => array.iter().for_each(|value| fields(value, found)),
+            _ => {}
+        }
+    }
+    let fixture = Fixture::new();
+    let _call = relayed(&fixture.recorder);
+    let mut found = Vec::new();
+    let json = fixture.shown(&["CA1", "--json", "--marks"]);
+    fields(&serde_json::from_str(&json).unwrap(), &mut found);
+    let documented =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/inspect.md")).unwrap();
+    for field in found {
+        assert!(documented.contains(&format!("`{field}`")), "{field}");
+    }
+}
+
+#[test]
 fn the_picture_is_well_formed_has_both_sides_and_never_replaces_a_recording() {
     let fixture = Fixture::new();
     let call = relayed(&fixture.recorder);
