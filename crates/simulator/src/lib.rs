@@ -8,6 +8,7 @@
 //! * [`Bot`] speaks in one of three ways, and stops when the caller interrupts.
 //! * [`Relay`] is what stands between: the one whose estimates are judged.
 //! * [`simulate`] lets them talk, and gives what the caller heard.
+//! * [`Verdict`] holds what was recorded against it, and [`Promise`] says how good it must be.
 //!
 //! What the provider does is as its documents say, where they do. What is assumed is marked so in [`Provider`], and
 //! [`Conditions`] vary it.
@@ -40,7 +41,9 @@ mod conditions;
 mod link;
 mod luck;
 mod network;
+mod promise;
 mod provider;
+mod verdict;
 mod world;
 
 pub use bot::{Bot, BotKind, Speech};
@@ -48,7 +51,9 @@ pub use conditions::Conditions;
 pub use link::Link;
 pub use luck::Luck;
 pub use network::Network;
+pub use promise::Promise;
 pub use provider::{Echoes, FromProvider, Provider, ProviderCut, ToProvider};
+pub use verdict::{Claim, Errors, Verdict};
 pub use world::{Cut, Relay, Run, Truth, simulate};
 
 /// Samples that a tick of the telephone network holds, at 8,000 Hz.

@@ -1,40 +1,16 @@
 //! The accuracy that is promised, call by call and in sum.
 
-use callrec_simulator::BotKind;
+use callrec_simulator::{BotKind, Promise, Verdict};
 
-use crate::judge::Verdict;
 use crate::recorder::Marks;
 use crate::{KINDS, REMEMBERED, judge};
 
 /// How many calls of a kind.
 const CALLS: u64 = 2_000;
 
-/// What is promised for a kind of bot: shares within 20 ms and shares of speech in percent, worst errors in milliseconds.
-struct Promise {
-    starts: (f64, u64),
-    cuts: (f64, u64),
-    frames: f64,
-    missing: f64,
-    unheard: f64,
-}
-
-fn promise(kind: BotKind) -> Promise {
-    match kind {
-        BotKind::Bursting | BotKind::AtOnce => {
-            Promise { starts: (99.0, 100), cuts: (99.0, 100), frames: 99.9, missing: 0.05, unheard: 0.05 }
-        }
-        BotKind::Pacing => {
-            Promise { starts: (98.0, 100), cuts: (98.0, 100), frames: 99.5, missing: 0.05, unheard: 0.05 }
-        }
-        BotKind::Stalling => {
-            Promise { starts: (99.0, 100), cuts: (85.0, 140), frames: 99.5, missing: 0.05, unheard: 0.1 }
-        }
-    }
-}
-
 fn check(kind: BotKind, verdict: &Verdict) {
     println!("{kind:?}: {verdict}");
-    let promise = promise(kind);
+    let promise = Promise::of(kind);
     assert!(verdict.calls < 1_000 || verdict.cuts.count() > verdict.calls, "calls are interrupted");
     for (what, errors, (share, worst)) in
         [("starts", &verdict.starts, promise.starts), ("cuts", &verdict.cuts, promise.cuts)]
@@ -94,8 +70,12 @@ fn fresh_seeds_keep_the_promise_too() {
         } else {
             // Too few for shares.
             println!("{kind:?}: {verdict}");
-            assert!(verdict.starts.worst() <= promise(kind).starts.1, "seed {}", verdict.starts.worst_seed());
-            assert!(verdict.cuts.worst() <= promise(kind).cuts.1, "seed {}", verdict.cuts.worst_seed());
+            assert!(
+                verdict.starts.worst() <= Promise::of(kind).starts.1,
+                "seed {}",
+                verdict.starts.worst_seed()
+            );
+            assert!(verdict.cuts.worst() <= Promise::of(kind).cuts.1, "seed {}", verdict.cuts.worst_seed());
         }
     }
 }

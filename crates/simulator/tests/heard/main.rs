@@ -10,13 +10,11 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod accuracy;
-mod judge;
 mod recorder;
 mod troubles;
 mod uncalibrated;
 
-use callrec_simulator::{Bot, BotKind, Conditions, Luck, Truth, simulate};
-use judge::Verdict;
+use callrec_simulator::{Bot, BotKind, Conditions, Luck, Truth, Verdict, simulate};
 use recorder::{Marks, Recorder, Recording};
 
 const KINDS: [BotKind; 3] = [BotKind::Bursting, BotKind::Pacing, BotKind::Stalling];
@@ -68,7 +66,7 @@ fn judge(
         let mut conditions = Conditions::drawn(&mut luck);
         bend(&mut conditions, &mut luck);
         let (truth, recording) = call(kind, &conditions, seed, marks);
-        verdict.add(seed, &truth, &recording);
+        verdict.add(seed, &truth, &recording.heard, recording.claim());
     }
     verdict
 }

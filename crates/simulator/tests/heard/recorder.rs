@@ -6,7 +6,7 @@ use callrec_session::{
     Codec, Completeness, EndReason, Event, MarkEchoes, MarkPlanner, Place, StreamStart, Timeline,
     TimelineLimits, Topology, Track,
 };
-use callrec_simulator::{Conditions, Echoes, FromProvider, Relay, Run, TICK_SAMPLES, ToProvider};
+use callrec_simulator::{Claim, Conditions, Echoes, FromProvider, Relay, Run, TICK_SAMPLES, ToProvider};
 
 const PREFIX: &str = "callrec-0123456789";
 /// Samples say their numbers, modulo a count so large that none can be meant twice within the horizon. 0 is silence.
@@ -28,6 +28,18 @@ pub(crate) struct Recording {
     pub(crate) completeness: Completeness,
     /// Samples of the caller that are not what was sent for their place, silence for frames that came excepted.
     pub(crate) wrong_caller_samples: u64,
+}
+
+impl Recording {
+    /// What it says of its own accuracy.
+    pub(crate) fn claim(&self) -> Claim {
+        let playout = self.completeness.playout.clone().unwrap_or_default();
+        Claim {
+            calibrated: playout.calibrated,
+            largest_error_ms: playout.largest_error_ms,
+            late_news: playout.late_news,
+        }
+    }
 }
 
 /// What records.

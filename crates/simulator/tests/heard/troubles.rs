@@ -1,8 +1,7 @@
 //! Every way in which a call bends: what remains true then.
 
-use callrec_simulator::{Bot, BotKind, Conditions, Echoes, Luck, simulate};
+use callrec_simulator::{Bot, BotKind, Conditions, Echoes, Luck, Verdict, simulate};
 
-use crate::judge::Verdict;
 use crate::recorder::{Marks, Recorder};
 use crate::{CALL_MS, HORIZON_MS, KINDS, call_of, call_within, judge};
 
@@ -92,7 +91,7 @@ fn clocks_that_drift_for_two_hours_let_no_error_grow() {
     let bot = Bot::new(BotKind::Bursting, HOURS_MS, &mut Luck::new(1));
     let (truth, recording) = call_of(bot, &conditions, 1, Marks::Own, HOURS_MS);
     let mut verdict = Verdict::default();
-    verdict.add(1, &truth, &recording);
+    verdict.add(1, &truth, &recording.heard, recording.claim());
     println!("{verdict}");
     assert!(truth.heard.last().unwrap().at > (HOURS_MS - 60_000) * 8);
     assert!(verdict.frames.within(20) >= 99.9 && verdict.frames.worst() <= 100, "{verdict}");
@@ -133,7 +132,7 @@ fn what_is_learned_too_late_of_a_long_sentence_is_counted_and_known_to_a_second_
         for (horizon_ms, verdict) in [(HORIZON_MS, &mut live), (60_000, &mut again)] {
             let bot = Bot::new(BotKind::AtOnce, CALL_MS, &mut Luck::new(seed));
             let (truth, recording) = call_within(horizon_ms, bot, &conditions, seed, Marks::Own, CALL_MS);
-            verdict.add(seed, &truth, &recording);
+            verdict.add(seed, &truth, &recording.heard, recording.claim());
         }
     }
     println!("live: {live}; {}\nagain: {again}; {}", live.starts.beyond(40), again.starts.beyond(40));

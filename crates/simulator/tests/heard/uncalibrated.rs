@@ -1,8 +1,7 @@
 //! Without marks of its own: by the model alone, or by what the bot's marks tell.
 
-use callrec_simulator::{Bot, BotKind, Conditions, Luck};
+use callrec_simulator::{Bot, BotKind, Conditions, Luck, Verdict};
 
-use crate::judge::Verdict;
 use crate::recorder::Marks;
 use crate::{CALL_MS, KINDS, call, call_of};
 
@@ -16,7 +15,7 @@ fn without_marks_every_sample_is_within_the_round_trip_and_a_frame_and_the_repor
             assert!(!playout.calibrated && playout.round_trip_ms.is_none());
             assert!(recording.completeness.sentences().iter().any(|said| said.contains("uncalibrated")));
             let mut verdict = Verdict::default();
-            verdict.add(seed, &truth, &recording);
+            verdict.add(seed, &truth, &recording.heard, recording.claim());
             let bound = conditions.longest_round_trip_ms() + 20;
             let worst = verdict.frames.worst();
             assert!(worst <= bound, "{kind:?}, seed {seed}: {worst} ms off, {bound} allowed: {conditions:?}");
@@ -31,7 +30,7 @@ fn marks_of_the_bot_alone_though_all_have_one_name_tell_what_was_heard() {
         let conditions = Conditions::drawn(&mut Luck::new(seed));
         let bot = Bot::new(BotKind::Bursting, CALL_MS, &mut Luck::new(seed)).marking();
         let (truth, recording) = call_of(bot, &conditions, seed, Marks::Off, CALL_MS);
-        verdict.add(seed, &truth, &recording);
+        verdict.add(seed, &truth, &recording.heard, recording.claim());
     }
     println!("{verdict}");
     assert_eq!(verdict.uncalibrated, 0);

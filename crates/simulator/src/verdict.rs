@@ -1,35 +1,51 @@
 //! Holds what was recorded against what was heard.
 
-use callrec_simulator::{Cut, Run, Truth};
-
-use crate::recorder::Recording;
+use crate::{Cut, Run, Truth};
 
 /// Samples in a millisecond.
 const MS: u64 = 8;
 
+/// What a recording says of its own accuracy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// Marks told when speech was played.
+    pub calibrated: bool,
+    /// The largest error that is possible, in milliseconds.
+    pub largest_error_ms: u64,
+    /// How often what was given out was contradicted.
+    pub late_news: u64,
+}
+
 /// Errors over many calls. Those of time are in milliseconds; those of frames count samples.
 #[derive(Debug, Default)]
-pub(crate) struct Verdict {
-    pub(crate) calls: u64,
-    pub(crate) starts: Errors,
-    pub(crate) cuts: Errors,
-    pub(crate) frames: Errors,
-    pub(crate) heard: u64,
-    pub(crate) missing: u64,
-    pub(crate) unheard_present: u64,
+pub struct Verdict {
+    /// How many calls.
+    pub calls: u64,
+    /// Of the beginnings of spurts.
+    pub starts: Errors,
+    /// Of the places at which clears cut.
+    pub cuts: Errors,
+    /// Of every sample that was heard and recorded.
+    pub frames: Errors,
+    /// Samples that were heard.
+    pub heard: u64,
+    /// Samples that were heard and are not recorded.
+    pub missing: u64,
+    /// Samples that are recorded and were not heard.
+    pub unheard_present: u64,
     /// Calls whose recording says that it is more accurate than it is.
-    pub(crate) understated: u64,
+    pub understated: u64,
     /// Calls whose recording says that it is not calibrated.
-    pub(crate) uncalibrated: u64,
+    pub uncalibrated: u64,
     /// What contradicted what was given out.
-    pub(crate) late_news: u64,
+    pub late_news: u64,
     /// Marks that were sent.
-    pub(crate) marks: u64,
+    pub marks: u64,
 }
 
 /// How often an error was how large, in milliseconds.
 #[derive(Debug, Default)]
-pub(crate) struct Errors {
+pub struct Errors {
     counts: std::collections::BTreeMap<u64, u64>,
     worst: (u64, u64),
 }
@@ -41,36 +57,42 @@ impl Errors {
         *self.counts.entry(ms).or_default() += times;
     }
 
-    pub(crate) fn count(&self) -> u64 {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
         self.counts.values().sum()
     }
 
     /// The share, in percent, of errors of at most so many milliseconds.
-    pub(crate) fn within(&self, ms: u64) -> f64 {
+    #[must_use]
+    pub fn within(&self, ms: u64) -> f64 {
         let within: u64 = self.counts.range(..=ms).map(|(_, count)| count).sum();
         100.0 * within as f64 / self.count().max(1) as f64
     }
 
     /// How many are larger than so many milliseconds.
-    pub(crate) fn beyond(&self, ms: u64) -> u64 {
+    #[must_use]
+    pub fn beyond(&self, ms: u64) -> u64 {
         self.counts.range(ms + 1..).map(|(_, count)| count).sum()
     }
 
     /// The largest, in milliseconds.
-    pub(crate) fn worst(&self) -> u64 {
+    #[must_use]
+    pub fn worst(&self) -> u64 {
         self.worst.0
     }
 
     /// The seed of a call that has it.
-    pub(crate) fn worst_seed(&self) -> u64 {
+    #[must_use]
+    pub fn worst_seed(&self) -> u64 {
         self.worst.1
     }
 }
 
 impl Verdict {
-    /// Adds a call.
-    pub(crate) fn add(&mut self, seed: u64, truth: &Truth, recording: &Recording) {
-        let recorded = &recording.heard[..];
+    /// Adds a call: what was heard, what is `recorded` of it, in the order in which it was sent, and what the recording
+    /// says of itself.
+    pub fn add(&mut self, seed: u64, truth: &Truth, recorded: &[Run], claim: Claim) {
         self.calls += 1;
         self.marks += truth.marks;
         let mut largest = 0;
@@ -116,17 +138,20 @@ impl Verdict {
                 largest = largest.max(speech.max(place).div_ceil(MS));
             }
         }
-        let playout = recording.completeness.playout.clone().unwrap_or_default();
-        self.uncalibrated += u64::from(!playout.calibrated);
-        self.understated += u64::from(playout.calibrated && playout.largest_error_ms < largest);
-        self.late_news += playout.late_news;
+        self.uncalibrated += u64::from(!claim.calibrated);
+        self.understated += u64::from(claim.calibrated && claim.largest_error_ms < largest);
+        self.late_news += claim.late_news;
     }
 
-    pub(crate) fn missing_percent(&self) -> f64 {
+    /// The share of what was heard that is missing, in percent.
+    #[must_use]
+    pub fn missing_percent(&self) -> f64 {
         100.0 * self.missing as f64 / self.heard.max(1) as f64
     }
 
-    pub(crate) fn unheard_percent(&self) -> f64 {
+    /// What was not heard and is recorded, in percent of what was heard.
+    #[must_use]
+    pub fn unheard_percent(&self) -> f64 {
         100.0 * self.unheard_present as f64 / self.heard.max(1) as f64
     }
 }
