@@ -1,0 +1,24 @@
+//! Load for a callrec server: many paced calls over real WebSockets, by a provider and a bot that know what was heard.
+//!
+//! The two are those of `callrec-simulator`; here they speak the provider's protocol, by the real clock and in a process
+//! of their own. A call goes on whether the server keeps up or not: 20 ms of the caller every 20 ms, and what a machine that
+//! stalled has missed follows in a burst. Every call leaves a line in the [playout log](PlayoutLog): what the caller heard,
+//! sample by sample. Its audio tells which sample it is ([`Voice`]), so that a recording can be held against the log.
+//!
+//! `callrec-load --help` tells how it is used by hand.
+
+mod bot_end;
+pub mod cli;
+mod plan;
+mod playout_log;
+mod progress;
+mod provider_end;
+#[allow(clippy::disallowed_methods, reason = "calls are paced by the real clock")]
+mod sockets;
+mod voice;
+
+pub use bot_end::BotEnd;
+pub use plan::{CallPlan, Plan, Span};
+pub use playout_log::PlayoutLog;
+pub use provider_end::ProviderEnd;
+pub use voice::{MARKER_EVERY, MARKER_SAMPLES, Voice, marker};

@@ -1,0 +1,196 @@
+//! The calls, over real sockets and by the real clock.
+
+use anyhow::{Context as _, bail, ensure};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+use crate::progress::Progress;
+use crate::{BotEnd, CallPlan, Plan, PlayoutLog, ProviderEnd};
+
+/// How long anything may take that is not paced: the upgrade, a write, the goodbye.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often the progress is shown.
+const SHOWN_EVERY: Duration = Duration::from_millis(250);
+
+/// Makes all calls of a plan; each log goes to `logs` when its call is over. In a relay, `bots` is where they are called.
+pub(crate) async fn call_all(
+    url: &str,
+    bots: Option<TcpListener>,
+    plan: &Plan,
+    logs: &UnboundedSender<PlayoutLog>,
+) -> anyhow::Result<()> {
+    let calls = plan.all();
+    let listening = bots.map(|bots| {
+        let plans = calls.iter().map(|call| (call.sid.clone(), call.clone())).collect();
+        tokio::spawn(answer_all(bots, Arc::new(plans)))
+    });
+    let began = Instant::now();
+    let progress = Progress::new(plan.calls, Duration::from_millis(plan.ramp_ms + plan.length_ms));
+    let mut tasks = JoinSet::new();
+    for call in calls {
+        let (url, logs, progress) = (url.to_owned(), logs.clone(), progress.clone());
+        tasks.spawn(async move {
+            sleep_until(began + Duration::from_millis(call.begins_ms)).await;
+            progress.begins();
+            let _ = logs.send(provide(&url, &call).await);
+            progress.ends();
+        });
+    }
+    let mut shown = tokio::time::interval(SHOWN_EVERY);
+    loop {
+        tokio::select! {
+            ended = tasks.join_next() => match ended {
+                Some(ended) => ended.context("a call's task broke")?,
+                None => break,
+            },
+            _ = shown.tick() => progress.at(began.elapsed()),
+        }
+    }
+    progress.finish();
+    if let Some(listening) = listening {
+        listening.abort();
+    }
+    Ok(())
+}
+
+/// One call, from the provider's side.
+async fn provide(url: &str, plan: &CallPlan) -> PlayoutLog {
+    let mut provider = ProviderEnd::new(plan);
+    let mut late_us = 0;
+    let outcome = converse(url, &mut provider, &mut late_us).await;
+    let failed = outcome.err().map(|error| format!("{error:#}"));
+    PlayoutLog { late_ms: late_us / 1_000, failed, ..provider.log() }
+}
+
+async fn converse(url: &str, provider: &mut ProviderEnd, late_us: &mut u64) -> anyhow::Result<()> {
+    // Small messages that are wanted at once.
+    let connecting = connect_async_with_config(url, None, true);
+    let (mut socket, _) = timeout(PATIENCE, connecting).await.context("no answer")?.context("the upgrade")?;
+    let began = Instant::now();
+    while !provider.is_over() {
+        let now_us = micros(began.elapsed());
+        if let Some(due_us) = provider.next_us() {
+            *late_us = now_us.saturating_sub(due_us).max(*late_us);
+        }
+        provider.advance(now_us);
+        send(&mut socket, std::iter::from_fn(|| provider.poll_transmit())).await?;
+        let Some(next_us) = provider.next_us() else { break };
+        tokio::select! {
+            () = sleep_until(began + Duration::from_micros(next_us)) => {}
+            first = socket.next() => {
+                // What can be read at once came in one write.
+                let mut news = vec![first];
+                while let Some(more) = socket.next().now_or_never() {
+                    news.push(more);
+                }
+                let texts: Vec<_> = news.into_iter().filter_map(text_of).collect::<anyhow::Result<_>>()?;
+                provider.receive(micros(began.elapsed()), &texts)?;
+            }
+        }
+    }
+    timeout(PATIENCE, part(&mut socket)).await.context("the server does not say goodbye")
+}
+
+/// The text of a message; nothing for one that says nothing.
+fn text_of(
+    news: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>,
+) -> Option<anyhow::Result<tokio_tungstenite::tungstenite::Utf8Bytes>> {
+    match news {
+        Some(Ok(Message::Text(text))) => Some(Ok(text)),
+        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => None,
+        Some(Ok(Message::Binary(_))) => Some(Err(anyhow::anyhow!("a binary message"))),
+        Some(Ok(Message::Close(_))) | None => Some(Err(anyhow::anyhow!("the server closed in mid-call"))),
+        Some(Err(error)) => Some(Err(error.into())),
+    }
+}
+
+async fn send(
+    socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>,
+    texts: impl Iterator<Item = String>,
+) -> anyhow::Result<()> {
+    let sending = async {
+        let mut any = false;
+        for text in texts {
+            socket.feed(Message::text(text)).await?;
+            any = true;
+        }
+        if any { socket.flush().await } else { Ok(()) }
+    };
+    Ok(timeout(PATIENCE, sending).await.context("the server does not read")??)
+}
+
+/// Says goodbye, and reads until the other side has.
+async fn part(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>) {
+    let _ = socket.close(None).await;
+    while let Some(Ok(_)) = socket.next().await {}
+}
+
+/// Takes the server's calls to the bot.
+async fn answer_all(listener: TcpListener, plans: Arc<HashMap<String, CallPlan>>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        // A bot whose call breaks is noticed by the provider.
+        tokio::spawn(answer(stream, Arc::clone(&plans)));
+    }
+}
+
+/// One call, from the bot's side: it speaks until the stream stops.
+async fn answer(stream: TcpStream, plans: Arc<HashMap<String, CallPlan>>) -> anyhow::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut socket = timeout(PATIENCE, tokio_tungstenite::accept_async(stream)).await??;
+    let mut speaking: Option<(BotEnd, Instant)> = None;
+    loop {
+        let mut spoken = false;
+        while let Some((bot, began)) = &mut speaking
+            && let Some(text) = bot.speak(micros(began.elapsed()))
+        {
+            socket.feed(Message::text(text)).await?;
+            spoken = true;
+        }
+        if spoken {
+            socket.flush().await?;
+        }
+        let next =
+            speaking.as_ref().and_then(|(bot, began)| Some(*began + Duration::from_micros(bot.next_us()?)));
+        tokio::select! {
+            () = async { if let Some(next) = next { sleep_until(next).await } else { std::future::pending().await } } => {}
+            news = socket.next() => match news {
+                Some(Ok(Message::Text(text))) if speaking.is_none() || text.contains("\"stop\"") => {
+                    let message: Value = serde_json::from_str(&text)?;
+                    match message["event"].as_str() {
+                        Some("start") => {
+                            let call = message["start"]["callSid"].as_str().unwrap_or_default();
+                            let plan = plans.get(call).context("a call that nobody made")?;
+                            speaking = Some((BotEnd::new(plan), Instant::now()));
+                        }
+                        Some("stop") => break,
+                        _ => {}
+                    }
+                }
+                Some(Ok(Message::Close(_)) | Err(_)) | None => break,
+                Some(Ok(_)) => {}
+            },
+        }
+    }
+    ensure!(speaking.is_some(), "the call never began");
+    let farewell = async {
+        let _ = socket.close(None).await;
+        while let Some(Ok(_)) = socket.next().await {}
+    };
+    if timeout(PATIENCE, farewell).await.is_err() {
+        bail!("the server does not say goodbye to the bot");
+    }
+    Ok(())
+}
+
+fn micros(since: Duration) -> u64 {
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

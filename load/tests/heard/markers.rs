@@ -1,0 +1,1 @@
+use callrec_load as _;
