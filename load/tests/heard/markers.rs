@@ -1,1 +1,168 @@
-use callrec_load as _;
+//! Short tones before and behind stalls of delivery, found again in the decoded file of each format.
+
+use callrec_load::{MARKER_EVERY, MARKER_SAMPLES, PlayoutLog, marker};
+
+use crate::decoded::decode;
+use crate::load::Load;
+use crate::server::Server;
+
+const FORMATS: [&str; 4] = ["mp3", "ogg", "flac", "wav"];
+/// How far around its place a marker is looked for, in milliseconds: less than half of what is between two.
+const AROUND_MS: usize = 110;
+/// By how much a distance may differ.
+const MOST_MS: f64 = 1.0;
+
+/// Where markers were, and where they are in the recording, in milliseconds.
+type Places = Vec<(f64, f64)>;
+
+/// A marker at a file's rate.
+struct Marker {
+    rate: u32,
+    samples: Vec<f32>,
+}
+
+impl Marker {
+    fn at(rate: u32) -> Self {
+        // Rates are multiples of 8,000 Hz here; samples between two are drawn straight.
+        let sample = |n: u64| {
+            let (before, part) = (n * 8_000 / u64::from(rate), n * 8_000 % u64::from(rate));
+            let part = part as f32 / rate as f32;
+            f32::from(marker(before)) * (1.0 - part) + f32::from(marker(before + 1)) * part
+        };
+        Self { rate, samples: (0..MARKER_SAMPLES * u64::from(rate) / 8_000).map(sample).collect() }
+    }
+
+    /// Where the marker is that was played `at_ms` after the stream began.
+    fn find(&self, recorded: &[f32], at_ms: f64) -> f64 {
+        let per_ms = f64::from(self.rate) / 1_000.0;
+        let (middle, around) = ((at_ms * per_ms) as usize, AROUND_MS * self.rate as usize / 1_000);
+        let last = (middle + around).min(recorded.len().saturating_sub(self.samples.len()));
+        let product =
+            |at: usize| -> f32 { recorded[at..].iter().zip(&self.samples).map(|(a, b)| a * b).sum() };
+        let found = (middle.saturating_sub(around)..=last).map(|at| (product(at), at));
+        let (product, at) = found.max_by(|a, b| a.0.total_cmp(&b.0)).expect("the recording is long enough");
+        let energy = |samples: &[f32]| -> f32 { samples.iter().map(|sample| sample * sample).sum() };
+        let best = (energy(&recorded[at..at + self.samples.len()]) * energy(&self.samples)).sqrt();
+        assert!(product > 0.8 * best, "no marker around {at_ms} ms, where one was played");
+        at as f64 / per_ms
+    }
+}
+
+/// Markers of the bot that were heard whole, spurt by spurt: without a pause between them.
+fn spurts(log: &PlayoutLog) -> Vec<Vec<f64>> {
+    let whole = |&(first, at, samples): &(u64, u64, u64)| {
+        let numbers = (first.next_multiple_of(MARKER_EVERY)..first + samples).step_by(MARKER_EVERY as usize);
+        let whole = numbers.filter(|number| number + MARKER_SAMPLES <= first + samples);
+        whole.map(|number| (at + number - first) as f64 / 8.0).collect()
+    };
+    log.heard.iter().map(whole).collect()
+}
+
+/// The most by which the distance of any two differs.
+fn worst_ms(places: &Places) -> f64 {
+    let errors = || places.iter().map(|(played, found)| found - played);
+    if places.is_empty() {
+        0.0
+    } else {
+        errors().fold(f64::MIN, f64::max) - errors().fold(f64::MAX, f64::min)
+    }
+}
+
+/// What was measured of one call, in milliseconds.
+struct Measured {
+    /// How far a distance between two markers of the caller is off at most.
+    caller: f64,
+    /// The same for two of the bot in one spurt.
+    within: f64,
+    /// By how much the place of each marker of the bot is off.
+    off: Vec<f64>,
+}
+
+/// Holds a call's file against what was said and heard.
+fn measure(log: &PlayoutLog, format: &str, server: &Server) -> Measured {
+    let recording = decode(&server.recording(&log.call, format));
+    let marker = Marker::at(recording.rate);
+    let side = |samples: Vec<i16>| -> Vec<f32> { samples.into_iter().map(f32::from).collect() };
+    let (caller, assistant) = (side(recording.caller), side(recording.assistant));
+    let first = log.first_frame_ms * 8;
+    let numbers = first.next_multiple_of(MARKER_EVERY)..first + log.frames * 160 - MARKER_SAMPLES;
+    let caller: Places = numbers
+        .step_by(MARKER_EVERY as usize)
+        .map(|number| number as f64 / 8.0)
+        .map(|at_ms| (at_ms, marker.find(&caller, at_ms)))
+        .collect();
+    let find = |at_ms| (at_ms, marker.find(&assistant, at_ms));
+    let spurts: Vec<Places> =
+        spurts(log).into_iter().map(|spurt| spurt.into_iter().map(find).collect()).collect();
+    let off: Vec<f64> = spurts.iter().flatten().map(|(played, found)| (found - played).abs()).collect();
+    // Both sides are on one clock, and the file begins with the stream.
+    let caller_off = caller.iter().map(|(played, found)| (found - played).abs()).fold(0.0, f64::max);
+    assert!(caller_off <= MOST_MS, "{format}: the caller is {caller_off} ms off");
+    let measured =
+        Measured { caller: worst_ms(&caller), within: spurts.iter().map(worst_ms).fold(0.0, f64::max), off };
+    println!(
+        "{format} at {} Hz, {} bot: distances of {} markers of the caller within {:.3} ms; of {} of the bot within {:.3} ms in a \
+         spurt, {:.3} ms off at most",
+        recording.rate,
+        log.bot,
+        caller.len(),
+        measured.caller,
+        measured.off.len(),
+        measured.within,
+        measured.off.iter().copied().fold(0.0, f64::max)
+    );
+    assert!(caller.len() > 25 && measured.off.len() > 5, "there are markers");
+    measured
+}
+
+/// A call in each format. Every second delivery may stand still, for up to two quarters of it, either way.
+fn calls(bot: &str) -> impl Iterator<Item = (&'static str, Measured)> {
+    let (formats, percent) = (FORMATS.join(","), "60");
+    let load = Load::start(&[
+        "--calls",
+        "4",
+        "--seconds",
+        "12",
+        "--voice",
+        "markers",
+        "--format",
+        &formats,
+        "--bot",
+        bot,
+        "--delay-up-ms",
+        "40",
+        "--delay-down-ms",
+        "40",
+        "--jitter-ms",
+        "10",
+        "--stalls-percent",
+        percent,
+        "--stall-ms",
+        "466",
+    ]);
+    let mut server = Server::start(&load.bot, &[]);
+    let logs = load.call(&server.url());
+    server.stop();
+    assert_eq!(logs.len(), FORMATS.len());
+    logs.into_iter().map(move |log| {
+        let format = FORMATS[log.index as usize];
+        (format, measure(&log, format, &server))
+    })
+}
+
+#[test]
+fn tones_before_and_behind_stalls_of_delivery_keep_their_distance_in_every_format() {
+    for (format, measured) in calls("bursting") {
+        assert!(measured.caller <= MOST_MS, "{format}: {} ms", measured.caller);
+        assert!(measured.within <= MOST_MS, "{format}: {} ms", measured.within);
+    }
+}
+
+#[test]
+fn tones_of_a_bot_that_nothing_is_queued_of_are_where_stalls_let_them_be_heard_in_every_format() {
+    for (format, Measured { caller, off, .. }) in calls("pacing") {
+        assert!(caller <= MOST_MS, "{format}: {caller} ms");
+        let near = off.iter().filter(|ms| **ms <= MOST_MS).count();
+        assert!(near * 10 >= off.len() * 9, "{format}: {off:?}");
+    }
+}
