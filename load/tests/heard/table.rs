@@ -1,6 +1,6 @@
 //! The accuracy that is promised, over real sockets.
 
-use callrec_simulator::{Claim, Errors, Promise, Verdict};
+use callrec_simulator::{Claim, Errors, Promise, TICK_SAMPLES, Verdict};
 use std::collections::BTreeMap;
 
 use crate::decoded::decode;
@@ -8,14 +8,27 @@ use crate::load::Load;
 use crate::noise;
 use crate::server::Server;
 
-/// Of events that each fail with a small probability, so many may among `count`: more do in one run of some ten thousand,
-/// though the promise is kept.
+/// How many of `count` events may be off if each is with a probability of `percent`: more are in one run of a hundred.
+/// (Rare events, as Poisson has them.) Thousands of simulated calls hold the share itself.
 fn most(count: f64, percent: f64) -> f64 {
     let expected = count * percent / 100.0;
-    expected + 4.0 * expected.sqrt() + 2.0
+    let (mut off, mut so_many) = (0.0, (-expected).exp());
+    let mut at_most = so_many;
+    while at_most < 0.99 {
+        off += 1.0;
+        so_many *= expected / off;
+        at_most += so_many;
+    }
+    off
 }
 
-/// The calls go wrong in ones and twos, and their number is small: shares are held with the luck of small numbers allowed for.
+#[test]
+fn of_a_hundred_events_of_which_each_fails_once_in_a_hundred_four_may() {
+    // The Poisson distribution of mean 1: 0.9810 up to 3, 0.9963 up to 4.
+    assert_eq!(most(100.0, 1.0), 4.0);
+    assert_eq!(most(0.0, 1.0), 0.0);
+}
+
 fn check(kind: &str, promise: Promise, verdict: &Verdict, late_ms: u64) {
     println!("{kind}: {verdict}; {} starts, {} cuts", verdict.starts.count(), verdict.cuts.count());
     let wrong = |errors: &Errors| (errors.count() as f64) * (100.0 - errors.within(20)) / 100.0;
@@ -30,17 +43,17 @@ fn check(kind: &str, promise: Promise, verdict: &Verdict, late_ms: u64) {
             errors.worst_seed()
         );
         let may = most(errors.count() as f64, 100.0 - share);
-        assert!(wrong(errors) <= may, "{kind}: {what}: {} of {} are off", wrong(errors), errors.count());
+        assert!(wrong(errors) < may + 0.5, "{kind}: {what}: {} of {} are off", wrong(errors), errors.count());
     }
-    // Speech is off by ticks, and a few at once.
-    let ticks = |samples: f64| samples / 160.0 / 5.0;
+    // Speech is off by ticks, and up to five at once.
+    let events = |samples: f64| samples / (5.0 * TICK_SAMPLES as f64);
     let heard = verdict.heard as f64;
     for (what, off, percent) in [
         ("off", wrong(&verdict.frames), 100.0 - promise.frames),
         ("missing", verdict.missing as f64, promise.missing),
         ("unheard", verdict.unheard_present as f64, promise.unheard),
     ] {
-        assert!(ticks(off) <= most(ticks(heard), percent), "{kind}: {off} samples are {what}: {verdict}");
+        assert!(events(off) <= most(events(heard), percent), "{kind}: {off} samples are {what}: {verdict}");
     }
     assert_eq!(verdict.uncalibrated, 0, "{kind}");
     assert!(verdict.understated as f64 <= most(verdict.calls as f64, 1.0), "{kind}: {verdict}");
