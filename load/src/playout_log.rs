@@ -68,6 +68,7 @@ impl PlayoutLog {
         match self.bot.as_str() {
             "pacing" => BotKind::Pacing,
             "stalling" => BotKind::Stalling,
+            "at_once" => BotKind::AtOnce,
             _ => BotKind::Bursting,
         }
     }
@@ -92,5 +93,6 @@ fn kind_name(kind: BotKind) -> &'static str {
         BotKind::Bursting => "bursting",
         BotKind::Pacing => "pacing",
         BotKind::Stalling => "stalling",
+        BotKind::AtOnce => "at_once",
     }
 }
