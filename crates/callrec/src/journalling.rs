@@ -132,9 +132,10 @@ fn give_up(shared: &Shared, call: &Arc<LiveCall>, error: &StoreError) {
     let reason = format!("nothing of it could be written: {error}");
     let ended = call.refused().1.map(tracing::field::display);
     tracing::error!(call = %call.id, %error, ended, "the call could not be recorded at all");
-    call.settle(Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
     call.sealed.store(true, Ordering::Release);
+    // Who waits for the outcome finds the call gone from the live ones.
     shared.forget(call);
+    call.settle(Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
 }
 
 /// Brings to the disk, once a second, what was written.

@@ -273,6 +273,8 @@ fn relay_from_bot(
 ) -> Option<BotEnd> {
     match news {
         FromBot::Text(text) => {
+            // A provider that does not read gets no marks on top.
+            marks = marks.filter(|_| !provider.is_behind());
             send_mark(marks.as_mut().and_then(|marks| marks.before(&text)), provider, recording);
             // Only a message with this word in quotes can be for us alone. Base64 has no quotes, so audio is never held up.
             let may_be_ours = text.contains("\"transcript\"");

@@ -106,6 +106,7 @@ fn impossible_values_are_refused_with_name_value_and_what_is_allowed() {
         ("BOT_URL", "http://bot.example.com", "ws:// or wss://"),
         ("NEXT_TWIML_URL", "/next", "http://"),
         ("RELAY_MARKS", "perhaps", "on or off"),
+        ("MARK_ECHOES", "inside", "behind or before"),
         ("MAX_CALLS", "0", "1 to 100000"),
         ("IDLE_TIMEOUT_SECONDS", "-1", "1 to 3600"),
         ("RUST_LOG", "callrec=loud", "filter"),

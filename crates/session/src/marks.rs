@@ -6,6 +6,10 @@ use std::ops::RangeInclusive;
 const FIRST_MARKS: u32 = 5;
 /// How far apart those are.
 const FIRST_EVERY_US: u64 = 100_000;
+/// What a provider queues at most.
+const MOST_QUEUED_US: u64 = 600_000_000;
+/// What is so short a time apart is one write.
+const ONE_WRITE_US: u64 = 1_000;
 /// How often the round trip is measured while nobody speaks.
 const IDLE_EVERY_US: u64 = 2_000_000;
 /// A queue shorter than this runs empty unnoticed, if marks are rare.
@@ -106,7 +110,9 @@ impl MarkPlanner {
         let first = self.begins(now_us);
         let length_us = u128::from(samples) * 1_000_000 / u128::from(self.rate);
         self.queue_end_us =
-            self.queue_end_us.max(now_us) + u64::try_from(length_us).unwrap_or(0).min(u64::MAX / 4);
+            self.queue_end_us.max(now_us).saturating_add(u64::try_from(length_us).unwrap_or(u64::MAX));
+        // No provider queues more than ten minutes.
+        self.queue_end_us = self.queue_end_us.min(now_us.saturating_add(MOST_QUEUED_US));
         self.last_audio_us = Some(now_us);
         let queue_us = self.queue_end_us - now_us;
         let every_us = match queue_us {
@@ -131,7 +137,8 @@ impl MarkPlanner {
 
     /// A clear is about to be forwarded: is a mark to go before it? Not if one went just before.
     pub fn before_clear(&mut self, now_us: u64) -> bool {
-        let marked = self.marked && self.last_us == now_us;
+        let just_now = now_us.saturating_sub(self.last_us) < ONE_WRITE_US;
+        let marked = self.marked && just_now && !self.unmarked;
         self.mark(now_us);
         !marked
     }

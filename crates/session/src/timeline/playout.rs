@@ -33,7 +33,7 @@ const ONE_WRITE_US: u64 = 1_000;
 /// What is so many ticks too late is no error of an estimate: the echo is not believed.
 const UNBELIEVABLE: i64 = 25;
 /// The most marks that wait for their echoes; more are not tracked.
-const MOST_MARKS: usize = 65_536;
+const MOST_MARKS: usize = 4_096;
 
 /// Something that was sent to the provider and that no echo has settled yet.
 #[derive(Debug)]
@@ -76,6 +76,8 @@ pub(super) struct Playout {
     model_end: u64,
     report: Report,
     noted: Noted,
+    /// By how much a place may be wrong, in milliseconds.
+    largest_error_ms: u64,
     /// Something was modelled before the round trip was known.
     guessed: bool,
     /// Speech was placed by the model since the last echo.
@@ -102,6 +104,7 @@ impl Playout {
             model_end: 0,
             report: Report::default(),
             noted: Noted::default(),
+            largest_error_ms: 0,
             guessed: false,
             forced: false,
             chunks: Vec::new(),
@@ -302,7 +305,7 @@ impl Playout {
 
     fn doubt(&mut self, ticks: i64) {
         let ms = ticks.max(0).unsigned_abs() * (grid::TICK_US / 1000);
-        self.report.largest_error_ms = self.report.largest_error_ms.max(ms);
+        self.largest_error_ms = self.largest_error_ms.max(ms);
     }
 
     /// The next spurt, cut or underrun that is final.
@@ -317,11 +320,13 @@ impl Playout {
 
     pub(super) fn report(&self) -> Report {
         let mut report = self.report.clone();
+        let mut largest_ms = self.largest_error_ms;
         report.round_trip_ms = self.path.round_trip_us().map(|us| us / 1000);
         if let (true, Some(ms)) = (self.guessed, report.round_trip_ms) {
             let late_ms = self.path.longest_lateness().unsigned_abs() * (grid::TICK_US / 1000);
-            report.largest_error_ms = report.largest_error_ms.max(ms + late_ms + 20);
+            largest_ms = largest_ms.max(ms + late_ms + 20);
         }
+        report.largest_error_ms = report.calibrated.then_some(largest_ms);
         report
     }
 }

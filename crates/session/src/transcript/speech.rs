@@ -124,8 +124,13 @@ impl Speech {
     pub(super) fn heard_of(&self, first: u64, end: u64) -> (u64, u64) {
         let over = self.utterances.get(self.utterances.partition_point(|begun| *begun <= first));
         let end = over.map_or(end, |over| end.min(*over));
-        let (mut heard, mut unheard, mut from) = (0, 0, 0);
-        for (to, was_heard) in &self.stretches {
+        let index = self.stretches.partition_point(|(to, _)| *to <= first);
+        let mut from = index.checked_sub(1).map_or(0, |before| self.stretches[before].0);
+        let (mut heard, mut unheard) = (0, 0);
+        for (to, was_heard) in &self.stretches[index..] {
+            if from >= end {
+                break;
+            }
             let samples = (*to).min(end).saturating_sub(from.max(first));
             *if *was_heard { &mut heard } else { &mut unheard } += samples;
             from = *to;

@@ -36,7 +36,7 @@ impl Recording {
         let playout = self.completeness.playout.clone().unwrap_or_default();
         Claim {
             calibrated: playout.calibrated,
-            largest_error_ms: playout.largest_error_ms,
+            largest_error_ms: playout.largest_error_ms.unwrap_or(0),
             late_news: playout.late_news,
         }
     }

@@ -119,7 +119,10 @@ fn the_wrong_order_of_echoes_puts_speech_a_tick_early_or_late_and_no_more() {
                 as_told += i64::from(off == ticks * 160);
             }
         }
-        assert!(as_told * 100 >= starts * 85, "{is:?} taken for {told:?}: {as_told} of {starts}");
+        assert!(
+            starts > 500 && as_told * 100 >= starts * 85,
+            "{is:?} taken for {told:?}: {as_told} of {starts}"
+        );
     }
 }
 
@@ -143,5 +146,5 @@ fn what_is_learned_too_late_of_a_long_sentence_is_counted_and_known_to_a_second_
         again.frames.within(20) > 98.5 && again.starts.beyond(40) * 2 <= live.starts.beyond(40),
         "{again}"
     );
-    assert!(live.understated * 50 <= CALLS && again.understated == 0, "{live}; {again}");
+    assert!(live.understated * 50 <= CALLS && again.understated * 50 <= CALLS, "{live}; {again}");
 }

@@ -13,11 +13,16 @@ fn without_marks_every_sample_is_within_the_round_trip_and_a_frame_and_the_repor
             let (truth, recording) = call(kind, &conditions, seed, Marks::Off);
             let playout = recording.completeness.playout.as_ref().unwrap();
             assert!(!playout.calibrated && playout.round_trip_ms.is_none());
+            assert_eq!(playout.largest_error_ms, None, "nothing is claimed");
             assert!(recording.completeness.sentences().iter().any(|said| said.contains("uncalibrated")));
             let mut verdict = Verdict::default();
             verdict.add(seed, &truth, &recording.heard, recording.claim());
             let bound = conditions.longest_round_trip_ms() + 20;
             let worst = verdict.frames.worst();
+            assert!(
+                verdict.missing_percent() < 10.0 && verdict.heard > 80_000,
+                "{kind:?}, seed {seed}: {verdict}"
+            );
             assert!(worst <= bound, "{kind:?}, seed {seed}: {worst} ms off, {bound} allowed: {conditions:?}");
         }
     }

@@ -46,7 +46,8 @@ impl Playout {
                     let chunk = next.next();
                     let start = chunk.map_or(self.known.end, |chunk| chunk.start);
                     self.known.end = start + sound.samples;
-                    self.runs.place(start, sound, pinned);
+                    // The echo dates the cut, not when this speech began.
+                    self.runs.place(start, sound, false);
                 }
                 What::Mark { .. } => self.marks_waiting -= 1,
                 What::Clear => {}

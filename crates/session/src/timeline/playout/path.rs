@@ -21,14 +21,17 @@ impl RecentLeast {
     fn add(&mut self, at_us: u64, value: i64) {
         const BUCKETS: u64 = 16;
         match self.buckets.back_mut() {
-            Some((begun_us, least)) if at_us < *begun_us + REMEMBERED_US / BUCKETS => {
+            Some((begun_us, least)) if at_us < begun_us.saturating_add(REMEMBERED_US / BUCKETS) => {
                 *least = value.min(*least);
             }
             _ => self.buckets.push_back((at_us, value)),
         }
         // The last value counts, however old it is.
         while self.buckets.len() > 1
-            && self.buckets.front().is_some_and(|(begun_us, _)| begun_us + REMEMBERED_US < at_us)
+            && self
+                .buckets
+                .front()
+                .is_some_and(|(begun_us, _)| begun_us.saturating_add(REMEMBERED_US) < at_us)
         {
             self.buckets.pop_front();
         }
