@@ -15,17 +15,17 @@ use crate::{Plan, PlayoutLog, Span, Voice, sockets};
 
 /// Many paced calls through a running callrec server, and the truth about what their callers heard.
 ///
-/// It is the telephony provider, with a network of its own, and the bot. Calls are paced by the clock and wait for nobody. Start it,
-/// then a server whose BOT_URL is the address that it listens on:
+/// It is the telephony provider, with a network of its own, and the bot. Calls are paced by the clock and wait for nobody.
+/// Start a server whose BOT_URL is where the bot will listen, then this, both on one machine:
 ///
 ///   BOT_URL=ws://127.0.0.1:9000 DEFAULT_AUDIO_FORMAT=wav callrec
 ///   callrec-load --calls 50 --log playout.jsonl
 ///
-/// The log has a line of JSON a call: what was heard of the bot (number of the first sample, place in samples since the
-/// stream began, how many), and where it was cut. With the default voice a WAV recording at 8,000 Hz has these very samples.
-/// Both ends must be on this machine.
+/// The log has a line of JSON a call: what was heard of the bot (number of the first sample, place in samples
+/// since the stream began, how many), where it was cut, and how late this machine was. With the default voice a
+/// WAV recording at 8,000 Hz has these very samples.
 #[derive(Debug, Parser)]
-#[command(name = "callrec-load", version)]
+#[command(name = "callrec-load", version, verbatim_doc_comment)]
 struct Arguments {
     /// Where the server takes media streams; `-` reads it from the first line of standard input.
     #[arg(long, default_value = "ws://127.0.0.1:8080/media-stream")]

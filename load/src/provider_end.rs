@@ -240,3 +240,70 @@ impl ProviderEnd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Plan, Span, Voice};
+    use callrec_simulator::BotKind;
+
+    fn provider() -> ProviderEnd {
+        let none = Span { low: 0, high: 0 };
+        let plan = Plan {
+            calls: 1,
+            length_ms: 200,
+            ramp_ms: 0,
+            kinds: vec![BotKind::Bursting],
+            formats: vec!["flac".to_owned()],
+            voice: Voice::Noise,
+            delay_up: Span { low: 30, high: 30 },
+            delay_down: none,
+            jitter: none,
+            stalls_percent: 0,
+            stall_ms: 0,
+            one_way: false,
+            seed: 1,
+        };
+        ProviderEnd::new(&plan.all()[0])
+    }
+
+    fn said(provider: &mut ProviderEnd, until_us: u64) -> Vec<String> {
+        provider.advance(until_us);
+        std::iter::from_fn(|| provider.poll_transmit()).collect()
+    }
+
+    #[test]
+    fn a_call_begins_with_its_start_has_a_frame_every_tick_and_ends_with_its_stop() {
+        let mut provider = provider();
+        let said = said(&mut provider, 1_000_000);
+        assert!(said[0].contains("\"connected\"") && said[1].contains("\"audio_format\":\"flac\""));
+        assert!(said[2..12].iter().all(|message| message.contains("\"media\"")));
+        assert!(said[12].contains("\"stop\"") && said.len() == 13 && provider.is_over());
+        assert_eq!((provider.log().frames, provider.next_us()), (10, None));
+    }
+
+    #[test]
+    fn speech_is_heard_after_its_way_and_a_mark_comes_back_by_its_name_behind_it() {
+        let mut provider = provider();
+        let codes = provider.plan.voice.codes(provider.plan.bot_seed, 0, 320);
+        let messages = [outgoing::media("MZ1", &codes), outgoing::mark("MZ1", "said")];
+        provider.receive(25_000, &messages).unwrap();
+        // It arrives after 55 ms, and is played in the two ticks from then on.
+        let tick = (55_000 - provider.first_tick_us).div_ceil(TICK_US);
+        let last_us = provider.first_tick_us + (tick + 1) * TICK_US;
+        assert!(!said(&mut provider, last_us - 1).concat().contains("\"mark\""));
+        assert!(said(&mut provider, last_us).concat().contains("\"name\":\"said\""));
+        let log = provider.log();
+        assert_eq!(log.heard, [(0, log.first_frame_ms * 8 + tick * 160, 320)]);
+        assert_eq!((log.sent, log.wrong, log.marks), (320, 0, 1));
+    }
+
+    #[test]
+    fn what_no_provider_knows_and_what_the_bot_did_not_say_is_noticed() {
+        let mut provider = provider();
+        assert!(provider.receive(0, &["{}"]).is_err());
+        assert!(provider.receive(0, &["not json"]).is_err());
+        provider.receive(0, &[outgoing::media("MZ1", &[0xff; 160])]).unwrap();
+        assert_eq!(provider.log().wrong, 160);
+    }
+}

@@ -10,7 +10,7 @@ pub(crate) struct Load {
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
     home: TempDir,
-    /// Where its bot listens.
+    /// Where its bot listens; empty if the provider sends both sides.
     pub(crate) bot: String,
 }
 
@@ -29,8 +29,11 @@ impl Load {
         let stdin = child.stdin.take().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let bot = line.trim().strip_prefix("the bot listens on ").expect("its address").to_owned();
+        if !arguments.contains(&"--one-way") {
+            stdout.read_line(&mut line).unwrap();
+            assert!(line.starts_with("the bot listens on ws://"), "{line}");
+        }
+        let bot = line.trim().rsplit(' ').next().unwrap().to_owned();
         Self { child, stdin, stdout, home, bot }
     }
 

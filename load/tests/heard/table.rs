@@ -1,5 +1,6 @@
 //! The accuracy that is promised, over real sockets.
 
+use callrec_load::PlayoutLog;
 use callrec_simulator::{Claim, Errors, Promise, TICK_SAMPLES, Verdict};
 use std::collections::BTreeMap;
 
@@ -73,21 +74,8 @@ fn fifty_calls_over_real_sockets_are_recorded_as_the_table_promises() {
     assert_eq!(logs.len().to_string(), calls);
     let mut verdicts = BTreeMap::new();
     for log in &logs {
-        let recording = decode(&server.recording(&log.call, "wav"));
-        assert_eq!(recording.rate, 8_000);
-        assert_eq!(log.wrong, 0, "call {}: the bot's speech is forwarded untouched", log.index);
-        let wrong = noise::wrong_caller_samples(&recording.caller, log);
-        assert_eq!(wrong, 0, "call {}: the caller's frames are untouched, at their places", log.index);
-        let found = noise::find(&recording.assistant, log);
-        assert_eq!(found.strange, 0, "call {}: nothing but what the bot sent, in order", log.index);
-        let playout = &server.summary(&log.call)["completeness"]["playout"];
-        let claim = Claim {
-            calibrated: playout["calibrated"].as_bool().unwrap(),
-            largest_error_ms: playout["largest_error_ms"].as_u64().unwrap_or(0),
-            late_news: playout["late_news"].as_u64().unwrap(),
-        };
         let (verdict, late_ms) = verdicts.entry(&log.bot).or_insert_with(|| (Verdict::default(), 0));
-        verdict.add(log.index, &log.truth(), &found.runs, claim);
+        judge(verdict, log, &server);
         *late_ms = log.late_ms.max(*late_ms);
     }
     assert_eq!(verdicts.len(), 3);
@@ -95,4 +83,36 @@ fn fifty_calls_over_real_sockets_are_recorded_as_the_table_promises() {
         let kind_of = logs.iter().find(|log| log.bot == **kind).unwrap().kind();
         check(kind, Promise::of(kind_of), verdict, *late_ms);
     }
+}
+
+/// Adds the recording of a call, in which there is nothing but what was said.
+fn judge(verdict: &mut Verdict, log: &PlayoutLog, server: &Server) {
+    let recording = decode(&server.recording(&log.call, "wav"));
+    assert_eq!(recording.rate, 8_000);
+    assert_eq!(log.wrong, 0, "call {}: the bot's speech is forwarded untouched", log.index);
+    let wrong = noise::wrong_caller_samples(&recording.caller, log);
+    assert_eq!(wrong, 0, "call {}: the caller's frames are untouched, at their places", log.index);
+    let found = noise::find(&recording.assistant, log);
+    assert_eq!(found.strange, 0, "call {}: nothing but what the bot sent, in order", log.index);
+    let playout = &server.summary(&log.call)["completeness"]["playout"];
+    let claim = Claim {
+        calibrated: playout["calibrated"].as_bool().unwrap_or(false),
+        largest_error_ms: playout["largest_error_ms"].as_u64().unwrap_or(0),
+        late_news: playout["late_news"].as_u64().unwrap_or(0),
+    };
+    verdict.add(log.index, &log.truth(), &found.runs, claim);
+}
+
+#[test]
+fn both_sides_of_one_way_calls_are_recorded_to_the_sample() {
+    let load = Load::start(&["--one-way", "--calls", "6", "--seconds", "8"]);
+    let mut server = Server::start(&load.bot, &[("DEFAULT_AUDIO_FORMAT", "wav")]);
+    let logs = load.call(&server.url());
+    server.stop();
+    assert_eq!(logs.len(), 6);
+    let mut verdict = Verdict::default();
+    logs.iter().for_each(|log| judge(&mut verdict, log, &server));
+    println!("one way: {verdict}");
+    assert!(verdict.heard > 6 * 8_000 && verdict.cuts.count() > 0, "there is speech, and some was cut");
+    assert_eq!((verdict.frames.worst(), verdict.missing, verdict.unheard_present), (0, 0, 0), "{verdict}");
 }
