@@ -1,7 +1,7 @@
 //! The command line of `callrec-load`.
 
 use anyhow::{Context as _, ensure};
-use callrec_simulator::BotKind;
+use callrec_simulator::{BotKind, Echoes};
 use clap::{Parser, ValueEnum};
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
@@ -57,6 +57,9 @@ struct Arguments {
     /// How long such a stall is at most, in milliseconds.
     #[arg(long, default_value_t = 233, value_parser = clap::value_parser!(u64).range(0..=10_000))]
     stall_ms: u64,
+    /// Where the echo of a mark stands: behind the caller's frame of its tick, or before it. The server's MARK_ECHOES.
+    #[arg(long, value_enum, default_value_t = Order::Behind)]
+    echoes: Order,
     /// How bots speak.
     #[arg(long, value_enum, default_value_t = Kinds::Mixed)]
     bot: Kinds,
@@ -75,6 +78,13 @@ struct Arguments {
     /// The provider sends both sides, as a stream without a bot has it.
     #[arg(long)]
     one_way: bool,
+}
+
+/// Where echoes stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Order {
+    Behind,
+    Before,
 }
 
 /// The kinds of bots.
@@ -148,6 +158,10 @@ impl Arguments {
             jitter: self.jitter_ms,
             stalls_percent: self.stalls_percent,
             stall_ms: self.stall_ms,
+            echoes: match self.echoes {
+                Order::Behind => Echoes::BehindFrame,
+                Order::Before => Echoes::BeforeFrame,
+            },
             one_way: self.one_way,
             seed: self.seed,
         }

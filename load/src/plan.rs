@@ -1,6 +1,6 @@
 //! Which calls there are, all drawn from one seed.
 
-use callrec_simulator::{BotKind, Conditions, Luck};
+use callrec_simulator::{BotKind, Conditions, Echoes, Luck};
 use std::str::FromStr;
 
 use crate::Voice;
@@ -58,6 +58,8 @@ pub struct Plan {
     pub stalls_percent: u64,
     /// How long such a stall is at most, in milliseconds.
     pub stall_ms: u64,
+    /// Where the echo of a mark stands.
+    pub echoes: Echoes,
     /// The provider sends both sides, and there is no bot.
     pub one_way: bool,
     /// What everything is drawn from.
@@ -111,6 +113,7 @@ impl Plan {
                     separated_percent: 10,
                     stalls_percent: self.stalls_percent,
                     stall_ms: self.stall_ms,
+                    echoes: self.echoes,
                     first_frame_ms: luck.between(0, 65),
                     ..Conditions::typical()
                 };

@@ -245,7 +245,7 @@ impl ProviderEnd {
 mod tests {
     use super::*;
     use crate::{Plan, Span, Voice};
-    use callrec_simulator::BotKind;
+    use callrec_simulator::{BotKind, Echoes};
 
     fn provider() -> ProviderEnd {
         let none = Span { low: 0, high: 0 };
@@ -261,6 +261,7 @@ mod tests {
             jitter: none,
             stalls_percent: 0,
             stall_ms: 0,
+            echoes: Echoes::BehindFrame,
             one_way: false,
             seed: 1,
         };
