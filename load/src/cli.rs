@@ -92,11 +92,13 @@ enum Order {
 enum Kinds {
     /// Faster than it is played.
     Bursting,
+    /// Each sentence in one piece.
+    AtOnce,
     /// In step with time.
     Pacing,
     /// Slower than it is played.
     Stalling,
-    /// One after another.
+    /// Bursting, pacing and stalling, one after another.
     Mixed,
 }
 
@@ -147,6 +149,7 @@ impl Arguments {
             ramp_ms: self.ramp * 1_000,
             kinds: match self.bot {
                 Kinds::Bursting => vec![BotKind::Bursting],
+                Kinds::AtOnce => vec![BotKind::AtOnce],
                 Kinds::Pacing => vec![BotKind::Pacing],
                 Kinds::Stalling => vec![BotKind::Stalling],
                 Kinds::Mixed => vec![BotKind::Bursting, BotKind::Pacing, BotKind::Stalling],
