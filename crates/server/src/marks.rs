@@ -53,10 +53,10 @@ impl Marks {
     }
 
     /// The mark that goes behind a message of the bot.
-    pub(crate) fn after(&mut self, told: Told) -> Option<Mark> {
+    pub(crate) fn after(&mut self, told: &Told) -> Option<Mark> {
         let now_us = self.now_us();
-        if told.marked {
-            self.planner.after_mark(now_us);
+        if let Some(name) = &told.marked {
+            self.planner.after_mark(now_us, name);
         }
         let wanted = (told.samples > 0 && self.planner.after_audio(now_us, told.samples))
             || (told.cleared && self.planner.after_clear(now_us));

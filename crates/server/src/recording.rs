@@ -24,20 +24,20 @@ pub(crate) enum Heard {
 }
 
 /// What a message of the bot was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Told {
     /// Whether it is for the provider at all.
     pub(crate) verdict: Verdict,
     /// How much speech it brought.
     pub(crate) samples: u64,
-    /// Whether it was a mark of the bot's.
-    pub(crate) marked: bool,
+    /// The name, if it was a mark of the bot's.
+    pub(crate) marked: Option<String>,
     /// Whether it was a clear.
     pub(crate) cleared: bool,
 }
 
 impl Told {
-    const NOTHING: Self = Self { verdict: Verdict::Forward, samples: 0, marked: false, cleared: false };
+    const NOTHING: Self = Self { verdict: Verdict::Forward, samples: 0, marked: None, cleared: false };
 }
 
 /// The recording of what passes over one media socket.
@@ -190,7 +190,7 @@ impl Recording {
                 Event::Audio { codec, bytes, .. } => {
                     told.samples += (bytes.len() / codec.bytes_per_sample()) as u64;
                 }
-                Event::MarkSent { .. } => told.marked = true,
+                Event::MarkSent { name } => told.marked = Some((*name).to_owned()),
                 Event::Cleared => told.cleared = true,
                 _ => {}
             }

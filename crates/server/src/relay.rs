@@ -285,7 +285,7 @@ fn relay_from_bot(
             if may_be_ours && told.verdict == Verdict::Forward {
                 forward(provider.send_text(text));
             }
-            send_mark(marks.and_then(|marks| marks.after(told)), provider, recording);
+            send_mark(marks.and_then(|marks| marks.after(&told)), provider, recording);
             None
         }
         FromBot::Binary(bytes) => {

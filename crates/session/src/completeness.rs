@@ -89,6 +89,10 @@ pub struct Playout {
     pub echoes: u64,
     /// Echoes of no mark that waited for one.
     pub stray_echoes: u64,
+    /// Where the last echo came, in milliseconds of the stream, if marks were sent long after it and none of them came
+    /// back: from there on, speech was placed by the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub echoes_ended_ms: Option<u64>,
     /// The shortest round trip to the provider that was measured last, in milliseconds.
     pub round_trip_ms: Option<u64>,
     /// How often the assistant began to speak.
@@ -100,7 +104,7 @@ pub struct Playout {
     /// How many of these cuts an echo told.
     pub cuts_pinned: u64,
     /// The largest error of a place in the assistant's track, in milliseconds, as far as the echoes tell; in thousands of
-    /// simulated calls it was larger in fewer than one of a hundred. None if it is not calibrated.
+    /// simulated calls it was larger in fewer than one of a thousand. None if it is not calibrated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub largest_error_ms: Option<u64>,
     /// How often an echo contradicted what was given out already.
@@ -282,6 +286,9 @@ impl Playout {
                 self.largest_error_ms.unwrap_or(0)
             );
             tell(1, pinned);
+            if let Some(ms) = self.echoes_ended_ms {
+                tell(1, format!("no mark came back after {}: from then on it is uncalibrated", seconds(ms)));
+            }
         } else {
             let uncalibrated = "the assistant's track is uncalibrated: placed by a model of the provider's playout, early by \
                                 the network's delay";

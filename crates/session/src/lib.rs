@@ -19,6 +19,7 @@
 mod completeness;
 mod event;
 mod marks;
+mod names;
 mod notes;
 mod timeline;
 mod transcript;

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::names::RecentNames;
+
 /// The stream's first marks have no speech before them: they tell the round trip.
 const FIRST_MARKS: u32 = 5;
 /// How far apart those are.
@@ -51,6 +53,7 @@ pub struct MarkPlanner {
     unmarked: bool,
     first_marks: u32,
     marked: bool,
+    bots: RecentNames,
 }
 
 impl MarkPlanner {
@@ -75,6 +78,7 @@ impl MarkPlanner {
             unmarked: false,
             first_marks: FIRST_MARKS,
             marked: false,
+            bots: RecentNames::default(),
         })
     }
 
@@ -130,9 +134,12 @@ impl MarkPlanner {
         due
     }
 
-    /// A mark of the bot's own was forwarded; it does what ours would.
-    pub fn after_mark(&mut self, now_us: u64) {
-        self.mark(now_us);
+    /// A mark of the bot's own was forwarded. It does what ours would, if its echo can be told from those of the marks
+    /// before it.
+    pub fn after_mark(&mut self, now_us: u64, name: &str) {
+        if self.bots.is_new(name) {
+            self.mark(now_us);
+        }
     }
 
     /// A clear is about to be forwarded: is a mark to go before it? Not if one went just before.

@@ -181,7 +181,7 @@ impl Timeline {
         }
         let now_us = stream.clock.advance(at_us);
         match event {
-            Event::MarkSent { name } => stream.playout.mark_sent(at_us, name),
+            Event::MarkSent { name } => stream.playout.mark_sent(at_us, now_us, name),
             Event::MarkEchoed { name } => stream.playout.mark_echoed(at_us, now_us, name),
             _ => stream.playout.clear(at_us, now_us),
         }

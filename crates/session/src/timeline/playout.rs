@@ -19,6 +19,7 @@ use std::collections::VecDeque;
 
 use super::noted::Noted;
 use super::rate::RateExt;
+use crate::names::RecentNames;
 use crate::{Codec, MarkEchoes, Note, Playout as Report};
 use explain::{Chunk, Echo, Known, explain};
 use grid::Grid;
@@ -32,6 +33,8 @@ const STALL_MS: u64 = 400;
 const ONE_WRITE_US: u64 = 1_000;
 /// What is so many ticks too late is no error of an estimate: the echo is not believed.
 const UNBELIEVABLE: i64 = 25;
+/// A mark whose echo is so late, in microseconds, that it will not come any more.
+const LOST_US: u64 = 10_000_000;
 /// The most marks that wait for their echoes; more are not tracked.
 const MOST_MARKS: usize = 4_096;
 
@@ -82,6 +85,11 @@ pub(super) struct Playout {
     guessed: bool,
     /// Speech was placed by the model since the last echo.
     forced: bool,
+    names: RecentNames,
+    /// When the last echo came, on the stream clock.
+    echoed_us: Option<u64>,
+    /// When the first mark sent since then should have been reached.
+    unanswered_us: Option<u64>,
     chunks: Vec<Chunk>,
 }
 
@@ -107,6 +115,9 @@ impl Playout {
             largest_error_ms: 0,
             guessed: false,
             forced: false,
+            names: RecentNames::default(),
+            echoed_us: None,
+            unanswered_us: None,
             chunks: Vec::new(),
         }
     }
@@ -139,7 +150,10 @@ impl Playout {
         samples - taken
     }
 
-    pub(super) fn mark_sent(&mut self, at_us: u64, name: &str) {
+    pub(super) fn mark_sent(&mut self, at_us: u64, now_us: u64, name: &str) {
+        let reached_us = now_us.max(self.rate.us_of(self.model_end));
+        self.unanswered_us.get_or_insert(reached_us);
+        self.names.is_new(name);
         if self.marks_waiting < MOST_MARKS {
             self.marks_waiting += 1;
             self.report.marks += 1;
@@ -164,10 +178,17 @@ impl Playout {
     pub(super) fn mark_echoed(&mut self, at_us: u64, now_us: u64, name: &str) {
         let waiting =
             |sent: &Sent| matches!(&sent.what, What::Mark { name: sent, echo: None } if **sent == *name);
-        let Some(index) = self.sent.iter().position(waiting) else {
+        let mut named_so =
+            self.sent.iter().enumerate().filter(|(_, sent)| waiting(sent)).map(|(index, _)| index);
+        let (Some(index), other) = (named_so.next(), named_so.next()) else {
             self.report.stray_echoes += 1;
             return;
         };
+        if other.is_some() && self.names.are_told_apart() {
+            // It may be that of another one, if an echo got lost. Those that cannot be mistaken tell the same.
+            self.report.echoes += 1;
+            return;
+        }
         let tick = self.frame.unwrap_or_else(|| self.grid.tick_of_us(now_us as i64));
         let sent = &mut self.sent[index];
         if let What::Mark { echo, .. } = &mut sent.what {
@@ -175,6 +196,7 @@ impl Playout {
         }
         self.path.see_echo(&self.grid, sent.at_us, tick, at_us);
         self.report.echoes += 1;
+        (self.echoed_us, self.unanswered_us) = (Some(now_us), None);
         // Whether a mark before a clear was played or thrown away, the marks behind the clear tell.
         let clear_follows = |sent: &Sent| matches!(sent.what, What::Clear);
         if self.clears_waiting == 0 || !self.sent.range(index..).any(clear_follows) {
@@ -322,9 +344,9 @@ impl Playout {
         let mut report = self.report.clone();
         let mut largest_ms = self.largest_error_ms;
         report.round_trip_ms = self.path.round_trip_us().map(|us| us / 1000);
-        if let (true, Some(ms)) = (self.guessed, report.round_trip_ms) {
+        if let (true, Some(ms)) = (self.guessed || report.echoes_ended_ms.is_some(), report.round_trip_ms) {
             let late_ms = self.path.longest_lateness().unsigned_abs() * (grid::TICK_US / 1000);
-            largest_ms = largest_ms.max(ms + late_ms + 20);
+            largest_ms = largest_ms.max(ms + late_ms + 2 * grid::TICK_US / 1000);
         }
         report.largest_error_ms = report.calibrated.then_some(largest_ms);
         report

@@ -37,7 +37,7 @@ impl Playout {
         let mut arrival = thrown_away.unwrap_or_else(|| usual.max(played_last.unwrap_or(usual)));
         arrival = arrival.max(self.known.arrived).min(bound);
         let (_, doubt) = self.model(clear, arrival, self.path.usual_lateness());
-        self.doubt(doubt + 1);
+        self.doubt(if self.chunks.is_empty() { 1 } else { doubt + 2 });
         let starts = std::mem::take(&mut self.chunks);
         let mut next = starts.iter();
         for sent in self.sent.drain(..=clear) {

@@ -1,7 +1,7 @@
 //! What is given out: settled by echoes, or by the model when its time has come.
 
 use super::runs::Account;
-use super::{Heard, Playout, STALL_MS, Sent, What};
+use super::{Heard, LOST_US, Playout, STALL_MS, Sent, What};
 use crate::CutBy;
 use crate::timeline::rate::RateExt;
 
@@ -59,6 +59,9 @@ impl Playout {
     /// The stream is over: settles everything, and cuts what was not heard by the end of the caller's latest frame.
     pub(in crate::timeline) fn end(&mut self, now_us: u64) {
         let now = self.rate.samples_in_us(now_us);
+        if self.unanswered_us.is_some_and(|us| us.saturating_add(LOST_US) < now_us) {
+            self.report.echoes_ended_ms = self.echoed_us.map(|us| us / 1000);
+        }
         // What was sent to the last is played only as far as the stream goes.
         let last = match self.frame {
             Some(frame) => frame,
@@ -79,6 +82,7 @@ impl Playout {
             }
         }
         self.chunks = starts;
-        self.cut(last, true, CutBy::End);
+        // The caller's last frame dates it, as far as it is known what was heard by then.
+        self.cut(last, self.report.calibrated, CutBy::End);
     }
 }
