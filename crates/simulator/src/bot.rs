@@ -74,6 +74,30 @@ impl Bot {
         Self { script: script.into_iter() }
     }
 
+    /// The same bot, with clears to spare: in a row, a few milliseconds apart, with a word between them, and when nothing plays.
+    #[must_use]
+    pub fn clearing_often(self, luck: &mut Luck) -> Self {
+        let mut script = Vec::new();
+        for (at_us, speech) in self.script {
+            script.push((at_us, speech));
+            if speech != Speech::Clear {
+                continue;
+            }
+            if luck.percent(50) {
+                script.push((at_us, Speech::Clear));
+            }
+            if luck.percent(30) {
+                script.push((at_us + 1_000, Speech::Samples(luck.between(20, 200) * 8)));
+            }
+            if luck.percent(70) {
+                script.push((at_us + luck.between(1, 60) * 1_000, Speech::Clear));
+            }
+            // What was queued is long thrown away.
+            script.push((at_us + 190_000, Speech::Clear));
+        }
+        Self { script: script.into_iter() }
+    }
+
     /// When it sends next.
     #[must_use]
     pub fn next_us(&self) -> Option<u64> {

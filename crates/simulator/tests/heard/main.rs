@@ -27,23 +27,17 @@ const REMEMBERED: [u64; 10] = [182, 109, 1_079, 9, 247, 498, 1_180, 1_538, 1_993
 /// A call of 40 s.
 fn call(kind: BotKind, conditions: &Conditions, seed: u64, marks: Marks) -> (Truth, Recording) {
     let bot = Bot::new(kind, CALL_MS, &mut Luck::new(seed));
-    call_of(bot, conditions, seed, marks, CALL_MS)
+    record(bot, conditions, seed, CALL_MS, Recorder::new(conditions, marks, HORIZON_MS))
 }
 
-fn call_of(bot: Bot, conditions: &Conditions, seed: u64, marks: Marks, length_ms: u64) -> (Truth, Recording) {
-    call_within(HORIZON_MS, bot, conditions, seed, marks, length_ms)
-}
-
-/// A call whose moments stay open for so long.
-fn call_within(
-    horizon_ms: u64,
+/// A call of a bot, as it is recorded.
+fn record(
     bot: Bot,
     conditions: &Conditions,
     seed: u64,
-    marks: Marks,
     length_ms: u64,
+    mut recorder: Recorder,
 ) -> (Truth, Recording) {
-    let mut recorder = Recorder::new(conditions, marks, horizon_ms);
     let truth = simulate(bot, conditions, seed, length_ms, &mut recorder);
     let recording = recorder.finish(truth.ended_us);
     assert_eq!(

@@ -6,7 +6,9 @@ use callrec_session::{
     Codec, Completeness, EndReason, Event, MarkEchoes, MarkPlanner, Place, StreamStart, Timeline,
     TimelineLimits, Topology, Track,
 };
-use callrec_simulator::{Claim, Conditions, Echoes, FromProvider, Relay, Run, TICK_SAMPLES, ToProvider};
+use callrec_simulator::{
+    Claim, Conditions, Echoes, FromProvider, Luck, Relay, Run, TICK_SAMPLES, ToProvider,
+};
 
 const PREFIX: &str = "callrec-0123456789";
 /// Samples say their numbers, modulo a count so large that none can be meant twice within the horizon. 0 is silence.
@@ -19,6 +21,31 @@ pub(crate) enum Marks {
     Own,
     /// It sends none.
     Off,
+}
+
+/// What becomes of echoes between provider and callrec.
+#[derive(Debug, Clone)]
+pub(crate) enum Echoing {
+    /// Each comes.
+    Well,
+    /// None comes.
+    Never,
+    /// None comes after this moment.
+    Until(u64),
+    /// So many in a hundred come twice.
+    Twice(u64, Luck),
+}
+
+impl Echoing {
+    /// How often an echo comes.
+    fn times(&mut self, at_us: u64) -> usize {
+        match self {
+            Self::Well => 1,
+            Self::Never => 0,
+            Self::Until(end_us) => usize::from(at_us < *end_us),
+            Self::Twice(percent, luck) => 1 + usize::from(luck.percent(*percent)),
+        }
+    }
 }
 
 /// What was recorded.
@@ -46,6 +73,7 @@ impl Recording {
 pub(crate) struct Recorder {
     timeline: Timeline,
     planner: Option<MarkPlanner>,
+    echoing: Echoing,
     heard: Vec<Run>,
     /// The places of the caller's frames that arrived, in samples.
     frames: std::collections::HashSet<u64>,
@@ -71,6 +99,7 @@ impl Recorder {
         Self {
             timeline,
             planner,
+            echoing: Echoing::Well,
             heard: Vec::new(),
             frames: std::collections::HashSet::new(),
             first_frame: conditions.first_frame_ms * 8,
@@ -78,6 +107,12 @@ impl Recorder {
             last: 0,
             bytes: Vec::new(),
         }
+    }
+
+    /// The same, with echoes that come as they will.
+    pub(crate) fn echoing(mut self, echoing: Echoing) -> Self {
+        self.echoing = echoing;
+        self
     }
 
     /// Ends the call.
@@ -160,7 +195,11 @@ impl Relay for Recorder {
             }
             ToProvider::Mark(number) => {
                 out.push(sent.clone());
-                self.event(at_us, &Event::MarkSent { name: &format!("{PREFIX}{number}") });
+                let name = format!("the bot's {number}");
+                if let Some(planner) = &mut self.planner {
+                    planner.after_mark(at_us, &name);
+                }
+                self.event(at_us, &Event::MarkSent { name: &name });
             }
         }
     }
@@ -174,7 +213,10 @@ impl Relay for Recorder {
                 self.audio(at_us, Track::Caller, Place::At(timestamp_ms), samples);
             }
             FromProvider::Mark(number) => {
-                self.event(at_us, &Event::MarkEchoed { name: &format!("{PREFIX}{number}") });
+                let whose = if number == u64::MAX { "the bot's " } else { PREFIX };
+                for _ in 0..self.echoing.times(at_us) {
+                    self.event(at_us, &Event::MarkEchoed { name: &format!("{whose}{number}") });
+                }
             }
         }
     }

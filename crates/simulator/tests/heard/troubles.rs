@@ -1,86 +1,241 @@
 //! Every way in which a call bends: what remains true then.
 
-use callrec_simulator::{Bot, BotKind, Conditions, Echoes, Luck, Verdict, simulate};
+use callrec_simulator::{Bot, BotKind, Conditions, Echoes, Errors, Luck, Promise, Verdict, simulate};
 
-use crate::recorder::{Marks, Recorder};
-use crate::{CALL_MS, HORIZON_MS, KINDS, call_of, call_within, judge};
+use crate::recorder::{Echoing, Marks, Recorder};
+use crate::{CALL_MS, HORIZON_MS, KINDS, judge, record};
 
 /// How many calls of each kind.
 const CALLS: u64 = 200;
 
-fn bent(name: &str, bend: impl Fn(&mut Conditions, &mut Luck) + Copy) -> Vec<(BotKind, Verdict)> {
+/// What a kind of bot is allowed under trouble: all that is promised without it, but for what a test names.
+struct Allowed {
+    promise: Promise,
+    /// The worst that a sample may be off, in milliseconds.
+    frames_worst: u64,
+    /// Calls in a hundred whose recording may say that it is more accurate than it is.
+    understated: u64,
+}
+
+/// Calls of each kind of bot, under conditions that are drawn and then bent.
+fn bent(
+    name: &str,
+    bend: impl Fn(&mut Conditions, &mut Luck) + Copy,
+    allow: impl Fn(BotKind, &mut Allowed) + Copy,
+) {
     let verdicts = KINDS.map(|kind| (kind, judge(kind, 0..CALLS, Marks::Own, bend)));
-    for (kind, verdict) in &verdicts {
+    hold(name, &verdicts, allow);
+}
+
+/// Calls of each kind of bot that is otherwise than others, or whose echoes are.
+fn odd(
+    name: &str,
+    bend: impl Fn(&mut Conditions),
+    bot: impl Fn(Bot, &mut Luck) -> Bot,
+    echoing: impl Fn(u64) -> Echoing,
+    allow: impl Fn(BotKind, &mut Allowed) + Copy,
+) {
+    let verdicts = KINDS.map(|kind| {
+        let mut verdict = Verdict::default();
+        for seed in 0..CALLS {
+            let mut luck = Luck::new(seed);
+            let mut conditions = Conditions::drawn(&mut luck);
+            bend(&mut conditions);
+            let bot = bot(Bot::new(kind, CALL_MS, &mut Luck::new(seed)), &mut luck);
+            let recorder = Recorder::new(&conditions, Marks::Own, HORIZON_MS).echoing(echoing(seed));
+            let (truth, recording) = record(bot, &conditions, seed, CALL_MS, recorder);
+            verdict.add(seed, &truth, &recording.heard, recording.claim());
+        }
+        (kind, verdict)
+    });
+    hold(name, &verdicts, allow);
+}
+
+fn hold(name: &str, verdicts: &[(BotKind, Verdict)], allow: impl Fn(BotKind, &mut Allowed)) {
+    let mut broken = Vec::new();
+    for (kind, verdict) in verdicts {
         println!("{name}, {kind:?}: {verdict}");
+        let mut allowed = Allowed { promise: Promise::of(*kind), frames_worst: 140, understated: 1 };
+        allow(*kind, &mut allowed);
+        broken.extend(allowed.broken(verdict).map(|what| format!("{kind:?}: {what}")));
     }
-    verdicts.into()
+    assert_eq!(broken, [""; 0], "{name}");
+}
+
+impl Allowed {
+    fn broken(&self, verdict: &Verdict) -> impl Iterator<Item = String> {
+        let Self { promise, frames_worst, understated } = self;
+        let Promise { starts, cuts, frames, missing, unheard } = *promise;
+        assert!(verdict.cuts.count() > CALLS && verdict.starts.count() > 5 * CALLS, "calls are interrupted");
+        let seeds = [&verdict.starts, &verdict.cuts, &verdict.frames].map(Errors::worst_seed);
+        let holds = [
+            (verdict.starts.within(20) >= starts.0, "starts"),
+            (verdict.starts.worst() <= starts.1, "the worst start"),
+            (verdict.cuts.within(20) >= cuts.0, "cuts"),
+            (verdict.cuts.worst() <= cuts.1, "the worst cut"),
+            (verdict.frames.within(20) >= frames, "frames"),
+            (verdict.frames.worst() <= *frames_worst, "the worst frame"),
+            (verdict.missing_percent() <= missing, "missing"),
+            (verdict.unheard_percent() <= unheard, "unheard"),
+            (verdict.understated * 100 <= *understated * verdict.calls, "understated"),
+            (verdict.uncalibrated == 0, "calibrated"),
+        ];
+        holds
+            .into_iter()
+            .filter(|(holds, _)| !holds)
+            .map(move |(_, what)| format!("{what}; worst with seeds {seeds:?}"))
+    }
 }
 
 #[test]
 fn deliveries_that_stall_for_a_quarter_of_a_second_move_little() {
-    for (kind, verdict) in bent("stalls", |conditions, _| {
-        (conditions.stalls_percent, conditions.stall_ms) = (20, 250);
-    }) {
-        assert!(verdict.frames.within(20) >= 99.5, "{kind:?}: {verdict}");
-        assert!(verdict.starts.within(20) >= 98.0 && verdict.cuts.within(20) >= 85.0, "{kind:?}: {verdict}");
-        assert!(verdict.frames.worst() <= 250 && verdict.unheard_percent() <= 0.15, "{kind:?}: {verdict}");
-    }
+    bent(
+        "stalls",
+        |conditions, _| (conditions.stalls_percent, conditions.stall_ms) = (20, 250),
+        |kind, allowed| {
+            // Nothing tells a bot's speech that stood still on its way from speech that it sent later.
+            (allowed.promise.starts.1, allowed.promise.cuts.1, allowed.frames_worst) = (300, 300, 300);
+            (allowed.promise.unheard, allowed.understated) = (0.15, 6);
+            if kind == BotKind::Pacing {
+                allowed.promise.cuts.0 = 97.0;
+            }
+        },
+    );
 }
 
 #[test]
 fn a_path_that_changes_in_mid_call_is_learned() {
     for change_ms in [100, -100] {
-        for (kind, verdict) in bent("path", |conditions, luck| {
-            (conditions.path_changes_ms, conditions.path_change_ms) =
-                (luck.between(5_000, 35_000), change_ms);
-        }) {
-            assert!(verdict.frames.within(20) >= 99.5, "{kind:?}: {verdict}");
-            assert!(
-                verdict.starts.within(20) >= 98.0 && verdict.cuts.within(20) >= 85.0,
-                "{kind:?}: {verdict}"
-            );
-            assert!(verdict.frames.worst() <= 140 && verdict.unheard_percent() <= 0.1, "{kind:?}: {verdict}");
-        }
+        bent(
+            "path",
+            |conditions, luck| {
+                (conditions.path_changes_ms, conditions.path_change_ms) =
+                    (luck.between(5_000, 35_000), change_ms);
+            },
+            |_, allowed| allowed.understated = 3,
+        );
     }
 }
 
 #[test]
 fn frames_of_the_caller_that_are_lost_leave_the_assistant_in_place() {
-    for (kind, verdict) in bent("lost frames", |conditions, _| conditions.lost_frames_permille = 10) {
-        assert!(verdict.frames.within(20) >= 99.5 && verdict.frames.worst() <= 100, "{kind:?}: {verdict}");
-        assert!(verdict.starts.within(20) >= 98.0 && verdict.cuts.within(20) >= 85.0, "{kind:?}: {verdict}");
-    }
+    bent("lost frames", |conditions, _| conditions.lost_frames_permille = 10, |_, _| {});
 }
 
 #[test]
 fn echoes_that_never_come_cost_little() {
-    for (kind, verdict) in bent("lost echoes", |conditions, _| conditions.lost_echoes_percent = 5) {
-        assert!(verdict.frames.within(20) >= 99.0 && verdict.frames.worst() <= 140, "{kind:?}: {verdict}");
-        assert!(verdict.starts.within(20) >= 98.0 && verdict.cuts.within(20) >= 85.0, "{kind:?}: {verdict}");
-    }
+    bent(
+        "lost echoes",
+        |conditions, _| conditions.lost_echoes_percent = 5,
+        |_, allowed| allowed.promise.frames = 99.0,
+    );
 }
 
 #[test]
 fn echoes_that_come_late_mislead_by_no_more_than_they_are_late() {
-    for (kind, verdict) in bent("late echoes", |conditions, _| conditions.late_echoes_percent = 5) {
-        assert!(verdict.frames.within(20) >= 97.0 && verdict.frames.worst() <= 200, "{kind:?}: {verdict}");
-        assert!(verdict.cuts.worst() <= 250, "{kind:?}: {verdict}");
-    }
+    bent(
+        "late echoes",
+        |conditions, _| conditions.late_echoes_percent = 5,
+        |kind, allowed| {
+            let cuts = if kind == BotKind::Stalling { 78.0 } else { 90.0 };
+            (allowed.promise.starts, allowed.promise.cuts) = ((97.5, 200), (cuts, 250));
+            (allowed.promise.frames, allowed.frames_worst) = (98.0, 200);
+            (allowed.promise.unheard, allowed.understated) = (0.15, 15);
+        },
+    );
+}
+
+#[test]
+fn echoes_that_come_twice_are_counted_and_mislead_nobody() {
+    let twice = |seed| Echoing::Twice(10, Luck::new(seed));
+    odd("echoes twice", |_| {}, |bot, _| bot, twice, |_, _| {});
 }
 
 #[test]
 fn writes_that_are_torn_apart_half_of_the_time_move_little() {
-    for (kind, verdict) in bent("separated", |conditions, _| conditions.separated_percent = 50) {
-        assert!(verdict.frames.within(20) >= 99.5 && verdict.frames.worst() <= 100, "{kind:?}: {verdict}");
-        assert!(verdict.starts.within(20) >= 98.0 && verdict.cuts.within(20) >= 85.0, "{kind:?}: {verdict}");
-    }
+    bent(
+        "separated",
+        |conditions, _| conditions.separated_percent = 50,
+        |_, allowed| allowed.promise.cuts.0 = allowed.promise.cuts.0.min(98.0),
+    );
 }
 
 #[test]
 fn a_provider_that_fills_up_its_ticks_with_silence_is_off_by_some_of_them() {
-    for (kind, verdict) in bent("partial", |conditions, _| conditions.keeps_partial = false) {
-        assert!(verdict.frames.within(20) >= 97.0 && verdict.frames.worst() <= 100, "{kind:?}: {verdict}");
-        assert!(verdict.unheard_percent() <= 0.25, "{kind:?}: {verdict}");
+    bent(
+        "partial",
+        |conditions, _| conditions.keeps_partial = false,
+        |kind, allowed| {
+            if kind == BotKind::Bursting {
+                (allowed.promise.starts.0, allowed.promise.cuts.0, allowed.promise.frames) =
+                    (96.0, 85.0, 98.0);
+            }
+            (allowed.promise.unheard, allowed.understated) = (0.25, 2);
+        },
+    );
+}
+
+#[test]
+fn clears_in_a_row_and_clears_of_nothing_cut_no_more_than_was_cut() {
+    odd(
+        "clears",
+        |_| {},
+        Bot::clearing_often,
+        |_| Echoing::Well,
+        |_, allowed| {
+            // A word between two clears is hardly played before it is cut.
+            (allowed.promise.cuts.0, allowed.promise.cuts.1) = (allowed.promise.cuts.0.min(98.5), 160);
+        },
+    );
+}
+
+#[test]
+fn marks_of_the_bot_with_one_name_for_all_go_together_with_ours() {
+    odd("both mark", |_| {}, |bot, _| bot.marking(), |_| Echoing::Well, |_, _| {});
+}
+
+#[test]
+fn echoes_that_never_come_and_echoes_that_come_twice_of_marks_with_one_name_mislead_nobody() {
+    let lost = |conditions: &mut Conditions| conditions.lost_echoes_percent = 5;
+    odd(
+        "one name, lost",
+        lost,
+        |bot, _| bot.marking(),
+        |_| Echoing::Well,
+        |_, allowed| {
+            allowed.promise.frames = 99.0;
+        },
+    );
+    let twice = |seed| Echoing::Twice(5, Luck::new(seed));
+    odd("one name, twice", |_| {}, |bot, _| bot.marking(), twice, |_, _| {});
+}
+
+#[test]
+fn echoes_that_end_in_mid_call_leave_the_model_and_the_report_says_since_when() {
+    for kind in KINDS {
+        let mut verdict = Verdict::default();
+        for seed in 0..CALLS {
+            let conditions = Conditions::drawn(&mut Luck::new(seed));
+            let end_ms = Luck::new(seed).between(8_000, 25_000);
+            let recorder =
+                Recorder::new(&conditions, Marks::Own, HORIZON_MS).echoing(Echoing::Until(end_ms * 1_000));
+            let bot = Bot::new(kind, CALL_MS, &mut Luck::new(seed));
+            let (truth, recording) = record(bot, &conditions, seed, CALL_MS, recorder);
+            let playout = recording.completeness.playout.as_ref().unwrap();
+            let ended_ms = playout.echoes_ended_ms.unwrap();
+            assert!(
+                ended_ms <= end_ms + 100 && end_ms <= ended_ms + 6_000,
+                "seed {seed}: {ended_ms}, {end_ms}"
+            );
+            let said = recording.completeness.sentences().join("\n");
+            assert!(said.contains("no mark came back after"), "{said}");
+            verdict.add(seed, &truth, &recording.heard, recording.claim());
+        }
+        println!("{kind:?}: {verdict}");
+        // What was learned of the way still holds, but not when each piece took it.
+        assert!(verdict.starts.worst() <= 140 && verdict.cuts.worst() <= 140, "{kind:?}: {verdict}");
+        assert!(verdict.frames.worst() <= 140 && verdict.understated * 100 <= CALLS, "{kind:?}: {verdict}");
+        assert!(verdict.missing_percent() <= 0.1 && verdict.unheard_percent() <= 0.25, "{kind:?}: {verdict}");
     }
 }
 
@@ -89,7 +244,8 @@ fn clocks_that_drift_for_two_hours_let_no_error_grow() {
     const HOURS_MS: u64 = 2 * 3_600_000;
     let conditions = Conditions { drift_ppm: 200, jitter_ms: 50, ..Conditions::typical() };
     let bot = Bot::new(BotKind::Bursting, HOURS_MS, &mut Luck::new(1));
-    let (truth, recording) = call_of(bot, &conditions, 1, Marks::Own, HOURS_MS);
+    let (truth, recording) =
+        record(bot, &conditions, 1, HOURS_MS, Recorder::new(&conditions, Marks::Own, HORIZON_MS));
     let mut verdict = Verdict::default();
     verdict.add(1, &truth, &recording.heard, recording.claim());
     println!("{verdict}");
@@ -134,7 +290,8 @@ fn what_is_learned_too_late_of_a_long_sentence_is_counted_and_known_to_a_second_
         let conditions = Conditions { separated_percent: 50, ..drawn };
         for (horizon_ms, verdict) in [(HORIZON_MS, &mut live), (60_000, &mut again)] {
             let bot = Bot::new(BotKind::AtOnce, CALL_MS, &mut Luck::new(seed));
-            let (truth, recording) = call_within(horizon_ms, bot, &conditions, seed, Marks::Own, CALL_MS);
+            let recorder = Recorder::new(&conditions, Marks::Own, horizon_ms);
+            let (truth, recording) = record(bot, &conditions, seed, CALL_MS, recorder);
             verdict.add(seed, &truth, &recording.heard, recording.claim());
         }
     }
