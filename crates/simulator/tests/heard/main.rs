@@ -11,6 +11,7 @@
 
 mod accuracy;
 mod recorder;
+mod report;
 mod troubles;
 mod uncalibrated;
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use callrec_session::{
-    Codec, Completeness, EndReason, Event, MarkEchoes, MarkPlanner, Place, StreamStart, Timeline,
+    Codec, Completeness, EndReason, Event, MarkEchoes, MarkPlanner, Note, Place, StreamStart, Timeline,
     TimelineLimits, Topology, Track,
 };
 use callrec_simulator::{
@@ -53,6 +53,8 @@ pub(crate) struct Recording {
     /// The assistant's speech, in the order in which it was sent.
     pub(crate) heard: Vec<Run>,
     pub(crate) completeness: Completeness,
+    /// What became of the assistant's speech.
+    pub(crate) notes: Vec<Note>,
     /// Samples of the caller that are not what was sent for their place, silence for frames that came excepted.
     pub(crate) wrong_caller_samples: u64,
 }
@@ -118,9 +120,10 @@ impl Recorder {
     /// Ends the call.
     pub(crate) fn finish(mut self, at_us: u64) -> Recording {
         self.event(at_us, &Event::Ended { reason: EndReason::Stopped });
-        let Self { mut heard, timeline, wrong_caller_samples, .. } = self;
+        let Self { mut heard, mut timeline, wrong_caller_samples, .. } = self;
         heard.sort_unstable_by_key(|run| run.first);
-        Recording { heard, completeness: timeline.completeness(), wrong_caller_samples }
+        let notes = std::iter::from_fn(|| timeline.poll_note()).collect();
+        Recording { heard, completeness: timeline.completeness(), notes, wrong_caller_samples }
     }
 
     fn event(&mut self, at_us: u64, event: &Event<'_>) {
