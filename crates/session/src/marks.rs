@@ -161,12 +161,12 @@ impl MarkPlanner {
     #[must_use]
     pub fn next_us(&self) -> u64 {
         if self.first_marks > 0 && self.queue_end_us <= self.last_us {
-            return self.last_us + FIRST_EVERY_US;
+            return self.last_us.saturating_add(FIRST_EVERY_US);
         }
         if let (true, Some(last_audio_us)) = (self.unmarked, self.last_audio_us) {
-            return last_audio_us + TAIL_US;
+            return last_audio_us.saturating_add(TAIL_US);
         }
-        self.last_us.max(self.queue_end_us) + IDLE_EVERY_US
+        self.last_us.max(self.queue_end_us).saturating_add(IDLE_EVERY_US)
     }
 
     /// Whether a mark is to be sent now.
@@ -181,7 +181,7 @@ impl MarkPlanner {
 
     /// Whether speech that is sent now begins a spurt.
     fn begins(&self, now_us: u64) -> bool {
-        self.last_audio_us.is_none() || self.queue_end_us + PAUSE_US < now_us
+        self.last_audio_us.is_none() || self.queue_end_us.saturating_add(PAUSE_US) < now_us
     }
 
     fn mark(&mut self, now_us: u64) {
@@ -189,5 +189,192 @@ impl MarkPlanner {
         self.last_us = now_us;
         self.queue_end_at_last_us = self.queue_end_us.max(now_us);
         self.unmarked = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MS: u64 = 1_000;
+    const PREFIX_OF_OURS: &str = "callrec-0123";
+
+    fn new() -> MarkPlanner {
+        MarkPlanner::new(PREFIX_OF_OURS, 8_000, 0).unwrap()
+    }
+
+    /// Whose first marks are sent, the last at 500 ms.
+    fn begun() -> MarkPlanner {
+        let mut planner = new();
+        for ms in [100, 200, 300, 400, 500] {
+            assert!(planner.wake(ms * MS));
+        }
+        planner
+    }
+
+    /// Sends so many milliseconds of speech: whether marks go before and behind them.
+    fn speak(planner: &mut MarkPlanner, now_us: u64, ms: u64) -> (bool, bool) {
+        (planner.before_audio(now_us), planner.after_audio(now_us, ms * 8))
+    }
+
+    /// When it wants to be woken, as often as it is, in milliseconds.
+    fn wakes_ms(planner: &mut MarkPlanner, count: usize) -> Vec<u64> {
+        let wake = |_| {
+            let at_us = planner.next_us();
+            assert!(!planner.wake(at_us - 1) && planner.wake(at_us), "at {at_us} us and not before");
+            at_us / MS
+        };
+        (0..count).map(wake).collect()
+    }
+
+    #[test]
+    fn with_nothing_to_say_five_marks_tell_the_round_trip_and_one_every_two_seconds_keeps_it() {
+        assert_eq!(wakes_ms(&mut new(), 7), [100, 200, 300, 400, 500, 2_500, 4_500]);
+    }
+
+    #[test]
+    fn the_first_marks_wait_for_speech_to_be_over_and_the_idle_ones_count_from_there() {
+        let mut planner = new();
+        assert_eq!(speak(&mut planner, 0, 3_000), (true, true));
+        assert_eq!(wakes_ms(&mut planner, 6), [5_000, 5_100, 5_200, 5_300, 5_400, 7_400]);
+        speak(&mut planner, 8_000 * MS, 4_000);
+        assert_eq!(wakes_ms(&mut planner, 2), [14_000, 16_000]);
+    }
+
+    #[test]
+    fn a_mark_goes_before_speech_only_behind_a_pause() {
+        let mut planner = begun();
+        assert_eq!(speak(&mut planner, 1_000 * MS, 20), (true, true), "the first");
+        // It is over at 1,020 ms, and 30 ms later there is no pause yet.
+        assert_eq!(speak(&mut planner, 1_050 * MS, 20), (false, false));
+        assert_eq!(speak(&mut planner, 1_100 * MS + 1, 20), (true, true));
+    }
+
+    #[test]
+    fn marks_behind_speech_are_the_rarer_the_longer_the_queue_is() {
+        let mut planner = begun();
+        let queued = (10..=4_000).step_by(10);
+        let marked: Vec<u64> = queued.filter(|_| speak(&mut planner, 1_000 * MS, 10).1).collect();
+        // Behind the first; every 60 ms below 250 ms; every 200 ms up to a second; every second.
+        assert_eq!(marked, [10, 70, 130, 190, 390, 590, 790, 990, 1_990, 2_990, 3_990]);
+    }
+
+    #[test]
+    fn marks_behind_speech_come_by_time_too_if_the_queue_does_not_grow() {
+        for (left_ms, every_ms) in [(1, 60), (249, 60), (250, 200), (1_000, 200), (1_001, 1_000)] {
+            let mut planner = begun();
+            assert_eq!(speak(&mut planner, 1_000 * MS, left_ms + every_ms), (true, true));
+            let due_us = (1_000 + every_ms) * MS;
+            assert_eq!(speak(&mut planner, due_us - 1, 0), (false, false), "{left_ms} ms are left");
+            assert_eq!(speak(&mut planner, due_us, 0), (false, true), "{left_ms} ms are left");
+        }
+    }
+
+    #[test]
+    fn speech_that_no_mark_follows_gets_one_sixty_milliseconds_later() {
+        let mut planner = begun();
+        speak(&mut planner, 1_000 * MS, 10_000);
+        assert_eq!(speak(&mut planner, 1_000 * MS, 100), (false, false));
+        assert_eq!(planner.next_us(), 1_060 * MS);
+        assert_eq!(speak(&mut planner, 1_040 * MS, 100), (false, false));
+        // Then nothing is to be told before the queue is over.
+        assert_eq!(wakes_ms(&mut planner, 2), [1_100, 13_200]);
+    }
+
+    #[test]
+    fn a_mark_of_the_bots_does_what_ours_would() {
+        let mut planner = begun();
+        planner.after_mark(1_000 * MS);
+        assert_eq!(planner.next_us(), 3_000 * MS, "no idle one so soon");
+        speak(&mut planner, 2_000 * MS, 200);
+        speak(&mut planner, 2_050 * MS, 5);
+        planner.after_mark(2_050 * MS);
+        assert_eq!(planner.next_us(), 4_205 * MS, "no tail");
+        assert_eq!(speak(&mut planner, 2_109 * MS, 5), (false, false), "60 ms count from it");
+        assert_eq!(speak(&mut planner, 2_110 * MS, 5), (false, true));
+        planner.after_mark(2_111 * MS);
+        assert!(!planner.before_clear(2_111 * MS), "it is the mark before a clear");
+    }
+
+    #[test]
+    fn a_clear_has_a_mark_on_either_side_from_the_first_moment_on_and_empties_the_queue() {
+        let mut planner = new();
+        assert!(planner.before_clear(0) && planner.after_clear(0));
+        let mut planner = begun();
+        speak(&mut planner, 1_000 * MS, 10_000);
+        assert!(planner.before_clear(1_500 * MS) && planner.after_clear(1_500 * MS));
+        assert_eq!(planner.next_us(), 3_500 * MS);
+        assert_eq!(speak(&mut planner, 1_531 * MS, 20), (true, true), "a pause is behind it");
+    }
+
+    #[test]
+    fn of_clears_back_to_back_the_mark_behind_one_is_the_mark_before_the_next() {
+        let mut planner = begun();
+        speak(&mut planner, 1_000 * MS, 10_000);
+        let mut now_us = 1_500 * MS;
+        assert!(planner.before_clear(now_us) && planner.after_clear(now_us));
+        now_us += 999;
+        assert!(!planner.before_clear(now_us) && planner.after_clear(now_us), "in one write");
+        now_us += 1_000;
+        assert!(planner.before_clear(now_us) && planner.after_clear(now_us), "later");
+        assert_eq!(speak(&mut planner, now_us, 20), (false, false));
+        assert!(planner.before_clear(now_us), "speech came between");
+    }
+
+    #[test]
+    fn no_more_than_ten_minutes_are_taken_for_queued() {
+        let mut planner = begun();
+        speak(&mut planner, 1_000 * MS, 3_600_000);
+        assert_eq!(planner.next_us(), (1_000 + 600_000 + 2_000) * MS);
+        assert!(speak(&mut planner, 1_000 * MS, 3_600_000) == (false, false) && planner.wake(1_060 * MS));
+        assert_eq!(planner.next_us(), (1_000 + 600_000 + 2_000) * MS, "nothing was taken");
+    }
+
+    #[test]
+    fn names_differ_and_are_ours() {
+        let mut planner = new();
+        let names: Vec<String> = (0..1_000).map(|_| planner.name()).collect();
+        assert!(names.iter().all(|name| planner.is_ours(name) && name.starts_with(planner.prefix())));
+        assert_eq!(names.iter().collect::<std::collections::HashSet<_>>().len(), names.len());
+        assert!(!planner.is_ours("") && !planner.is_ours("callrec-012") && !planner.is_ours(" callrec-0123"));
+    }
+
+    #[test]
+    fn a_prefix_is_long_enough_to_be_no_others_and_fits_into_json_as_it_is() {
+        let takes = |prefix: &str| MarkPlanner::new(prefix, 8_000, 0).is_some();
+        assert!(takes("12345678") && takes(&"x".repeat(64)) && takes("!#$%&'()*+,-./[]{|}~"));
+        assert!(!takes("1234567") && !takes(&"x".repeat(65)) && !takes(""));
+        for bad in ["callrec \"", "callrec\\n", "callrec 1", "callrec\n1", "callrec\u{7f}1", "callrec\u{e9}1"]
+        {
+            assert!(!takes(bad), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_happens_each_wake_sends_a_mark_and_the_next_is_later(
+            rate in prop_oneof![Just(0), Just(8_000), any::<u32>()],
+            begun_us in prop_oneof![Just(0), any::<u64>()],
+            steps in prop::collection::vec((0_u8..6, prop_oneof![0..=300_000_u64, 0..=u64::MAX], any::<u64>()), 1..60),
+        ) {
+            let mut planner = MarkPlanner::new(PREFIX_OF_OURS, rate, begun_us).unwrap();
+            let mut now_us = begun_us;
+            for (step, later_us, samples) in steps {
+                now_us = now_us.saturating_add(later_us);
+                match step {
+                    0 => { planner.before_audio(now_us); }
+                    1 => { planner.after_audio(now_us, samples); }
+                    2 => { planner.after_audio(now_us, samples % 8_000); }
+                    3 => planner.after_mark(now_us),
+                    4 => { planner.before_clear(now_us); }
+                    _ => { planner.after_clear(now_us); }
+                }
+                let due = planner.next_us() <= now_us;
+                prop_assert_eq!(planner.wake(now_us), due);
+                prop_assert!(planner.next_us() > now_us || now_us == u64::MAX);
+                prop_assert!(planner.next_us() <= now_us.saturating_add(MOST_QUEUED_US + IDLE_EVERY_US));
+            }
+        }
     }
 }
