@@ -21,8 +21,8 @@ pub struct Conditions {
     pub path_changes_ms: u64,
     /// By how many milliseconds each way, then.
     pub path_change_ms: i64,
-    /// By how many parts in a million the relay's clock is faster than the provider's.
-    pub drift_ppm: u64,
+    /// By how many parts in a million the relay's clock is faster than the provider's, or slower, if less than 0.
+    pub drift_ppm: i64,
     /// How many of a thousand frames of the caller never come; the clock goes on.
     pub lost_frames_permille: u64,
     /// Where the echo of a mark stands.
@@ -60,7 +60,8 @@ impl Conditions {
         }
     }
 
-    /// Delays up to 300 ms and jitter up to 100 ms each way, one write in ten torn apart, clocks that drift.
+    /// Delays up to 300 ms and jitter up to 100 ms each way, one write in ten torn apart, clocks that drift up to
+    /// 200 parts in a million, either way.
     #[must_use]
     pub const fn drawn(luck: &mut Luck) -> Self {
         Self {
@@ -68,7 +69,7 @@ impl Conditions {
             delay_down_ms: luck.between(0, 300),
             jitter_ms: luck.between(0, 100),
             separated_percent: 10,
-            drift_ppm: luck.between(0, 200),
+            drift_ppm: luck.either_way(200),
             echoes: if luck.percent(50) { Echoes::BeforeFrame } else { Echoes::BehindFrame },
             first_frame_ms: luck.between(0, 65),
             ..Self::typical()

@@ -24,6 +24,14 @@ impl Luck {
         low + self.any() % (high - low + 1)
     }
 
+    /// A number from `-most` to `most`, both included.
+    pub const fn either_way(&mut self, most: i64) -> i64 {
+        let any = self.any();
+        // One draw: the number that `between(0, most)` gives, and for its sign the highest bit.
+        let number = (any % (most.unsigned_abs() + 1)).cast_signed();
+        if any >> 63 == 0 { number } else { -number }
+    }
+
     /// Whether something that happens `percent` times in a hundred happens now.
     pub const fn percent(&mut self, percent: u64) -> bool {
         self.any() % 100 < percent
@@ -39,5 +47,14 @@ mod tests {
         // The first outputs for the seed 1234567, as the reference implementation gives them.
         let mut luck = Luck::new(1_234_567);
         assert_eq!([luck.any(), luck.any()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+    }
+
+    #[test]
+    fn either_way_is_as_far_as_one_way() {
+        let (mut either, mut one) = (Luck::new(3), Luck::new(3));
+        let drawn: Vec<i64> = (0..2_000).map(|_| either.either_way(200)).collect();
+        assert!(drawn.iter().all(|number| number.unsigned_abs() == one.between(0, 200)));
+        let below = drawn.iter().filter(|number| **number < 0).count();
+        assert!((900..1_100).contains(&below), "{below} of 2,000 are below 0");
     }
 }

@@ -94,6 +94,8 @@ pub fn simulate(
     .run(length_ms, relay)
 }
 
+const MILLION: u64 = 1_000_000;
+
 struct World<'a> {
     bot: Bot,
     provider: Provider,
@@ -193,15 +195,73 @@ impl World<'_> {
     }
 
     fn relay_us(&self, us: u64) -> u64 {
-        us + us * self.conditions.drift_ppm / 1_000_000
+        us * self.relay_ticks() / MILLION
     }
 
     /// The first moment at which the relay's clock shows this.
     fn world_us(&self, at_us: u64) -> u64 {
-        let mut us = at_us * 1_000_000 / (1_000_000 + self.conditions.drift_ppm);
-        while self.relay_us(us) < at_us {
-            us += 1;
+        (at_us * MILLION).div_ceil(self.relay_ticks())
+    }
+
+    /// What the relay's clock counts in a million microseconds.
+    const fn relay_ticks(&self) -> u64 {
+        MILLION.saturating_add_signed(self.conditions.drift_ppm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BotKind;
+
+    /// Asks to be woken every so often, and notes what its clock shows then and when the caller's frames arrive.
+    struct Clock {
+        wakes: Vec<u64>,
+        frames: Vec<(u64, u64)>,
+    }
+
+    impl Clock {
+        const EVERY_US: u64 = 7_001;
+    }
+
+    impl Relay for Clock {
+        fn bot_sent(&mut self, _at_us: u64, _sent: &ToProvider, _out: &mut Vec<ToProvider>) {}
+        fn provider_sent(&mut self, at_us: u64, message: &FromProvider) {
+            if let FromProvider::Caller { timestamp_ms } = message {
+                self.frames.push((*timestamp_ms, at_us));
+            }
         }
-        us
+        fn next_us(&self) -> Option<u64> {
+            Some((self.wakes.len() as u64 + 1) * Self::EVERY_US)
+        }
+        fn wake(&mut self, at_us: u64, _out: &mut Vec<ToProvider>) {
+            self.wakes.push(at_us);
+        }
+    }
+
+    #[test]
+    fn the_relays_clock_is_faster_or_slower_than_the_providers_and_wakes_it_when_it_asked() {
+        for (drift_ppm, gained_us) in [(200, 20_000), (0, 0), (-200, -20_000)] {
+            let conditions = Conditions { drift_ppm, jitter_ms: 0, ..Conditions::typical() };
+            let bot = Bot::new(BotKind::AtOnce, 0, &mut Luck::new(1));
+            let mut clock = Clock { wakes: Vec::new(), frames: Vec::new() };
+            let truth = simulate(bot, &conditions, 1, 100_100, &mut clock);
+            let ahead = |&(timestamp_ms, at_us): &(u64, u64)| at_us as i64 - timestamp_ms as i64 * 1_000;
+            let (first, last) =
+                (&clock.frames[0], clock.frames.iter().find(|(ms, _)| *ms == 100_000).unwrap());
+            assert!(
+                (ahead(last) - ahead(first) - gained_us).abs() <= 1,
+                "{drift_ppm} ppm: {first:?}, {last:?}"
+            );
+            for (n, woken_us) in (1..).zip(&clock.wakes) {
+                // A microsecond of a fast clock may be skipped.
+                assert!((0..=1).contains(&(woken_us - n * Clock::EVERY_US)), "{drift_ppm} ppm: {woken_us}");
+            }
+            assert_eq!(
+                clock.wakes.len() as i64,
+                (100_100_000 + gained_us * 1_001 / 1_000) / Clock::EVERY_US as i64
+            );
+            assert!((truth.ended_us as i64 - 100_100_000 - gained_us).abs() < 60_000);
+        }
     }
 }

@@ -242,16 +242,61 @@ fn echoes_that_end_in_mid_call_leave_the_model_and_the_report_says_since_when() 
 #[test]
 fn clocks_that_drift_for_two_hours_let_no_error_grow() {
     const HOURS_MS: u64 = 2 * 3_600_000;
-    let conditions = Conditions { drift_ppm: 200, jitter_ms: 50, ..Conditions::typical() };
-    let bot = Bot::new(BotKind::Bursting, HOURS_MS, &mut Luck::new(1));
-    let (truth, recording) =
-        record(bot, &conditions, 1, HOURS_MS, Recorder::new(&conditions, Marks::Own, HORIZON_MS));
-    let mut verdict = Verdict::default();
-    verdict.add(1, &truth, &recording.heard, recording.claim());
-    println!("{verdict}");
-    assert!(truth.heard.last().unwrap().at > (HOURS_MS - 60_000) * 8);
-    assert!(verdict.frames.within(20) >= 99.9 && verdict.frames.worst() <= 100, "{verdict}");
-    assert!(verdict.cuts.within(20) >= 99.0 && verdict.cuts.worst() <= 100, "{verdict}");
+    const QUARTER_MS: u64 = 15 * 60_000;
+    const TICK_MS: u64 = 20;
+    for (kind, drift_ppm) in KINDS.iter().flat_map(|kind| [(*kind, 200), (*kind, -200)]) {
+        let conditions = Conditions { drift_ppm, jitter_ms: 50, ..Conditions::typical() };
+        for marks in [Marks::Own, Marks::Off] {
+            let bot = Bot::new(kind, HOURS_MS, &mut Luck::new(1));
+            let recorder = Recorder::new(&conditions, marks, HORIZON_MS);
+            let (truth, recording) = record(bot, &conditions, 1, HOURS_MS, recorder);
+            assert!(truth.heard.last().unwrap().at > (HOURS_MS - 60_000) * 8);
+            let mut whole = Verdict::default();
+            whole.add(1, &truth, &recording.heard, recording.claim());
+            // What is heard and cut in a quarter of an hour; all that is recorded is searched for it.
+            let quarter = |from_ms: u64| {
+                let within = |at: u64| (from_ms * 8..(from_ms + QUARTER_MS) * 8).contains(&at);
+                let mut quarter = truth.clone();
+                quarter.heard.retain(|run| within(run.at));
+                quarter.cuts.retain(|cut| within(cut.at));
+                let mut verdict = Verdict::default();
+                verdict.add(1, &quarter, &recording.heard, recording.claim());
+                assert!(verdict.starts.count() > 100 && verdict.cuts.count() > 30);
+                verdict
+            };
+            let (first, last) = (quarter(0), quarter(HOURS_MS - QUARTER_MS));
+            let name = format!("{kind:?}, {drift_ppm} ppm, marks {marks:?}");
+            println!("{name}: {whole}");
+            let promise = Promise::of(kind);
+            for (what, all, first, last, promised) in [
+                ("starts", &whole.starts, &first.starts, &last.starts, promise.starts),
+                ("cuts", &whole.cuts, &first.cuts, &last.cuts, promise.cuts),
+                ("frames", &whole.frames, &first.frames, &last.frames, (promise.frames, promise.starts.1)),
+            ] {
+                let (share, worst_ms) = match marks {
+                    Marks::Own => promised,
+                    Marks::Off => (0.0, conditions.longest_round_trip_ms() + TICK_MS),
+                };
+                assert!(all.worst() <= worst_ms && all.within(20) >= share, "{name}, {what}: {whole}");
+                let [early, late] = [first, last].map(|errors| (errors.worst(), errors.within(20)));
+                assert!(late.0 <= early.0 + TICK_MS, "{name}, {what}: {early:?} at first, {late:?} at last");
+                // In a quarter of an hour there are few cuts, and each is one in a hundred.
+                let slack = if what == "cuts" { 2.0 } else { 0.2 };
+                assert!(
+                    marks == Marks::Off || late.1 + slack >= early.1,
+                    "{name}, {what}: {early:?} at first, {late:?} at last"
+                );
+            }
+            let (missing, unheard) = match marks {
+                Marks::Own => (promise.missing, promise.unheard),
+                Marks::Off => (0.2, 0.4),
+            };
+            assert!(
+                whole.missing_percent() <= missing && whole.unheard_percent() <= unheard,
+                "{name}: {whole}"
+            );
+        }
+    }
 }
 
 #[test]
