@@ -33,6 +33,8 @@ pub struct Conditions {
     pub late_echoes_percent: u64,
     /// See [`Provider::keeps_partial`](crate::Provider::keeps_partial).
     pub keeps_partial: bool,
+    /// See [`Provider::echoes_at_once`](crate::Provider::echoes_at_once).
+    pub echoes_at_once: bool,
     /// The time of the caller's first frame, in milliseconds.
     pub first_frame_ms: u64,
 }
@@ -56,6 +58,7 @@ impl Conditions {
             lost_echoes_percent: 0,
             late_echoes_percent: 0,
             keeps_partial: true,
+            echoes_at_once: true,
             first_frame_ms: 0,
         }
     }

@@ -32,7 +32,7 @@ pub enum FromProvider {
     Mark(u64),
 }
 
-/// Where the echo of a mark stands that was reached within a tick. No document says; it is a constant of a provider.
+/// Where the echo of a mark stands that was reached within a tick. No document says; it is taken for a constant of a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Echoes {
     /// Before the caller's frame of the same tick.
@@ -61,22 +61,49 @@ pub struct ProviderCut {
 
 /// A provider of media streams.
 ///
-/// Documented (Twilio, "Media Streams - WebSocket Messages"): media messages of any size are buffered and played in the
-/// order received; a mark is sent back when the audio before it has ended, or at once if none is buffered; a clear
-/// empties the buffer and sends back the marks that wait in it; beyond ten minutes audio is discarded. Each frame of the
-/// caller has its time in milliseconds since the stream began.
+/// Its rules, and who says so. *Messages* is Twilio's page "Media Streams - WebSocket Messages", numbers are pages of Twilio's
+/// error dictionary; *measured* is what others published of real calls (github.com/qisoft/i-hate-making-calls, 23 and 32).
+/// No document says more. The rest is assumed, and [`Conditions`](crate::Conditions) vary it where a field is named.
 ///
-/// Measured by others: a frame of the caller holds 20 ms.
+/// The queue:
 ///
-/// Assumed: playing goes in ticks of 20 ms, in step with the caller's frames; a chunk that arrives within a tick is played from
-/// the next one on; a tick whose audio ends in its middle is filled with silence, and what follows begins with the next
-/// tick or goes on in the same, as [`keeps_partial`](Self::keeps_partial) says; whether a mark that was reached
-/// within a tick comes before or behind the caller's frame of it ([`Echoes`]); that echoes may be lost or late, and that
-/// frames of the caller may be missing.
+/// * Media of any size is queued and played in the order received: Messages, `media` to Twilio.
+/// * Media, marks and clears keep their order among each other: follows from what Messages says of `mark` and `clear`.
+/// * Beyond ten minutes no media is accepted: 31931. That of a message which does not fit as a whole the part is taken which
+///   does: assumed, not varied. Marks are taken however many wait: assumed, not varied.
+/// * Speech is played in ticks of 20 ms, in step with the caller's frames: assumed. When ticks begin is drawn with each call;
+///   their length is not varied.
+/// * What arrives within a tick is played from the next one on, and without any further delay: assumed, not varied.
+/// * Speech that ends in the middle of a tick is followed by what is queued behind it, or by silence up to the next tick:
+///   assumed, `keeps_partial`.
+///
+/// Marks:
+///
+/// * A mark comes back when the audio before it has ended, or if none is buffered: Messages, `mark` to Twilio.
+/// * It has ended with the tick in which its last sample is played, be that in the middle of it: assumed, not varied.
+/// * The echo is sent with the caller's frame of that tick, before or behind it: assumed, `echoes` ([`Echoes`]).
+/// * A mark that meets an empty queue comes back at once, and the queue is empty as soon as its last tick is begun, though that
+///   still sounds: assumed; or it comes back with the next tick: `echoes_at_once`.
+/// * Echoes keep the order of their marks: follows from the order of the queue. Some never come, or come up to five ticks late
+///   and in order: assumed, `lost_echoes_percent` and `late_echoes_percent`.
+///
+/// Clears:
+///
+/// * A clear empties the queue and sends back the marks that wait in it: Messages, `clear` to Twilio. It does so at once and in
+///   their order, and spares what is behind it: assumed, not varied.
+/// * The tick that is being played when it arrives is played to its end: assumed, not varied.
+///
+/// The caller:
+///
+/// * Each frame has its time in milliseconds since the stream began: Messages, `media` from Twilio. That of the first need not
+///   be 0: assumed, `first_frame_ms`.
+/// * A frame holds 20 ms: measured. It is sent when its tick is played: assumed, not varied.
+/// * Frames may be missing, and the time goes on: 31930, `lost_frames_permille`.
 #[derive(Debug, Clone)]
 pub struct Provider {
     echoes: Echoes,
     keeps_partial: bool,
+    echoes_at_once: bool,
     first_frame_ms: u64,
     queue: VecDeque<Waiting>,
     queued: u64,
@@ -102,6 +129,7 @@ impl Provider {
         Self {
             echoes,
             keeps_partial: true,
+            echoes_at_once: true,
             first_frame_ms: 0,
             queue: VecDeque::new(),
             queued: 0,
@@ -121,6 +149,13 @@ impl Provider {
     #[must_use]
     pub const fn keeps_partial(mut self, keeps: bool) -> Self {
         self.keeps_partial = keeps;
+        self
+    }
+
+    /// Whether a mark that meets an empty queue comes back at once. If not, it comes back with the next tick.
+    #[must_use]
+    pub const fn echoes_at_once(mut self, at_once: bool) -> Self {
+        self.echoes_at_once = at_once;
         self
     }
 
@@ -162,7 +197,7 @@ impl Provider {
                 }
                 Vec::new()
             }
-            ToProvider::Mark(name) if self.queue.is_empty() => vec![name],
+            ToProvider::Mark(name) if self.echoes_at_once && self.queue.is_empty() => vec![name],
             ToProvider::Mark(name) => {
                 self.queue.push_back(Waiting::Mark(name));
                 Vec::new()
@@ -306,6 +341,26 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_that_meets_an_empty_queue_comes_back_at_once_or_with_the_next_tick() {
+        for (at_once, echoes) in
+            [(true, Echoes::BehindFrame), (false, Echoes::BehindFrame), (false, Echoes::BeforeFrame)]
+        {
+            let mut provider = Provider::new(echoes).echoes_at_once(at_once);
+            provider.take(&ToProvider::Media { first: 0, samples: 40 });
+            provider.tick();
+            let (frame, mark) = (FromProvider::Caller { timestamp_ms: 20 }, FromProvider::Mark(1));
+            let taken = provider.take(&ToProvider::Mark(1));
+            let then = match (at_once, echoes) {
+                (true, _) => vec![frame],
+                (false, Echoes::BehindFrame) => vec![frame, mark.clone()],
+                (false, Echoes::BeforeFrame) => vec![mark.clone(), frame],
+            };
+            assert_eq!(taken, if at_once { vec![mark] } else { vec![] }, "the last tick still sounds");
+            assert_eq!(provider.tick(), then);
+        }
+    }
+
+    #[test]
     fn a_clear_cuts_what_was_not_played_and_sends_its_marks_back() {
         let mut provider = Provider::new(Echoes::BeforeFrame);
         provider.take(&ToProvider::Media { first: 0, samples: 1_000 });
@@ -323,6 +378,9 @@ mod tests {
         provider.take(&ToProvider::Media { first: 0, samples: Provider::MOST_QUEUED - 10 });
         provider.take(&ToProvider::Media { first: 0, samples: 160 });
         assert_eq!(provider.discarded(), 150);
+        assert_eq!(provider.take(&ToProvider::Mark(1)), [], "a mark is no audio");
+        provider.take(&ToProvider::Clear);
+        assert_eq!(provider.cuts()[0].samples, Provider::MOST_QUEUED, "what fits is taken");
     }
 
     #[test]

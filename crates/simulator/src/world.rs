@@ -80,6 +80,7 @@ pub fn simulate(
         down: Link::new(Network::of(conditions, conditions.delay_down_ms), Luck::new(luck.any())),
         provider: Provider::new(conditions.echoes)
             .keeps_partial(conditions.keeps_partial)
+            .echoes_at_once(conditions.echoes_at_once)
             .dating_from(conditions.first_frame_ms)
             .echoing(conditions.lost_echoes_percent, conditions.late_echoes_percent, Luck::new(luck.any()))
             .losing(conditions.lost_frames_permille, Luck::new(luck.any())),
