@@ -1,12 +1,12 @@
 //! What callrec says was heard, held against what was: thousands of calls through a simulated provider and network.
 //!
-//! The seeds are fixed. Fresh ones are tried by a command; it prints what it drew, and which seed failed:
+//! The seeds are fixed. Fresh ones are tried by a command; it prints what it drew, and how each call that failed is replayed:
 //!
 //! ```sh
 //! HEARD_SEED=random HEARD_CALLS=10000 cargo test --release -p callrec-simulator --test heard fresh -- --nocapture
 //! ```
 //!
-//! `HEARD_SEED=1234 HEARD_CALLS=1` replays one. A seed that failed once goes to [`REMEMBERED`].
+//! A call that failed once goes to [`REMEMBERED`].
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 mod accuracy;
@@ -22,8 +22,22 @@ const KINDS: [BotKind; 3] = [BotKind::Bursting, BotKind::Pacing, BotKind::Stalli
 const CALL_MS: u64 = 40_000;
 /// How long a moment stays open in a live recording.
 const HORIZON_MS: u64 = 2_000;
-/// Seeds whose calls once showed an error.
-const REMEMBERED: [u64; 10] = [182, 109, 1_079, 9, 247, 498, 1_180, 1_538, 1_993, 77];
+/// Calls that failed once, or are among the worst of many thousand; their seeds are none of the fixed ones.
+const REMEMBERED: [(BotKind, u64); 13] = [
+    (BotKind::Bursting, 1_000_164),
+    (BotKind::Bursting, 1_000_359),
+    (BotKind::Bursting, 1_000_784),
+    (BotKind::Bursting, 1_001_995),
+    (BotKind::Pacing, 1_000_359),
+    (BotKind::Pacing, 1_000_745),
+    (BotKind::Pacing, 1_001_028),
+    (BotKind::Pacing, 1_003_477),
+    (BotKind::Stalling, 1_000_044),
+    (BotKind::Stalling, 1_001_258),
+    (BotKind::Stalling, 1_001_292),
+    (BotKind::Stalling, 1_002_077),
+    (BotKind::Stalling, 1_003_964),
+];
 
 /// A call of 40 s.
 fn call(kind: BotKind, conditions: &Conditions, seed: u64, marks: Marks) -> (Truth, Recording) {
@@ -48,6 +62,19 @@ fn record(
     (truth, recording)
 }
 
+/// A call under conditions that are drawn and then bent.
+fn drawn_call(
+    kind: BotKind,
+    seed: u64,
+    marks: Marks,
+    bend: impl Fn(&mut Conditions, &mut Luck),
+) -> (Truth, Recording) {
+    let mut luck = Luck::new(seed);
+    let mut conditions = Conditions::drawn(&mut luck);
+    bend(&mut conditions, &mut luck);
+    call(kind, &conditions, seed, marks)
+}
+
 /// Many calls, under conditions that are drawn and then bent.
 fn judge(
     kind: BotKind,
@@ -57,10 +84,7 @@ fn judge(
 ) -> Verdict {
     let mut verdict = Verdict::default();
     for seed in seeds {
-        let mut luck = Luck::new(seed);
-        let mut conditions = Conditions::drawn(&mut luck);
-        bend(&mut conditions, &mut luck);
-        let (truth, recording) = call(kind, &conditions, seed, marks);
+        let (truth, recording) = drawn_call(kind, seed, marks, &bend);
         verdict.add(seed, &truth, &recording.heard, recording.claim());
     }
     verdict
