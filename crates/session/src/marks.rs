@@ -290,16 +290,27 @@ mod tests {
     #[test]
     fn a_mark_of_the_bots_does_what_ours_would() {
         let mut planner = begun();
-        planner.after_mark(1_000 * MS);
+        planner.after_mark(1_000 * MS, "one");
         assert_eq!(planner.next_us(), 3_000 * MS, "no idle one so soon");
         speak(&mut planner, 2_000 * MS, 200);
         speak(&mut planner, 2_050 * MS, 5);
-        planner.after_mark(2_050 * MS);
+        planner.after_mark(2_050 * MS, "two");
         assert_eq!(planner.next_us(), 4_205 * MS, "no tail");
         assert_eq!(speak(&mut planner, 2_109 * MS, 5), (false, false), "60 ms count from it");
         assert_eq!(speak(&mut planner, 2_110 * MS, 5), (false, true));
-        planner.after_mark(2_111 * MS);
+        planner.after_mark(2_111 * MS, "three");
         assert!(!planner.before_clear(2_111 * MS), "it is the mark before a clear");
+    }
+
+    #[test]
+    fn a_mark_of_the_bots_whose_name_was_there_before_puts_none_of_ours_off() {
+        let mut planner = begun();
+        planner.after_mark(1_000 * MS, "always this");
+        speak(&mut planner, 2_000 * MS, 200);
+        speak(&mut planner, 2_050 * MS, 5);
+        planner.after_mark(2_050 * MS, "always this");
+        assert_eq!(planner.next_us(), 2_110 * MS, "a tail");
+        assert!(planner.before_clear(2_050 * MS), "its echo may be taken for that of the other one");
     }
 
     #[test]
@@ -371,7 +382,7 @@ mod tests {
                     0 => { planner.before_audio(now_us); }
                     1 => { planner.after_audio(now_us, samples); }
                     2 => { planner.after_audio(now_us, samples % 8_000); }
-                    3 => planner.after_mark(now_us),
+                    3 => planner.after_mark(now_us, if samples % 2 == 0 { "even" } else { "odd" }),
                     4 => { planner.before_clear(now_us); }
                     _ => { planner.after_clear(now_us); }
                 }
