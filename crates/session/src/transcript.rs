@@ -100,7 +100,7 @@ impl Transcript {
     pub fn handle_event(&mut self, moment: Moment, event: &Event<'_>) {
         match event {
             Event::Audio { track: Track::Assistant, .. } | Event::Omitted { track: Track::Assistant, .. } => {
-                self.speech.sent(moment.at_us, moment.generated);
+                self.speech.sent(moment.at_us, moment.clock_ms, moment.generated);
             }
             Event::Cleared => self.speech.cleared(),
             Event::Said { speaker, text, at_ms } => self.told(moment, *speaker, text, *at_ms),
@@ -128,11 +128,9 @@ impl Transcript {
             match at_ms {
                 Some(at_ms) => told.first = self.speech.heard_at(at_ms),
                 None => {
-                    let first = self.speech.claim(moment.at_us);
+                    let (first, begun_ms) = self.speech.claim(moment.at_us, moment.clock_ms);
                     told.first = Some(first);
-                    if let Some(at_ms) = self.speech.place_of(first) {
-                        told.line.at_ms = at_ms;
-                    }
+                    told.line.at_ms = self.speech.place_of(first, begun_ms).unwrap_or(begun_ms);
                 }
             }
         }
@@ -162,7 +160,7 @@ impl Transcript {
         {
             match told.first {
                 Some(first) if !told.timed && placement.holds(first) => {
-                    if let Some(at_ms) = self.speech.place_of(first) {
+                    if let Some(at_ms) = self.speech.place_of(first, told.line.at_ms) {
                         told.line.at_ms = at_ms;
                     }
                 }
@@ -350,6 +348,20 @@ mod tests {
     fn speech_that_was_cut_before_it_began_leaves_no_words() {
         let bot = Bot::new().at(0).tells("nothing of this", None).sends(1_000).clears().heard(0, 1_000, None);
         assert_eq!(bot.lines(), [heard(0, "")]);
+    }
+
+    #[test]
+    fn a_line_of_which_nothing_was_heard_is_where_the_queue_was_cut_and_not_before_the_bot_came_to_it() {
+        // Both wait in one queue when it is cut.
+        let bot = Bot::new().at(1_000).tells("first", None).sends(3_000).tells("second", None).sends(2_000);
+        let bot = bot.at(2_000).clears().heard(0, 1_000, Some(1_000)).heard(1_000, 4_000, None);
+        assert_eq!(bot.lines(), [heard(1_000, ""), heard(2_000, "")]);
+        // The speech before it was over long ago; one line is told before its speech and one behind it.
+        let bot = Bot::new().at(1_000).tells("first", None).sends(500);
+        let bot = bot.at(8_000).tells("second", None).sends(1_000).at(8_010).clears();
+        let bot = bot.at(9_000).sends(1_000).at(9_500).tells("third", None).clears();
+        let bot = bot.heard(0, 500, Some(1_000)).heard(500, 2_000, None);
+        assert_eq!(bot.lines(), [(1_000, None), heard(8_000, ""), heard(9_000, "")]);
     }
 
     #[test]

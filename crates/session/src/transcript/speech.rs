@@ -17,6 +17,8 @@ const REMEMBERED: usize = 256;
 #[derive(Debug, Clone, Copy)]
 struct Utterance {
     first: u64,
+    /// When that was sent, in milliseconds of the stream clock.
+    sent_ms: u64,
     /// Whether a line was told for it.
     told: bool,
 }
@@ -44,7 +46,7 @@ impl Speech {
             generated: 0,
             last_sent_us: None,
             over: true,
-            utterance: Utterance { first: 0, told: false },
+            utterance: Utterance { first: 0, sent_ms: 0, told: false },
             utterances: Vec::new(),
             recent: VecDeque::new(),
             stretches: Vec::new(),
@@ -52,7 +54,7 @@ impl Speech {
     }
 
     /// The bot has sent speech; it is `generated` samples by now.
-    pub(super) fn sent(&mut self, at_us: u64, generated: u64) {
+    pub(super) fn sent(&mut self, at_us: u64, clock_ms: u64, generated: u64) {
         if generated <= self.generated {
             return;
         }
@@ -60,7 +62,7 @@ impl Speech {
         if self.over || paused {
             // A line that was told for what comes next is its own.
             let told = self.utterance.told && self.utterance.first == self.generated;
-            self.utterance = Utterance { first: self.generated, told };
+            self.utterance = Utterance { first: self.generated, sent_ms: clock_ms, told };
             self.utterances.push(self.generated);
             self.over = false;
         }
@@ -73,14 +75,14 @@ impl Speech {
         self.over = true;
     }
 
-    /// The first sample of the speech of a line that is told now.
-    pub(super) fn claim(&mut self, at_us: u64) -> u64 {
+    /// The first sample of the speech of a line that is told now, and when the bot came to it: when that was sent, or now.
+    pub(super) fn claim(&mut self, at_us: u64, clock_ms: u64) -> (u64, u64) {
         let late = self.last_sent_us.is_some_and(|last_us| at_us.saturating_sub(last_us) <= TOLD_LATE_US);
         if self.utterance.told || !late || self.utterance.first == self.generated {
-            self.utterance = Utterance { first: self.generated, told: true };
+            self.utterance = Utterance { first: self.generated, sent_ms: clock_ms, told: true };
         }
         self.utterance.told = true;
-        self.utterance.first
+        (self.utterance.first, self.utterance.sent_ms)
     }
 
     pub(super) fn placed(&mut self, placement: Placement) {
@@ -95,18 +97,18 @@ impl Speech {
         }
     }
 
-    /// Where a sample was heard, in milliseconds of the stream clock; of a sample that was not, where speech was cut.
-    pub(super) fn place_of(&self, sample: u64) -> Option<u64> {
+    /// Where a sample was heard, in milliseconds of the stream clock; of a sample that was not, where the speech before it was
+    /// over or cut, if the bot had come to it by `begun_ms`, else then.
+    pub(super) fn place_of(&self, sample: u64, begun_ms: u64) -> Option<u64> {
         let index = self.recent.iter().rposition(|placement| placement.holds(sample))?;
         let placement = self.recent[index];
-        let start = match placement.start {
-            Some(start) => start + sample - placement.first,
+        match placement.start {
+            Some(start) => Some(self.ms_of(start + sample - placement.first)),
             None => {
                 let before = self.recent.iter().take(index).rev().find(|before| before.start.is_some())?;
-                before.start? + before.samples
+                Some(self.ms_of(before.start? + before.samples).max(begun_ms))
             }
-        };
-        Some(self.ms_of(start))
+        }
     }
 
     /// The sample that was heard at this time, or shortly after it.
