@@ -8,6 +8,8 @@ mod hostile;
 mod http;
 mod marks;
 mod phone;
+mod played;
+mod playing;
 mod recordings;
 mod relay;
 mod scripted_bot;
