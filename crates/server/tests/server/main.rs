@@ -12,6 +12,8 @@ mod played;
 mod playing;
 mod recordings;
 mod relay;
+#[path = "../running/mod.rs"]
+mod running;
 mod scripted_bot;
 mod sockets;
 mod test_server;

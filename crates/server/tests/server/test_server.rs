@@ -1,17 +1,14 @@
 //! A server in this process with a recordings directory of its own, and the clients to talk to it.
 
-use actix_web::rt::System;
-use callrec_server::Application;
-use callrec_server::config::{Config, Sources};
+use super::running::Running;
+use callrec_server::config::Sources;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -22,9 +19,9 @@ pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
+    // Down before its directory goes.
+    running: Running,
     pub(crate) recordings: TempDir,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl TestServer {
@@ -34,24 +31,8 @@ impl TestServer {
     }
 
     pub(crate) fn start_in<const N: usize>(recordings: TempDir, variables: [(&str, &str); N]) -> Self {
-        let mut sources = Sources::only(variables);
-        let directory = recordings.path().join("responses").to_str().unwrap().to_owned();
-        sources.environment.push(("RECORDINGS_DIRECTORY".to_owned(), directory));
-        sources.environment.push(("PORT".to_owned(), "0".to_owned()));
-        let (tell_address, address) = std::sync::mpsc::channel();
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::spawn(move || {
-            System::new().block_on(async move {
-                let application = Application::build(Config::load(sources).unwrap()).unwrap();
-                tell_address.send(application.address()).unwrap();
-                let stop = async {
-                    let _ = stopped.await;
-                };
-                application.run_until(stop).await.unwrap();
-            });
-        });
-        let address = address.recv_timeout(LONG).expect("the server starts");
-        Self { address, recordings, stop: Some(stop), thread: Some(thread) }
+        let running = Running::start(Sources::only(variables), &recordings.path().join("responses"));
+        Self { address: running.address, running, recordings }
     }
 
     pub(crate) fn responses(&self) -> std::path::PathBuf {
@@ -60,15 +41,12 @@ impl TestServer {
 
     /// Tells the server to stop, without waiting.
     pub(crate) fn begin_stop(&mut self) {
-        drop(self.stop.take());
+        self.running.begin_stop();
     }
 
     /// Stops the server and waits until it is down.
     pub(crate) fn stop(&mut self) {
-        self.begin_stop();
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
+        self.running.stop();
     }
 
     /// One request; gives status, headers and body.
@@ -118,18 +96,6 @@ impl TestServer {
             Ok((socket, _)) => Ok(Client { socket }),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("the upgrade failed otherwise: {error}"),
-        }
-    }
-}
-
-impl Drop for TestServer {
-    fn drop(&mut self) {
-        self.begin_stop();
-        if let Some(thread) = self.thread.take() {
-            let outcome = thread.join();
-            if !std::thread::panicking() {
-                outcome.unwrap();
-            }
         }
     }
 }
