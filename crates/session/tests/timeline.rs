@@ -270,6 +270,20 @@ fn a_relay_plays_what_is_queued_in_order_and_at_once_when_nothing_is() {
 }
 
 #[test]
+fn no_more_marks_than_four_thousand_wait_for_their_echoes() {
+    let mut feed = Feed::new(Topology::Relay);
+    feed.ticks(0, 100);
+    for n in 0..5_000 {
+        feed.event(&Event::MarkSent { name: &n.to_string() });
+    }
+    for n in 0..5_000 {
+        feed.event(&Event::MarkEchoed { name: &n.to_string() });
+    }
+    let playout = feed.end().report.playout.unwrap();
+    assert_eq!((playout.marks, playout.echoes, playout.stray_echoes), (4_096, 4_096, 904));
+}
+
+#[test]
 fn a_clear_cuts_what_was_not_played_to_the_sample() {
     let mut feed = Feed::new(Topology::Relay);
     feed.ticks(0, 100).bot(1, 100);

@@ -229,21 +229,15 @@ impl Playout {
             return;
         };
         self.chunks.clear();
-        let mut last_us = None;
         for sent in self.sent.range(..index) {
             if let What::Chunk { sound } = &sent.what {
-                last_us = Some(sent.at_us);
                 let earliest = self.path.earliest(&self.grid, sent.at_us);
                 self.chunks.push(Chunk { samples: sound.samples, earliest, start: 0 });
             }
         }
         let behind = i64::from(self.echoes == MarkEchoes::BeforeFrame);
-        let echo = Echo {
-            played: tick + behind,
-            empty: tick,
-            earliest: self.path.earliest(&self.grid, sent_us),
-            together: last_us.is_some_and(|at_us| sent_us.abs_diff(at_us) < ONE_WRITE_US),
-        };
+        let echo =
+            Echo { played: tick + behind, empty: tick, earliest: self.path.earliest(&self.grid, sent_us) };
         let mut fit =
             explain(&self.grid, self.known, &mut self.chunks, echo, self.path.longest_lateness() + 1);
         if self.forced && self.chunks.is_empty() && echo.empty - echo.earliest > UNBELIEVABLE {

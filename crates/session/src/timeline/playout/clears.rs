@@ -67,7 +67,6 @@ impl Playout {
     /// Throws away what is not heard before the tick after `arrival`.
     pub(super) fn cut(&mut self, arrival: i64, pinned: bool, by: CutBy) {
         let place = self.grid.at(arrival.saturating_add(1));
-        self.known.arrived = self.known.arrived.max(arrival);
         if self.known.end > place {
             let (unheard, too_late) = self.runs.cut(place);
             self.known.end = place.max(self.runs.given());

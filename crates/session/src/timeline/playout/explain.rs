@@ -6,10 +6,6 @@
 
 use super::grid::Grid;
 
-/// How many ticks more a mark must be late than the chunk that it was sent with, to be believed to have been separated
-/// from it by the network.
-const SEPARATION: i64 = 2;
-
 /// A chunk between the last place known and the mark.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chunk {
@@ -29,8 +25,6 @@ pub(super) struct Echo {
     pub(super) empty: i64,
     /// The earliest tick in which it can have arrived.
     pub(super) earliest: i64,
-    /// Whether it was sent in one write with the last chunk.
-    pub(super) together: bool,
 }
 
 /// What is known before the first chunk, and behind the mark.
@@ -69,13 +63,12 @@ pub(super) fn explain(grid: &Grid, known: Known, chunks: &mut [Chunk], echo: Ech
             .filter(|(index, latest)| *latest >= chunks[*index].earliest.max(known.arrived))
             .map(|(index, latest)| (latest - chunks[index].earliest, index))
             .min();
-        let apart = if echo.together { SEPARATION } else { 0 };
         let early = grid.tick_of(fit.known.end);
         match cheapest {
             Some((late, index)) => {
                 let known_if_late = forward(grid, known, chunks, over, Some(index));
                 let moved = grid.tick_of(known_if_late.end) - early;
-                if late <= mark_late + apart {
+                if late <= mark_late {
                     fit.known = known_if_late;
                     let other = chunks.len() > 1 || mark_late <= most_late;
                     fit.doubt = if other { moved } else { 0 };
@@ -115,4 +108,60 @@ fn forward(grid: &Grid, known: Known, chunks: &mut [Chunk], over: u64, late: Opt
         end = chunk.start + chunk.samples;
     }
     Known { end, arrived: arrived.max(known.arrived) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEGIN: Known = Known { end: 0, arrived: -1 };
+
+    fn chunk(samples: u64, earliest: i64) -> Chunk {
+        Chunk { samples, earliest, start: 0 }
+    }
+
+    fn reached_in(tick: i64, earliest: i64) -> Echo {
+        Echo { played: tick, empty: tick, earliest }
+    }
+
+    fn starts(chunks: &[Chunk]) -> Vec<u64> {
+        chunks.iter().map(|chunk| chunk.start).collect()
+    }
+
+    #[test]
+    fn chunks_that_are_over_when_the_mark_is_reached_are_where_they_arrived() {
+        let mut chunks = [chunk(320, 0), chunk(160, 3)];
+        let fit = explain(&Grid::new(8_000), BEGIN, &mut chunks, reached_in(4, 3), 0);
+        assert_eq!((starts(&chunks), fit.too_late, fit.met_empty), (vec![160, 640], 0, false));
+        assert_eq!(fit.known, Known { end: 800, arrived: 3 });
+    }
+
+    #[test]
+    fn a_chunk_that_seems_to_arrive_after_it_was_over_arrived_before() {
+        let mut chunks = [chunk(160, 10), chunk(160, 10)];
+        let fit = explain(&Grid::new(8_000), BEGIN, &mut chunks, reached_in(5, 4), 0);
+        assert_eq!((starts(&chunks), fit.too_late), (vec![640, 800], 0));
+    }
+
+    #[test]
+    fn of_all_that_can_have_been_late_it_is_what_was_late_by_the_least() {
+        let grid = Grid::new(8_000);
+        // 20 ms each; the mark was reached three ticks after the second can have been over at the earliest.
+        let mut chunks = [chunk(160, 0), chunk(160, 2)];
+        let fit = explain(&grid, BEGIN, &mut chunks, reached_in(6, 2), 9);
+        assert_eq!((starts(&chunks), fit.met_empty, fit.doubt), (vec![160, 960], false, 3));
+        // The mark alone was late by less than the chunk: it met an empty queue.
+        let mut chunks = [chunk(160, 0)];
+        let fit = explain(&grid, BEGIN, &mut chunks, reached_in(6, 4), 9);
+        assert_eq!((starts(&chunks), fit.met_empty, fit.doubt), (vec![160], true, 5));
+        assert_eq!(fit.known, Known { end: 320, arrived: 6 });
+    }
+
+    #[test]
+    fn what_cannot_have_been_over_says_by_how_much_it_is_too_late() {
+        let mut chunks = [];
+        let known = Known { end: 1_600, arrived: 5 };
+        let fit = explain(&Grid::new(8_000), known, &mut chunks, reached_in(6, 5), 0);
+        assert_eq!((fit.too_late, fit.met_empty), (1_600 - 7 * 160, false));
+    }
 }

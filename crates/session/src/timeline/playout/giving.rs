@@ -37,9 +37,8 @@ impl Playout {
             let (_, doubt) = self.model(1, i64::MAX, self.path.usual_lateness());
             self.doubt(doubt + 1);
             let start = self.chunks.first().map_or(self.known.end, |chunk| chunk.start);
-            if let Some(Sent { at_us, what: What::Chunk { sound } }) = self.sent.pop_front() {
+            if let Some(Sent { what: What::Chunk { sound }, .. }) = self.sent.pop_front() {
                 self.known.end = start + sound.samples;
-                self.known.arrived = self.known.arrived.max(self.path.earliest(&self.grid, at_us));
                 self.runs.place(start, sound, false);
                 self.forced = true;
             }
