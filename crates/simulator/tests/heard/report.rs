@@ -91,3 +91,15 @@ fn the_report_counts_and_measures_what_was() {
         assert!(alike(sums.unheard_ms, sums.true_unheard_ms, if kind == BotKind::Bursting { 1 } else { 7 }));
     }
 }
+
+#[test]
+fn where_nothing_varies_the_round_trip_is_measured_as_it_is() {
+    for seed in 0..50 {
+        let drawn = Conditions::drawn(&mut Luck::new(seed));
+        let conditions = Conditions { jitter_ms: 0, drift_ppm: 0, separated_percent: 0, ..drawn };
+        let (_, recording) = call(BotKind::Bursting, &conditions, seed, Marks::Own);
+        let measured_ms = recording.completeness.playout.unwrap().round_trip_ms.unwrap();
+        let least_ms = conditions.delay_up_ms + conditions.delay_down_ms;
+        assert!(measured_ms.abs_diff(least_ms) <= 1, "seed {seed}: {measured_ms} ms, not {least_ms}");
+    }
+}
