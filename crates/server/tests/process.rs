@@ -2,66 +2,22 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
+#[path = "spawned/mod.rs"]
+#[allow(dead_code, reason = "not every file of tests uses all of it")]
+mod spawned;
+
 use callrec::Track;
 use callrec_protocol::signature::{sign_form, sign_url};
 use callrec_protocol::twilio::outgoing::Provider;
 use futures_util::{SinkExt, StreamExt};
-use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use spawned::Spawned as Server;
+use std::process::Command;
 use std::time::Duration;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 const LONG: Duration = Duration::from_secs(20);
-
-struct Server {
-    child: Child,
-    base: String,
-}
-
-impl Server {
-    fn start(home: &Path, variables: &[(&str, &str)]) -> Self {
-        Self::spawn(Command::new(env!("CARGO_BIN_EXE_callrec")), home, variables)
-    }
-
-    /// A server that can write no file longer than this: further writes fail, as on a disk that is full.
-    #[cfg(feature = "mp3")]
-    fn start_limited(home: &Path, kib: u32, variables: &[(&str, &str)]) -> Self {
-        let mut shell = Command::new("sh");
-        // What is ignored stays ignored in the program that takes the shell's place. Units are 512 bytes (POSIX).
-        let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\"", kib * 2);
-        shell.args(["-c", &script, env!("CARGO_BIN_EXE_callrec")]);
-        Self::spawn(shell, home, variables)
-    }
-
-    fn spawn(mut command: Command, home: &Path, variables: &[(&str, &str)]) -> Self {
-        let mut child = command
-            .current_dir(home)
-            .env("PORT", "0")
-            .env("DEFAULT_AUDIO_FORMAT", "wav")
-            .env_remove("RUST_LOG")
-            .envs(variables.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let base = line.trim().strip_prefix("callrec listening on ").expect("the one line").to_owned();
-        Self { child, base }
-    }
-
-    /// Tells it to end, and gives its exit and its log.
-    fn terminate(mut self) -> (bool, String) {
-        let id = rustix::process::Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-        let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        (self.child.wait().unwrap().success(), log)
-    }
-}
 
 fn post(url: &str, headers: &[(&str, &str)], body: &str) -> u16 {
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
@@ -149,8 +105,7 @@ async fn no_word_number_or_token_of_a_call_is_logged() {
 async fn a_server_that_is_told_to_end_finishes_its_live_calls_and_says_goodbye() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start(home.path(), &[]);
-    let (mut socket, _) =
-        connect_async(format!("{}/media-stream", server.base.replace("http", "ws"))).await.unwrap();
+    let (mut socket, _) = connect_async(server.media()).await.unwrap();
     let mut provider = Provider::new("CA1", "MZ1");
     socket.send(Message::text(provider.start(&[Track::Caller, Track::Assistant], &[]))).await.unwrap();
     for index in 0..50 {
@@ -181,8 +136,7 @@ async fn a_server_that_is_told_to_end_finishes_its_live_calls_and_says_goodbye()
 async fn a_call_whose_server_was_killed_is_recovered_by_the_next_one() {
     let home = tempfile::tempdir().unwrap();
     let mut server = Server::start(home.path(), &[]);
-    let (mut socket, _) =
-        connect_async(format!("{}/media-stream", server.base.replace("http", "ws"))).await.unwrap();
+    let (mut socket, _) = connect_async(server.media()).await.unwrap();
     let mut provider = Provider::new("CA1", "MZ1");
     socket.send(Message::text(provider.start(&[Track::Caller, Track::Assistant], &[]))).await.unwrap();
     let began = tokio::time::Instant::now();
@@ -193,8 +147,8 @@ async fn a_call_whose_server_was_killed_is_recovered_by_the_next_one() {
             socket.send(Message::text(provider.media(track, index * 20, &[0x10; 160]))).await.unwrap();
         }
     }
-    server.child.kill().unwrap();
-    server.child.wait().unwrap();
+    server.kill();
+    server.ended();
     assert!(!home.path().join("responses/call_CA1_conversation.wav").exists());
 
     let next = Server::start(home.path(), &[]);
@@ -218,8 +172,7 @@ async fn a_disk_that_is_full_stops_no_call_and_the_log_the_health_and_the_summar
     let home = tempfile::tempdir().unwrap();
     let settings = [("DEFAULT_AUDIO_FORMAT", "mp3"), ("MP3_BITRATE", "8k")];
     let server = Server::start_limited(home.path(), 64, &settings);
-    let (mut socket, _) =
-        connect_async(format!("{}/media-stream", server.base.replace("http", "ws"))).await.unwrap();
+    let (mut socket, _) = connect_async(server.media()).await.unwrap();
     let mut provider = Provider::new("CA1", "MZ1");
     socket.send(Message::text(provider.start(&[Track::Caller, Track::Assistant], &[]))).await.unwrap();
     let journal = home.path().join("responses/.journal/CA1_1.journal");
@@ -271,8 +224,7 @@ async fn the_log_says_which_call_found_its_bot_gone() {
     let home = tempfile::tempdir().unwrap();
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let server = Server::start(home.path(), &[("BOT_URL", &format!("ws://{gone}/"))]);
-    let (mut socket, _) =
-        connect_async(format!("{}/media-stream", server.base.replace("http", "ws"))).await.unwrap();
+    let (mut socket, _) = connect_async(server.media()).await.unwrap();
     // Long after the bot was found to be gone.
     tokio::time::sleep(Duration::from_millis(400)).await;
     socket.send(Message::text(Provider::new("CA1", "MZ1").start(&[Track::Caller], &[]))).await.unwrap();
@@ -287,8 +239,7 @@ async fn the_log_says_which_call_found_its_bot_gone() {
 async fn an_mp3_that_is_read_back_logs_nothing_of_the_decoders() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start(home.path(), &[("DEFAULT_AUDIO_FORMAT", "mp3")]);
-    let (mut socket, _) =
-        connect_async(format!("{}/media-stream", server.base.replace("http", "ws"))).await.unwrap();
+    let (mut socket, _) = connect_async(server.media()).await.unwrap();
     let mut provider = Provider::new("CA1", "MZ1");
     socket.send(Message::text(provider.start(&[Track::Caller, Track::Assistant], &[]))).await.unwrap();
     for index in 0..500_u64 {
