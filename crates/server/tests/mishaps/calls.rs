@@ -56,6 +56,15 @@ pub(crate) struct Sent {
     pub(crate) late: Duration,
 }
 
+impl Sent {
+    /// A relayed call of which nothing was sent but its start.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn relayed(sid: &str, begun: Instant, seeds: [u64; 2]) -> Self {
+        let (sent, _) = draw(sid, (0, 0), &mut Luck::new(0));
+        Self { one_way: false, format: "wav", first_ms: 0, seeds, begun: Some(begun), ..sent }
+    }
+}
+
 /// How one call goes, drawn before it begins.
 struct Script {
     ticks: u64,

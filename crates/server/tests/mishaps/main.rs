@@ -1,4 +1,5 @@
-//! The shipped binary with fifty people on the phone, and what may happen to it: it is killed, it is told to end.
+//! The shipped binary with fifty people on the phone, and what may happen to it: it is killed, it is told to end, its disk is
+//! full or slow.
 //!
 //! `KILLS=200 cargo test --release -p callrec-server --test mishaps kills -- --nocapture` kills it so often, at random moments,
 //! and prints in which phases of their lives the recordings were, and what was lost. `MISHAPS_SEED` is what everything is drawn
@@ -10,9 +11,13 @@ mod calls;
 #[path = "../../../../load/tests/heard/decoded.rs"]
 mod decoded;
 mod deploys;
+#[cfg(target_os = "linux")]
+mod disks;
 mod judge;
 mod kills;
 mod left;
+#[cfg(target_os = "linux")]
+mod lines;
 #[cfg(target_os = "linux")]
 mod slow;
 #[path = "../spawned/mod.rs"]

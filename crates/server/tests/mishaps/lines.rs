@@ -1,0 +1,107 @@
+//! Relayed calls that are held at both ends: a frame to the bot and its speech back every 20 ms, and how long each took.
+
+use callrec::Track;
+use callrec_load::Voice;
+use callrec_protocol::twilio::outgoing::{self, Provider};
+use callrec_simulator::Luck;
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+use crate::LONG;
+use crate::calls::{FRAME, Sent};
+
+/// One relayed call.
+pub(crate) struct Line {
+    wire: Provider,
+    stream: String,
+    provider: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    bot: WebSocketStream<TcpStream>,
+    pub(crate) sent: Sent,
+    /// When each piece went, and how long it took there and back.
+    pub(crate) ways: Vec<(Instant, Duration)>,
+}
+
+impl Line {
+    /// A call through a server, taken by a bot.
+    pub(crate) async fn open(server: &str, bots: &TcpListener, sid: &str, luck: &mut Luck) -> Self {
+        let stream = sid.replace("CA", "MZ");
+        let mut wire = Provider::new(sid, &stream);
+        let (mut provider, _) = connect_async_with_config(server, None, true).await.unwrap();
+        let accept = async {
+            let (stream, _) = bots.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            tokio_tungstenite::accept_async(stream).await.unwrap()
+        };
+        let mut bot = timeout(LONG, accept).await.expect("the relay calls the bot");
+        let begun = Instant::now();
+        for text in [wire.connected(), wire.start(&[Track::Caller], &[])] {
+            provider.send(Message::text(text)).await.unwrap();
+        }
+        for event in ["connected", "start"] {
+            assert!(next(&mut bot).await.contains(event));
+        }
+        let sent = Sent::relayed(sid, begun, [luck.any(), luck.any()]);
+        Self { wire, stream, provider, bot, sent, ways: Vec::new() }
+    }
+
+    /// A frame of the caller to the bot, and a piece of speech back, both byte for byte.
+    pub(crate) async fn round_trip(&mut self) {
+        // The marks behind the last piece, which the provider has played by now.
+        while let Some(Some(Ok(Message::Text(text)))) = self.provider.next().now_or_never() {
+            self.echo(&text).await;
+        }
+        let number = self.sent.frames.len() as u64;
+        let [heard, said] = self.sent.seeds.map(|seed| Voice::Noise.codes(seed, number * FRAME, FRAME));
+        let frame = self.wire.media(Track::Caller, number * 20, &heard);
+        let speech = outgoing::media(&self.stream, &said);
+        let began = Instant::now();
+        self.sent.frames.push(began);
+        self.provider.send(Message::text(frame.clone())).await.unwrap();
+        assert_eq!(next(&mut self.bot).await, frame);
+        self.sent.spoken += FRAME;
+        self.bot.send(Message::text(speech.clone())).await.unwrap();
+        loop {
+            let text = next(&mut self.provider).await;
+            if text == speech {
+                break;
+            }
+            self.echo(&text).await;
+        }
+        self.ways.push((began, began.elapsed()));
+    }
+
+    async fn echo(&mut self, text: &str) {
+        let message: Value = serde_json::from_str(text).unwrap();
+        let name = message["mark"]["name"].as_str().expect("a mark and nothing else");
+        let echo = self.wire.mark(name);
+        self.provider.send(Message::text(echo)).await.unwrap();
+    }
+
+    /// Hangs up, and waits until both sides have said goodbye.
+    pub(crate) async fn hang_up(&mut self) {
+        self.sent.hung_up = Some(Instant::now());
+        let stop = self.wire.stop();
+        self.provider.send(Message::text(stop)).await.unwrap();
+        let goodbye = async {
+            let _ = self.provider.close(None).await;
+            while let Some(Ok(_)) = self.bot.next().await {}
+            while let Some(Ok(_)) = self.provider.next().await {}
+        };
+        timeout(LONG, goodbye).await.expect("a goodbye");
+    }
+}
+
+async fn next<S>(socket: &mut WebSocketStream<S>) -> String
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    match timeout(LONG, socket.next()).await.expect("a message in time") {
+        Some(Ok(Message::Text(text))) => text.to_string(),
+        other => panic!("no text: {other:?}"),
+    }
+}
