@@ -149,7 +149,7 @@ pub(crate) fn sync_journals(shared: &Shared) {
             continue;
         }
         shared.begin_sync();
-        let result = if RecordingsDir::syncs_all() { shared.dir.sync() } else { sync_each(shared) };
+        let result = if shared.dir.syncs_all() { shared.dir.sync() } else { sync_each(shared) };
         if let Err(error) = &result {
             tracing::error!(%error, "the journals could not be synced; a power loss now may lose more than two seconds");
         }

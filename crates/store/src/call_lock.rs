@@ -1,8 +1,8 @@
 //! One at a time: who may read, change and rewrite a call's transcript and summary.
 
-use std::fs::File;
 use std::io;
 
+use crate::disk::File;
 use crate::error::StoreError;
 use crate::{CallId, RecordingsDir, open};
 
@@ -29,7 +29,7 @@ impl RecordingsDir {
         // Every process, whatever its build, must come to the same stripe: hence a checksum that is a standard.
         let stripe = crc32fast::hash(call.as_str().as_bytes()) % STRIPES;
         let path = self.journals().join(format!("calls-{stripe:02}.lock"));
-        let file = open::lock_file(&path)?;
+        let file = open::lock_file(self.disk(), &path)?;
         loop {
             match file.lock() {
                 Ok(()) => return Ok(CallLock { _file: file }),

@@ -1,9 +1,9 @@
 //! The recordings directory: opening it, the paths of a call's files, the sync of everything in it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::disk::{Disk, Kind};
 use crate::error::{At, StoreError};
 use crate::rename::Renaming;
 use crate::{CallId, names, open};
@@ -20,10 +20,11 @@ pub struct RecordingsDir {
 struct Inner {
     path: PathBuf,
     journals: PathBuf,
+    disk: Disk,
     renaming: Renaming,
     /// Held from the beginning: the kernel reports a failed write-back to descriptors that were open when it happened.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    handle: fs::File,
+    handle: Option<std::fs::File>,
 }
 
 impl RecordingsDir {
@@ -35,21 +36,39 @@ impl RecordingsDir {
     /// A [`StoreError`] that names the path. A directory that exists but cannot be written to opens: the first write
     /// tells, or [`probe`](Self::probe).
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Self::open_with(path.as_ref(), Renaming::KernelFirst)
+        Self::open_with(Disk::System, path.as_ref(), Renaming::KernelFirst)
     }
 
-    pub(crate) fn open_with(path: &Path, renaming: Renaming) -> Result<Self, StoreError> {
-        open::make_directory(path)?;
+    /// The same on a simulated disk.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    pub fn open_simulated(
+        disk: Arc<dyn crate::simulation::Disk>,
+        path: impl AsRef<Path>,
+    ) -> Result<Self, StoreError> {
+        Self::open_with(Disk::Simulated(disk), path.as_ref(), Renaming::KernelFirst)
+    }
+
+    pub(crate) fn open_with(disk: Disk, path: &Path, renaming: Renaming) -> Result<Self, StoreError> {
+        open::make_directory(&disk, path)?;
         let journals = path.join(names::JOURNAL_DIR);
-        if fs::symlink_metadata(&journals).is_ok_and(|found| found.is_symlink()) {
+        if disk.kind(&journals).is_ok_and(|found| found == Kind::Link) {
             return Err(StoreError::SymbolicLink { path: journals });
         }
-        open::make_directory(&journals)?;
+        open::make_directory(&disk, &journals)?;
         let inner = Inner {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            handle: fs::File::open(path).at("open", path)?,
+            handle: match disk {
+                Disk::System => Some(std::fs::File::open(path).at("open", path)?),
+                #[cfg(feature = "simulation")]
+                Disk::Simulated(_) => None,
+            },
             path: path.to_owned(),
             journals,
+            disk,
             renaming,
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -63,6 +82,10 @@ impl RecordingsDir {
     /// The directory of what is not finished.
     pub(crate) fn journals(&self) -> &Path {
         &self.inner.journals
+    }
+
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.inner.disk
     }
 
     pub(crate) fn renaming(&self) -> Renaming {
@@ -102,7 +125,7 @@ impl RecordingsDir {
     pub fn recording_of(&self, call: &CallId, number: u32) -> Result<Option<PathBuf>, StoreError> {
         for extension in names::EXTENSIONS {
             let path = self.recording_path(call, number, extension);
-            if exists(&path)? {
+            if exists(self.disk(), &path)? {
                 return Ok(Some(path));
             }
         }
@@ -120,13 +143,23 @@ impl RecordingsDir {
     /// concerned must not be trusted again even if the next sync succeeds.
     pub fn sync(&self) -> Result<(), StoreError> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        rustix::fs::syncfs(&self.inner.handle).map_err(std::io::Error::from).at("sync", self.path())?;
+        if let Some(handle) = &self.inner.handle {
+            rustix::fs::syncfs(handle).map_err(std::io::Error::from).at("sync", self.path())?;
+        }
+        #[cfg(feature = "simulation")]
+        if let Disk::Simulated(disk) = self.disk() {
+            disk.sync_everything().at("sync", self.path())?;
+        }
         Ok(())
     }
 
     /// Whether [`sync`](Self::sync) covers all journals on this system.
-    pub const fn syncs_all() -> bool {
-        cfg!(any(target_os = "linux", target_os = "android"))
+    pub fn syncs_all(&self) -> bool {
+        match self.disk() {
+            Disk::System => cfg!(any(target_os = "linux", target_os = "android")),
+            #[cfg(feature = "simulation")]
+            Disk::Simulated(disk) => disk.syncs_all(),
+        }
     }
 
     /// Tries whether files can be made, locked, written and removed here.
@@ -134,16 +167,16 @@ impl RecordingsDir {
     /// # Errors
     /// What a recording would fail with, for a check at start or for a health report.
     pub fn probe(&self) -> Result<(), StoreError> {
-        let (file, path) = open::locked_temporary(self.journals(), names::temporary)?;
+        let (file, path) = open::locked_temporary(self.disk(), self.journals(), names::temporary)?;
         let written = open::write_at(&file, &[0; 4096], 0).at("write", &path);
-        fs::remove_file(&path).at("remove", &path)?;
+        self.disk().remove(&path).at("remove", &path)?;
         written
     }
 }
 
 /// Whether anything has this name, a dangling link too.
-pub(crate) fn exists(path: &Path) -> Result<bool, StoreError> {
-    match fs::symlink_metadata(path) {
+pub(crate) fn exists(disk: &Disk, path: &Path) -> Result<bool, StoreError> {
+    match disk.kind(path) {
         Ok(_) => Ok(true),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(cause) => Err(StoreError::new("look at", path, cause)),

@@ -1,13 +1,14 @@
 //! The files of finished calls: written whole, read with a bound, listed, summed.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::Read;
+use std::fmt;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
+use crate::disk::Kind;
 use crate::error::{At, StoreError};
 use crate::{CallId, RecordingsDir, names, open, recovery};
 
@@ -34,16 +35,16 @@ impl RecordingsDir {
     pub fn write_atomic(&self, file_name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
         names::check_text(file_name)?;
         let path = self.path().join(file_name);
-        let (file, temporary) = open::locked_temporary(self.journals(), names::temporary)?;
+        let (file, temporary) = open::locked_temporary(self.disk(), self.journals(), names::temporary)?;
         let written = open::write_at(&file, bytes, 0)
             .and_then(|()| file.sync_all())
             .at("write", &temporary)
-            .and_then(|()| fs::rename(&temporary, &path).at("write", &path));
+            .and_then(|()| self.disk().rename(&temporary, &path).at("write", &path));
         if let Err(error) = written {
-            let _ = fs::remove_file(&temporary);
+            let _ = self.disk().remove(&temporary);
             return Err(error);
         }
-        open::sync_directory(self.path())?;
+        open::sync_directory(self.disk(), self.path())?;
         Ok(path)
     }
 
@@ -54,7 +55,7 @@ impl RecordingsDir {
     pub fn read_file(&self, file_name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         names::check_plain(file_name)?;
         let path = self.path().join(file_name);
-        let Some(file) = open::read(&path)? else { return Ok(None) };
+        let Some(file) = open::read(self.disk(), &path)? else { return Ok(None) };
         read_text(file, &path).map(Some)
     }
 
@@ -63,11 +64,15 @@ impl RecordingsDir {
     ///
     /// # Errors
     /// There is no such file (the cause is [`NotFound`](std::io::ErrorKind::NotFound)), or it is not a regular one.
-    pub fn open_recording(&self, path: &Path) -> Result<File, StoreError> {
+    pub fn open_recording(
+        &self,
+        path: &Path,
+    ) -> Result<impl Read + Seek + fmt::Debug + Send + Sync + use<>, StoreError> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         names::check_plain(name)?;
         let path = self.path().join(name);
-        open::read(&path)?.ok_or_else(|| StoreError::new("open", &path, std::io::ErrorKind::NotFound.into()))
+        open::read(self.disk(), &path)?
+            .ok_or_else(|| StoreError::new("open", &path, std::io::ErrorKind::NotFound.into()))
     }
 
     /// SHA-256 of a recording, in lower-case hexadecimal, and its length in bytes. The file is read in pieces.
@@ -96,17 +101,17 @@ impl RecordingsDir {
     /// # Errors
     /// The directory cannot be listed.
     pub fn calls(&self) -> Result<Vec<FinishedCall>, StoreError> {
+        let mut summaries = Vec::new();
+        let list = |name: &str, kind: Option<Kind>| {
+            let call = names::parse_summary(name).filter(|_| kind.is_none_or(|kind| kind == Kind::File));
+            summaries.extend(call.map(|call| (name.to_owned(), call)));
+        };
+        self.disk().list(self.path(), list).at("list", self.path())?;
         let mut found = HashMap::new();
-        for entry in fs::read_dir(self.path()).at("list", self.path())? {
-            let entry = entry.at("list", self.path())?;
-            let name = entry.file_name();
-            let Some(call) = name.to_str().and_then(names::parse_summary) else { continue };
+        for (name, call) in summaries {
+            let path = self.path().join(name);
             // One that disappears while we look was being replaced or removed: not an error.
-            let Ok(metadata) = entry.metadata() else { continue };
-            if !metadata.is_file() {
-                continue;
-            }
-            let modified = metadata.modified().at("look at", &entry.path())?;
+            let Some(modified) = self.disk().modified(&path).at("look at", &path)? else { continue };
             let latest = found.entry(call).or_insert(modified);
             *latest = modified.max(*latest);
         }
@@ -128,7 +133,7 @@ impl RecordingsDir {
 }
 
 /// All of a file that should be small.
-pub(crate) fn read_text(file: File, path: &Path) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn read_text(file: impl Read, path: &Path) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::new();
     file.take(MAX_TEXT + 1).read_to_end(&mut bytes).at("read", path)?;
     if bytes.len() as u64 > MAX_TEXT {

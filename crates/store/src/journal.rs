@@ -9,11 +9,11 @@
 //! | n | the caller's header |
 //! | | records (see [`encode_record`](crate::encode_record)) |
 
-use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::disk::File;
 use crate::error::{At, HeaderDamage, StoreError};
 use crate::record::le_u32;
 use crate::{CallId, JournalReader, RecordingsDir, dir, names, open};
@@ -31,6 +31,7 @@ pub const MAX_HEADER: usize = 1024 * 1024;
 #[derive(Debug)]
 pub struct JournalWriter {
     file: Arc<File>,
+    dir: RecordingsDir,
     path: PathBuf,
     call: CallId,
     number: u32,
@@ -56,13 +57,14 @@ impl RecordingsDir {
         min_number: u32,
         header: &[u8],
     ) -> Result<JournalWriter, StoreError> {
-        let (file, temporary) = open::locked_temporary(self.journals(), names::temporary)?;
+        let (file, temporary) = open::locked_temporary(self.disk(), self.journals(), names::temporary)?;
         let made = header_bytes(header, &temporary)
             .and_then(|bytes| open::write_at(&file, &bytes, 0).at("write", &temporary).map(|()| bytes.len()))
             .and_then(|len| Ok((len, self.reserve(call, min_number, &temporary)?)));
         match made {
             Ok((len, (number, path))) => Ok(JournalWriter {
                 file: Arc::new(file),
+                dir: self.clone(),
                 path,
                 call: call.clone(),
                 number,
@@ -71,7 +73,7 @@ impl RecordingsDir {
                 named: false,
             }),
             Err(error) => {
-                let _ = fs::remove_file(&temporary);
+                let _ = self.disk().remove(&temporary);
                 Err(error)
             }
         }
@@ -88,12 +90,12 @@ impl RecordingsDir {
         let mut path;
         loop {
             path = self.journals().join(names::journal(call, number));
-            if self.recording_of(call, number)?.is_none() && !dir::exists(&aside(&path))? {
-                match self.renaming().rename(temporary, &path) {
+            if self.recording_of(call, number)?.is_none() && !dir::exists(self.disk(), &aside(&path))? {
+                match self.renaming().rename(self.disk(), temporary, &path) {
                     // While we looked, another may have taken the number, published its recording and removed its
                     // journal. Now that the number is ours nobody can, so this look is the last word.
                     Ok(()) if self.recording_of(call, number)?.is_none() => return Ok((number, path)),
-                    Ok(()) => fs::rename(&path, temporary).at("rename", &path)?,
+                    Ok(()) => self.disk().rename(&path, temporary).at("rename", &path)?,
                     Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                     Err(cause) => return Err(StoreError::new("make", &path, cause)),
                 }
@@ -214,8 +216,8 @@ impl JournalWriter {
     /// The disk refused: do not trust what was written, even if a later sync succeeds.
     pub fn sync(&mut self) -> Result<(), StoreError> {
         self.file.sync_data().at("sync", &self.path)?;
-        if let (false, Some(dir)) = (self.named, self.path.parent()) {
-            open::sync_directory(dir)?;
+        if !self.named {
+            open::sync_directory(self.dir.disk(), self.dir.journals())?;
             self.named = true;
         }
         Ok(())
@@ -226,12 +228,14 @@ impl JournalWriter {
     /// # Errors
     /// The system refused; the journal will be recovered at the next start.
     pub fn remove(self) -> Result<(), StoreError> {
-        fs::remove_file(&self.path).at("remove", &self.path)
+        self.dir.disk().remove(&self.path).at("remove", &self.path)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::encode_record;
 
@@ -248,7 +252,7 @@ mod tests {
 
         // A descriptor that cannot write stands for a disk that refuses ...
         let writable = Arc::clone(&journal.file);
-        journal.file = Arc::new(File::open(&journal.path).unwrap());
+        journal.file = Arc::new(File::System(fs::File::open(&journal.path).unwrap()));
         assert!(journal.append(&lost).is_err());
         assert_eq!(journal.committed(), before);
         assert!(journal.soiled, "the cut was refused as well");

@@ -78,6 +78,7 @@
 mod call_id;
 mod call_lock;
 mod dir;
+mod disk;
 mod error;
 mod finished;
 mod journal;
@@ -89,6 +90,9 @@ mod reader;
 mod record;
 mod recovery;
 mod rename;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation;
 
 pub use call_id::{CallId, CallIdError};
 pub use call_lock::CallLock;

@@ -1,9 +1,11 @@
 //! Looking at what is there without making, owning or changing anything: for whoever only wants to see.
 
-use std::fs::{self, File};
+use std::fmt;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::disk::Disk;
 use crate::error::{At, StoreError};
 use crate::{CallId, JournalReader, finished, names, open};
 
@@ -55,7 +57,7 @@ impl ReadOnlyDir {
     /// The file is too large, or the system refused.
     pub fn summary_of(&self, call: &CallId) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.path.join(names::summary_json(call));
-        open::read(&path)?.map(|file| finished::read_text(file, &path)).transpose()
+        open::read(&Disk::System, &path)?.map(|file| finished::read_text(file, &path)).transpose()
     }
 
     /// Opens a file of this directory to read, without following a symbolic link. Only the last component of `path`
@@ -63,11 +65,15 @@ impl ReadOnlyDir {
     ///
     /// # Errors
     /// There is no such file (the cause is [`NotFound`](std::io::ErrorKind::NotFound)), or it is not a regular one.
-    pub fn open(&self, path: &Path) -> Result<File, StoreError> {
+    pub fn open(
+        &self,
+        path: &Path,
+    ) -> Result<impl Read + Seek + fmt::Debug + Send + Sync + use<>, StoreError> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         names::check_plain(name)?;
         let path = self.path.join(name);
-        open::read(&path)?.ok_or_else(|| StoreError::new("open", &path, std::io::ErrorKind::NotFound.into()))
+        open::read(&Disk::System, &path)?
+            .ok_or_else(|| StoreError::new("open", &path, std::io::ErrorKind::NotFound.into()))
     }
 
     /// Whose file a path's last component names: the call, and the number of the stream if it is a journal or a
@@ -81,16 +87,13 @@ impl ReadOnlyDir {
 }
 
 fn list(directory: &Path, number: impl Fn(&str) -> Option<u32>) -> Result<Vec<(u32, PathBuf)>, StoreError> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.at("list", directory)?,
-    };
     let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.at("list", directory)?;
-        if let Some(number) = entry.file_name().to_str().and_then(&number) {
-            found.push((number, entry.path()));
-        }
+    let listed = Disk::System.list(directory, |name, _| {
+        found.extend(number(name).map(|number| (number, directory.join(name))));
+    });
+    match listed {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        listed => listed.at("list", directory)?,
     }
     found.sort();
     Ok(found)
@@ -106,7 +109,7 @@ impl JournalReader {
     /// There is no such file (the cause is [`NotFound`](std::io::ErrorKind::NotFound)), it is not a regular one, or no
     /// journal.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let file = open::read(path)?;
+        let file = open::read(&Disk::System, path)?;
         let file = file.ok_or_else(|| StoreError::new("open", path, std::io::ErrorKind::NotFound.into()))?;
         Self::new(Arc::new(file), path.to_owned())
     }

@@ -1,9 +1,10 @@
 //! A recording while it is written, and the one step that makes it a recording.
 
-use std::fs::{self, File};
-use std::io;
+use std::fmt;
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
+use crate::disk::File;
 use crate::error::{At, PublishError, StoreError};
 use crate::{CallId, RecordingsDir, names, open};
 
@@ -30,7 +31,7 @@ impl RecordingsDir {
     pub fn create_partial(&self, call: &CallId, number: u32, extension: &str) -> Result<Partial, StoreError> {
         names::check_extension(extension)?;
         let name = |unique| names::partial(call, number, extension, unique);
-        let (file, path) = open::locked_temporary(self.journals(), name)?;
+        let (file, path) = open::locked_temporary(self.disk(), self.journals(), name)?;
         let (call, extension) = (call.clone(), extension.to_owned());
         Ok(Partial { file, path, dir: self.clone(), call, number, extension, len: 0, gone: false })
     }
@@ -80,7 +81,7 @@ impl Partial {
     /// The disk refused: discard this file and take the recording again, even if a later sync succeeds.
     pub fn sync(&mut self) -> Result<(), StoreError> {
         // A write that failed half-way may have left bytes behind the last whole one.
-        if self.file.metadata().at("look at", &self.path)?.len() != self.len {
+        if self.file.len().at("look at", &self.path)? != self.len {
             self.file.set_len(self.len).at("cut", &self.path)?;
         }
         self.file.sync_all().at("sync", &self.path)
@@ -90,19 +91,16 @@ impl Partial {
     ///
     /// # Errors
     /// The system refused.
-    pub fn reopen(&self) -> Result<File, StoreError> {
+    pub fn reopen(&self) -> Result<impl Read + Seek + fmt::Debug + Send + Sync + use<>, StoreError> {
         #[cfg(unix)]
         {
             let missing = || StoreError::new("open", &self.path, io::ErrorKind::NotFound.into());
-            open::read(&self.path)?.ok_or_else(missing)
+            open::read(self.dir.disk(), &self.path)?.ok_or_else(missing)
         }
         // On Windows the lock would keep a handle of its own from reading.
         #[cfg(not(unix))]
         {
-            use std::io::Seek;
-            let mut file = self.file.try_clone().at("open", &self.path)?;
-            file.rewind().at("open", &self.path)?;
-            Ok(file)
+            self.file.at_beginning().at("open", &self.path)
         }
     }
 
@@ -124,7 +122,7 @@ impl Partial {
             return Err(PublishError::AlreadyExists { path, partial: Box::new(self) });
         }
         let path = self.dir.recording_path(&self.call, self.number, &self.extension);
-        match self.dir.renaming().rename(&self.path, &path) {
+        match self.dir.renaming().rename(self.dir.disk(), &self.path, &path) {
             Ok(()) => self.gone = true,
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                 return Err(PublishError::AlreadyExists { path, partial: Box::new(self) });
@@ -134,7 +132,7 @@ impl Partial {
                 return Err(PublishError::Failed { error, partial: Box::new(self) });
             }
         }
-        match open::sync_directory(self.dir.path()) {
+        match open::sync_directory(self.dir.disk(), self.dir.path()) {
             Ok(()) => Ok(path),
             Err(error) => Err(PublishError::NotSynced { path, error }),
         }
@@ -146,7 +144,7 @@ impl Partial {
     /// The system refused; clean-up will try again.
     pub fn discard(mut self) -> Result<(), StoreError> {
         self.gone = true;
-        fs::remove_file(&self.path).at("remove", &self.path)
+        self.dir.disk().remove(&self.path).at("remove", &self.path)
     }
 }
 
@@ -154,7 +152,7 @@ impl Drop for Partial {
     fn drop(&mut self) {
         if !self.gone {
             // If this fails, clean-up finds the file: nobody holds its lock any more.
-            let _ = fs::remove_file(&self.path);
+            let _ = self.dir.disk().remove(&self.path);
         }
     }
 }

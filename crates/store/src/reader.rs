@@ -1,9 +1,9 @@
 //! Reads a journal's records from its beginning, below a limit, with memory bounded by one record.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::disk::File;
 use crate::error::{At, StoreError};
 use crate::record::{Parsed, RECORD_HEAD, Record, parse};
 use crate::{journal, open};
@@ -122,7 +122,7 @@ impl JournalReader {
     }
 
     fn left(&self, committed: u64) -> Result<u64, StoreError> {
-        let len = self.file.metadata().at("look at", &self.path)?.len();
+        let len = self.file.len().at("look at", &self.path)?;
         Ok(len.min(committed).saturating_sub(self.offset))
     }
 

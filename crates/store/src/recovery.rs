@@ -1,11 +1,11 @@
 //! Journals that nobody writes any more: found, locked, read, removed or set aside; and the clean-up of what else a
 //! crash leaves.
 
-use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::disk::{File, Kind};
 use crate::error::{At, HeaderDamage, StoreError};
 use crate::{CallId, JournalReader, RecordingsDir, journal, names, open};
 
@@ -34,9 +34,9 @@ impl RecordingsDir {
         let mut removed = 0;
         for name in self.list_journals()?.into_iter().filter(|name| names::is_temporary(name)) {
             let path = self.journals().join(name);
-            let Some(file) = open::read_write(&path)? else { continue };
-            if open::try_lock(&file, &path)? && open::is_file_at(&file, &path)? {
-                fs::remove_file(&path).at("remove", &path)?;
+            let Some(file) = open::read_write(self.disk(), &path)? else { continue };
+            if open::try_lock(&file, &path)? && open::is_file_at(self.disk(), &file, &path)? {
+                self.disk().remove(&path).at("remove", &path)?;
                 removed += 1;
             }
         }
@@ -47,14 +47,12 @@ impl RecordingsDir {
     fn list_journals(&self) -> Result<Vec<String>, StoreError> {
         let dir = self.journals();
         let mut names = Vec::new();
-        for entry in fs::read_dir(dir).at("list", dir)? {
-            let entry = entry.at("list", dir)?;
-            if entry.file_type().is_ok_and(|kind| kind.is_file())
-                && let Ok(name) = entry.file_name().into_string()
-            {
-                names.push(name);
+        let mut found = |name: &str, kind| {
+            if kind == Some(Kind::File) {
+                names.push(name.to_owned());
             }
-        }
+        };
+        self.disk().list(dir, &mut found).at("list", dir)?;
         Ok(names)
     }
 }
@@ -89,9 +87,9 @@ impl FreeJournal {
     /// # Errors
     /// It cannot be opened, locked or read.
     pub fn lock(self) -> Result<Option<LockedJournal>, StoreError> {
-        let Some(file) = open::read_write(&self.path)? else { return Ok(None) };
+        let Some(file) = open::read_write(self.dir.disk(), &self.path)? else { return Ok(None) };
         // Between listing and locking its owner may have finished and removed it: then the lock is on a nameless file.
-        if !open::try_lock(&file, &self.path)? || !open::is_file_at(&file, &self.path)? {
+        if !open::try_lock(&file, &self.path)? || !open::is_file_at(self.dir.disk(), &file, &self.path)? {
             return Ok(None);
         }
         let header = journal::read_header(&file, &self.path)?.map(|(header, _)| header);
@@ -149,7 +147,7 @@ impl LockedJournal {
     /// # Errors
     /// The system refused; it will be found again.
     pub fn remove(self) -> Result<(), StoreError> {
-        fs::remove_file(&self.path).at("remove", &self.path)
+        self.dir.disk().remove(&self.path).at("remove", &self.path)
     }
 
     /// Renames the journal to `<name>.bad`, so that it is kept for a person but not found again. Its number stays
@@ -167,7 +165,7 @@ pub(crate) fn rename_aside(dir: &RecordingsDir, path: &Path) -> Result<PathBuf, 
     let first = journal::aside(path);
     let mut to = first.clone();
     for number in 2.. {
-        match dir.renaming().rename(path, &to) {
+        match dir.renaming().rename(dir.disk(), path, &to) {
             Ok(()) => return Ok(to),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             Err(cause) => return Err(StoreError::new("set aside", path, cause)),

@@ -1,8 +1,9 @@
 //! Giving a file its final name without ever replacing what has that name.
 
-use std::fs;
 use std::io;
 use std::path::Path;
+
+use crate::disk::Disk;
 
 /// How a file gets a name that nothing may have yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,26 +21,15 @@ pub(crate) enum Renaming {
 
 impl Renaming {
     /// Renames; fails with [`io::ErrorKind::AlreadyExists`] if `to` is taken by anything at all.
-    pub(crate) fn rename(self, from: &Path, to: &Path) -> io::Result<()> {
+    pub(crate) fn rename(self, disk: &Disk, from: &Path, to: &Path) -> io::Result<()> {
         match self {
-            Self::KernelFirst => match kernel(from, to) {
-                Err(e) if lacks_it(&e) => link_then_unlink(from, to),
+            Self::KernelFirst => match disk.rename_to_free_name(from, to) {
+                Err(e) if lacks_it(&e) => link_then_unlink(disk, from, to),
                 done => done,
             },
-            Self::LinkThenUnlink => link_then_unlink(from, to),
+            Self::LinkThenUnlink => link_then_unlink(disk, from, to),
         }
     }
-}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn kernel(from: &Path, to: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn kernel(_: &Path, _: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// `EINVAL` is a file system's word for an unknown flag, `ENOSYS` (an unsupported kind) an old kernel's.
@@ -47,15 +37,17 @@ fn lacks_it(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput)
 }
 
-fn link_then_unlink(from: &Path, to: &Path) -> io::Result<()> {
-    fs::hard_link(from, to)?;
+fn link_then_unlink(disk: &Disk, from: &Path, to: &Path) -> io::Result<()> {
+    disk.link(from, to)?;
     // The file has its final name: what is left of the first is clean-up's work, not a failure.
-    let _ = fs::remove_file(from);
+    let _ = disk.remove(from);
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::{CallId, PublishError, RecordingsDir};
 
@@ -68,12 +60,12 @@ mod tests {
             let (from, to) = (home.path().join("from"), home.path().join("to"));
             fs::write(&from, "new").unwrap();
             fs::write(&to, "old").unwrap();
-            let refused = renaming.rename(&from, &to).unwrap_err();
+            let refused = renaming.rename(&Disk::System, &from, &to).unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists, "{renaming:?}");
             assert_eq!(fs::read(&to).unwrap(), b"old");
             assert_eq!(fs::read(&from).unwrap(), b"new");
             fs::remove_file(&to).unwrap();
-            renaming.rename(&from, &to).unwrap();
+            renaming.rename(&Disk::System, &from, &to).unwrap();
             assert_eq!(fs::read(&to).unwrap(), b"new");
             assert!(!from.exists());
         }
@@ -89,7 +81,10 @@ mod tests {
             std::os::unix::fs::symlink("nowhere", &to).unwrap();
             #[cfg(not(unix))]
             fs::write(&to, "old").unwrap();
-            assert_eq!(renaming.rename(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(
+                renaming.rename(&Disk::System, &from, &to).unwrap_err().kind(),
+                io::ErrorKind::AlreadyExists
+            );
         }
     }
 
@@ -101,7 +96,7 @@ mod tests {
             let mut numbers: Vec<u32> = std::thread::scope(|scope| {
                 let thread = || {
                     // A directory opened again stands for another process: nothing is shared but the files.
-                    let dir = RecordingsDir::open_with(home.path(), renaming).unwrap();
+                    let dir = RecordingsDir::open_with(Disk::System, home.path(), renaming).unwrap();
                     let mut taken = Vec::new();
                     for _ in 0..25 {
                         let journal = dir.create_journal(&call, 1, b"header").unwrap();
@@ -132,7 +127,7 @@ mod tests {
             for number in 1..=20 {
                 let published: usize = std::thread::scope(|scope| {
                     let publish = |byte: u8| {
-                        let dir = RecordingsDir::open_with(home.path(), renaming).unwrap();
+                        let dir = RecordingsDir::open_with(Disk::System, home.path(), renaming).unwrap();
                         let mut partial = dir.create_partial(&call, number, "wav").unwrap();
                         partial.write(&[byte; 1000]).unwrap();
                         match partial.publish() {

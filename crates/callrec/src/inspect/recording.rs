@@ -1,5 +1,6 @@
 //! A finished recording: its sound decoded, and what its summary noted.
 
+use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use callrec_encode::Format;
@@ -121,9 +122,9 @@ fn decode(dir: &ReadOnlyDir, path: &Path) -> Result<Sound, InspectError> {
     let extension = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
     let known = Format::ALL.into_iter().find(|format| format.extension() == extension);
     let format = known.ok_or_else(|| InspectError::UnknownKind { path: path.to_owned() })?;
-    let file = dir.open(path).map_err(|error| not_there(path, error))?;
+    let mut file = dir.open(path).map_err(|error| not_there(path, error))?;
     let mut meters: Vec<Meter> = Vec::new();
-    let size_bytes = file.metadata().ok().map(|found| found.len());
+    let size_bytes = file.seek(SeekFrom::End(0)).ok();
     let (mut rate_hz, mut channels) = (0, 0);
     let decoded = decode_file(file, format, |rate, count, pcm| {
         (rate_hz, channels) = (rate, count);
