@@ -1,18 +1,18 @@
-//! The disk itself: what `callrec-store` asks for, done, refused or delayed.
+//! The disk itself, as a test sees it: what is to go wrong with it, its moments, and what is on it.
+
+mod operations;
 
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use callrec_simulator::Luck;
 use callrec_store::simulation;
-use callrec_store::simulation::{Kind, Opening};
 
 use crate::fault::{Counts, Fault, Faults, Operation, What};
-use crate::node::{Change, DirectoryNode, FileNode, Id, Node, ROOT};
-use crate::survive::after_power_loss;
+use crate::node::{DirectoryNode, FileNode, Id, Node, ROOT};
+use crate::survive::{after_power_loss, safe};
 
 /// A disk in this process's memory. Clones are the same disk.
 #[derive(Clone)]
@@ -40,7 +40,11 @@ struct State {
     lacks_rename_to_free_name: bool,
     lacks_sync_everything: bool,
     meanwhile: Option<Meanwhile>,
+    named: Named,
 }
+
+/// Every file that was ever renamed, with its new name and the bytes that it had then.
+type Named = Vec<(String, Arc<Vec<u8>>)>;
 
 /// All that is on a disk, and in memory for it, before an operation.
 #[derive(Clone, Debug)]
@@ -53,16 +57,17 @@ pub struct Moment {
     pub mark: usize,
     nodes: Vec<Node>,
     lacks: (bool, bool),
+    named: Named,
 }
 
 impl Default for FaultyDisk {
     fn default() -> Self {
-        Self::with(vec![Node::Directory(DirectoryNode::default())], 0, (false, false))
+        Self::with(vec![Node::Directory(DirectoryNode::default())], 0, (false, false), Vec::new())
     }
 }
 
 impl FaultyDisk {
-    fn with(nodes: Vec<Node>, now_us: u64, lacks: (bool, bool)) -> Self {
+    fn with(nodes: Vec<Node>, now_us: u64, lacks: (bool, bool), named: Named) -> Self {
         Self(Arc::new(Mutex::new(State {
             nodes,
             order: 0,
@@ -79,6 +84,7 @@ impl FaultyDisk {
             lacks_rename_to_free_name: lacks.0,
             lacks_sync_everything: lacks.1,
             meanwhile: None,
+            named,
         })))
     }
 
@@ -167,8 +173,24 @@ impl FaultyDisk {
     pub fn files(&self) -> Vec<(String, Arc<Vec<u8>>)> {
         let state = self.state();
         let mut files = Vec::new();
-        walk(&state.nodes, ROOT, "", false, &mut files);
-        files.into_iter().map(|(path, file)| (path, Arc::clone(&file.cached))).collect()
+        walk(&state.nodes, ROOT, "", &mut files);
+        files
+    }
+
+    /// The recordings and texts that are not, byte for byte, what was given their name at any time.
+    #[must_use]
+    pub fn torn(&self) -> Vec<String> {
+        let files = self.files();
+        let state = self.state();
+        let is_torn = |path: &str, bytes: &Arc<Vec<u8>>| {
+            let name = name_of(Path::new(path));
+            let is_final = matches!(
+                What::of(name),
+                What::Recording | What::Transcript | What::Summary | What::SummaryJson
+            );
+            is_final && !state.named.iter().any(|(named, whole)| named == name && whole == bytes)
+        };
+        files.into_iter().filter(|(path, bytes)| is_torn(path, bytes)).map(|(path, _)| path).collect()
     }
 
     fn file(&self, id: Id) -> Box<dyn simulation::File> {
@@ -197,13 +219,12 @@ impl FaultyDisk {
     }
 }
 
-fn walk<'a>(nodes: &'a [Node], id: Id, path: &str, durable: bool, files: &mut Vec<(String, &'a FileNode)>) {
+fn walk(nodes: &[Node], id: Id, path: &str, files: &mut Vec<(String, Arc<Vec<u8>>)>) {
     match &nodes[id] {
-        Node::File(file) => files.push((path.to_owned(), file)),
+        Node::File(file) => files.push((path.to_owned(), Arc::clone(&file.cached))),
         Node::Directory(directory) => {
-            let names = if durable { &directory.durable } else { &directory.cached };
-            for (name, id) in names {
-                walk(nodes, *id, &format!("{path}/{name}"), durable, files);
+            for (name, id) in &directory.cached {
+                walk(nodes, *id, &format!("{path}/{name}"), files);
             }
         }
     }
@@ -213,27 +234,20 @@ impl Moment {
     /// The disk after the process was killed here: all is there, nothing is locked.
     #[must_use]
     pub fn after_kill(&self) -> FaultyDisk {
-        FaultyDisk::with(self.nodes.clone(), self.at_us, self.lacks)
+        FaultyDisk::with(self.nodes.clone(), self.at_us, self.lacks, self.named.clone())
     }
 
     /// The disk after the power went here: one of those that there may be.
     #[must_use]
     pub fn after_power_loss(&self, seed: u64) -> FaultyDisk {
-        FaultyDisk::with(after_power_loss(&self.nodes, &mut Luck::new(seed)), self.at_us, self.lacks)
+        let nodes = after_power_loss(&self.nodes, &mut Luck::new(seed));
+        FaultyDisk::with(nodes, self.at_us, self.lacks, self.named.clone())
     }
 
-    /// What is safe by now, whatever happens: files whose names are, with the bytes that are.
+    /// The disk with nothing but what is safe by now, whatever happens.
     #[must_use]
-    pub fn safe_files(&self) -> Vec<(String, Arc<Vec<u8>>)> {
-        let mut files = Vec::new();
-        walk(&self.nodes, ROOT, "", true, &mut files);
-        files.into_iter().map(|(path, file)| (path, Arc::clone(&file.durable))).collect()
-    }
-
-    /// As [`FaultyDisk::files`].
-    #[must_use]
-    pub fn files(&self) -> Vec<(String, Arc<Vec<u8>>)> {
-        self.after_kill().files()
+    pub fn all_that_is_safe(&self) -> FaultyDisk {
+        FaultyDisk::with(safe(&self.nodes), self.at_us, self.lacks, self.named.clone())
     }
 }
 
@@ -245,6 +259,7 @@ impl State {
             mark: self.mark,
             nodes: self.nodes.clone(),
             lacks: (self.lacks_rename_to_free_name, self.lacks_sync_everything),
+            named: self.named.clone(),
         }
     }
 
@@ -297,6 +312,12 @@ impl State {
         }
     }
 
+    fn note_name(&mut self, id: Id, name: &str) {
+        if let Node::File(file) = &self.nodes[id] {
+            self.named.push((name.to_owned(), Arc::clone(&file.cached)));
+        }
+    }
+
     fn next_order(&mut self) -> u64 {
         self.order += 1;
         self.order
@@ -335,6 +356,7 @@ impl State {
         if !replace && self.directory(new)?.cached.contains_key(new_name) {
             return Err(ErrorKind::AlreadyExists.into());
         }
+        self.note_name(id, new_name);
         // One step for whoever looks on and for a log: both changes have the same number.
         let order = self.next_order();
         self.set(order, new, new_name, Some(id));
@@ -357,259 +379,9 @@ impl fmt::Debug for FaultyDisk {
     }
 }
 
-impl simulation::Disk for FaultyDisk {
-    fn open(&self, path: &Path, opening: Opening) -> io::Result<Box<dyn simulation::File>> {
-        let mut state = self.state();
-        let there = state.find(path).is_ok();
-        let made = !there && matches!(opening, Opening::New | Opening::OrNew);
-        state.begin(if made { Operation::Make(what(path)) } else { Operation::Open(what(path)) })?;
-        if there && opening == Opening::New {
-            return Err(ErrorKind::AlreadyExists.into());
-        }
-        if made {
-            let (directory, name) = state.place(path)?;
-            let modified_us = state.now_us;
-            let id = state.add(Node::File(FileNode { modified_us, ..FileNode::default() }));
-            let order = state.next_order();
-            state.set(order, directory, name, Some(id));
-        }
-        let id = state.find(path)?;
-        state.file(id)?;
-        drop(state);
-        Ok(self.file(id))
-    }
-
-    fn kind(&self, path: &Path) -> io::Result<Kind> {
-        let mut state = self.state();
-        state.begin(Operation::Look(what(path)))?;
-        let id = state.find(path)?;
-        Ok(match state.nodes[id] {
-            Node::File(_) => Kind::File,
-            Node::Directory(_) => Kind::Directory,
-        })
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<(String, Kind)>> {
-        let mut state = self.state();
-        state.begin(Operation::List(what(path)))?;
-        let id = state.find(path)?;
-        let kind = |id: Id| match state.nodes[id] {
-            Node::File(_) => Kind::File,
-            Node::Directory(_) => Kind::Directory,
-        };
-        Ok(state.directory(id)?.cached.iter().map(|(name, id)| (name.clone(), kind(*id))).collect())
-    }
-
-    fn modified(&self, path: &Path) -> io::Result<Option<SystemTime>> {
-        let mut state = self.state();
-        state.begin(Operation::Look(what(path)))?;
-        let Ok(id) = state.find(path) else { return Ok(None) };
-        let modified = state.file(id).ok().map(|file| file.modified_us);
-        Ok(modified.map(|us| SystemTime::UNIX_EPOCH + Duration::from_micros(us)))
-    }
-
-    fn make_directory(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        let mut above = std::path::PathBuf::new();
-        for part in path.components() {
-            above.push(part);
-            if state.find(&above).is_ok() {
-                continue;
-            }
-            state.begin(Operation::MakeDirectory)?;
-            let (directory, name) = state.place(&above)?;
-            let id = state.add(Node::Directory(DirectoryNode::default()));
-            let order = state.next_order();
-            state.set(order, directory, name, Some(id));
-        }
-        let id = state.find(path)?;
-        state.directory(id).map(drop)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state.begin(Operation::Rename(what(to)))?;
-        state.rename(from, to, true)
-    }
-
-    fn rename_to_free_name(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        if state.lacks_rename_to_free_name {
-            state.counts.add(Operation::RenameToFree(what(to)), Fault::Unknown);
-            return Err(ErrorKind::InvalidInput.into());
-        }
-        state.begin(Operation::RenameToFree(what(to)))?;
-        state.rename(from, to, false)
-    }
-
-    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state.begin(Operation::Link(what(to)))?;
-        let id = state.find(from)?;
-        let (directory, name) = state.place(to)?;
-        if state.directory(directory)?.cached.contains_key(name) {
-            return Err(ErrorKind::AlreadyExists.into());
-        }
-        let order = state.next_order();
-        state.set(order, directory, name, Some(id));
-        Ok(())
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        state.begin(Operation::Remove(what(path)))?;
-        state.find(path)?;
-        let (directory, name) = state.place(path)?;
-        let order = state.next_order();
-        state.set(order, directory, name, None);
-        Ok(())
-    }
-
-    fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        let id = state.find(path)?;
-        let last = state.directory(id)?.pending.last().map_or(What::Other, |change| What::of(&change.name));
-        let operation = Operation::SyncDirectory(last);
-        let done = state.begin_sync(operation);
-        state.begin(operation)?;
-        if done && let Node::Directory(directory) = &mut state.nodes[id] {
-            directory.sync(u64::MAX);
-        }
-        Ok(())
-    }
-
-    fn syncs_all(&self) -> bool {
-        !self.state().lacks_sync_everything
-    }
-
-    fn sync_everything(&self) -> io::Result<()> {
-        let operation = Operation::SyncEverything;
-        let mut state = self.state();
-        let done = state.begin_sync(operation);
-        let begun_us = state.now_us;
-        if let Err(error) = state.begin(operation) {
-            let state = &mut *state;
-            for node in &mut state.nodes {
-                if let Node::File(file) = node
-                    && state.faults.luck().percent(50)
-                {
-                    file.forget();
-                }
-            }
-            return Err(error);
-        }
-        let order = state.order;
-        // What a stall has added to the clock passes with the others at work.
-        let stalled = state.now_us - begun_us;
-        state.now_us = begun_us;
-        let us = state.sync_us + stalled;
-        drop(state);
-        self.wait(us);
-        let mut state = self.state();
-        if done {
-            for node in &mut state.nodes {
-                match node {
-                    Node::File(file) => file.sync(order + 1),
-                    Node::Directory(directory) => directory.sync(order + 1),
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
 #[derive(Debug)]
 struct OpenFile {
     disk: FaultyDisk,
     id: Id,
     handle: u64,
-}
-
-impl simulation::File for OpenFile {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut state = self.disk.state();
-        let what = state.what(self.id);
-        state.begin(Operation::Read(what))?;
-        let file = state.file(self.id)?;
-        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(file.cached.len());
-        let len = buffer.len().min(file.cached.len() - from);
-        buffer[..len].copy_from_slice(&file.cached[from..from + len]);
-        Ok(len)
-    }
-
-    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
-        let what = state.what(self.id);
-        let begun = state.begin(Operation::Write(what));
-        let len = match begun {
-            Ok(()) => bytes.len(),
-            Err(_) => state.faults.luck().between(0, bytes.len() as u64) as usize,
-        };
-        let now_us = state.now_us;
-        let offset = usize::try_from(offset).map_err(|_| ErrorKind::FileTooLarge)?;
-        if len > 0 {
-            let order = state.next_order();
-            state.file(self.id)?.change(order, Change::Write { offset, bytes: bytes[..len].into() }, now_us);
-        }
-        begun
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        let mut state = self.disk.state();
-        let what = state.what(self.id);
-        state.begin(Operation::Look(what))?;
-        Ok(state.file(self.id)?.cached.len() as u64)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
-        let what = state.what(self.id);
-        state.begin(Operation::Cut(what))?;
-        let now_us = state.now_us;
-        let len = usize::try_from(len).map_err(|_| ErrorKind::FileTooLarge)?;
-        let order = state.next_order();
-        state.file(self.id)?.change(order, Change::Cut { len }, now_us);
-        Ok(())
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        let mut state = self.disk.state();
-        let operation = Operation::Sync(state.what(self.id));
-        let done = state.begin_sync(operation);
-        let begun = state.begin(operation);
-        let file = state.file(self.id)?;
-        match begun {
-            Ok(()) if done => file.sync(u64::MAX),
-            Ok(()) => {}
-            Err(_) => file.forget(),
-        }
-        begun
-    }
-
-    fn try_lock(&self) -> io::Result<bool> {
-        let mut state = self.disk.state();
-        let what = state.what(self.id);
-        state.begin(Operation::Lock(what))?;
-        if let Some((_, owner)) = state.locks.iter().find(|(id, _)| *id == self.id) {
-            return Ok(*owner == self.handle);
-        }
-        state.locks.push((self.id, self.handle));
-        Ok(true)
-    }
-
-    fn is_at(&self, path: &Path) -> io::Result<bool> {
-        let mut state = self.disk.state();
-        state.begin(Operation::Look(what(path)))?;
-        match state.find(path) {
-            Ok(id) => Ok(id == self.id),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-impl Drop for OpenFile {
-    fn drop(&mut self) {
-        self.disk.state().locks.retain(|(_, owner)| *owner != self.handle);
-    }
 }

@@ -111,6 +111,17 @@ impl Counts {
         }
     }
 
+    /// How many syncs failed.
+    #[must_use]
+    pub fn failed_syncs(&self) -> u64 {
+        use Operation::{Sync, SyncDirectory, SyncEverything};
+        let is_sync = |operation| matches!(operation, Sync(_) | SyncDirectory(_) | SyncEverything);
+        let failed = |(operation, fault): &(Operation, Fault)| {
+            is_sync(*operation) && matches!(fault, Fault::Failed | Fault::Full)
+        };
+        self.0.iter().filter(|(pair, _)| failed(pair)).map(|(_, count)| count).sum()
+    }
+
     /// How many different pairs there were.
     #[must_use]
     pub fn pairs(&self) -> usize {

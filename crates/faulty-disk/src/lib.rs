@@ -32,4 +32,4 @@ mod node;
 mod survive;
 
 pub use disk::{FaultyDisk, Moment};
-pub use fault::{Counts, Fault, Faults, Operation};
+pub use fault::{Counts, Fault, Faults, Operation, What};

@@ -47,6 +47,33 @@ pub(crate) fn after_power_loss(nodes: &[Node], luck: &mut Luck) -> Vec<Node> {
     nodes.iter().map(|node| survivor(node, luck)).collect()
 }
 
+/// What every state has. Of a file that is being changed, what is before the change.
+pub(crate) fn safe(nodes: &[Node]) -> Vec<Node> {
+    let safe = |node: &Node| match node {
+        Node::File(file) => {
+            let from = file.pending.iter().map(|(_, change)| match change {
+                Change::Write { offset, .. } => *offset,
+                Change::Cut { len } => *len,
+            });
+            let len = from.min().unwrap_or(usize::MAX).min(file.durable.len());
+            let left = Arc::new(file.durable[..len].to_vec());
+            let modified_us = file.modified_us;
+            Node::File(FileNode {
+                cached: Arc::clone(&left),
+                durable: left,
+                pending: Vec::new(),
+                modified_us,
+            })
+        }
+        Node::Directory(directory) => Node::Directory(DirectoryNode {
+            cached: directory.durable.clone(),
+            durable: directory.durable.clone(),
+            pending: Vec::new(),
+        }),
+    };
+    nodes.iter().map(safe).collect()
+}
+
 /// All that was to be written, without what a failed sync forgot.
 fn written(file: &FileNode) -> Vec<u8> {
     let mut bytes = file.durable.to_vec();

@@ -53,12 +53,12 @@ impl RecordingsDir {
     }
 
     pub(crate) fn open_with(disk: Disk, path: &Path, renaming: Renaming) -> Result<Self, StoreError> {
-        open::make_directory(&disk, path)?;
+        open::make_lasting_directory(&disk, path)?;
         let journals = path.join(names::JOURNAL_DIR);
         if disk.kind(&journals).is_ok_and(|found| found == Kind::Link) {
             return Err(StoreError::SymbolicLink { path: journals });
         }
-        open::make_directory(&disk, &journals)?;
+        open::make_directory_in_lasting(&disk, &journals)?;
         let inner = Inner {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             handle: match disk {

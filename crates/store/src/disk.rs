@@ -3,6 +3,7 @@
 //! Without the feature `simulation` there is nothing but the system's, and nothing of this is left in the program.
 
 use std::fs::{self, DirBuilder, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::SystemTime;
@@ -94,6 +95,16 @@ fn options(opening: Opening) -> OpenOptions {
 }
 
 impl Disk {
+    /// A number that nobody else has, in this process or another.
+    pub(crate) fn unique(&self) -> u64 {
+        match self {
+            // The standard library's hasher keys are the only randomness that needs no clock, no crate and no system call.
+            Self::System => RandomState::new().hash_one(0),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(disk) => disk.unique(),
+        }
+    }
+
     pub(crate) fn open(&self, path: &Path, opening: Opening) -> io::Result<File> {
         match self {
             Self::System => options(opening).open(path).map(File::System),

@@ -1,6 +1,5 @@
 //! How files are opened, read and written: no links followed, positions given with every access.
 
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -51,16 +50,20 @@ pub(crate) fn locked_temporary(
     name: impl Fn(u64) -> String,
 ) -> Result<(File, PathBuf), StoreError> {
     loop {
-        // The standard library's hasher keys are the only randomness that needs no clock, no crate and no system call.
-        let path = dir.join(name(RandomState::new().hash_one(dir)));
+        let path = dir.join(name(disk.unique()));
         let file = match disk.open(&path, Opening::New) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
             Err(cause) => return Err(StoreError::new("make", &path, cause)),
         };
         // A clean-up may have seen the file before it was locked, and have removed it.
-        if try_lock(&file, &path)? && is_file_at(disk, &file, &path)? {
-            return Ok((file, path));
+        match try_lock(&file, &path).and_then(|ours| Ok(ours && is_file_at(disk, &file, &path)?)) {
+            Ok(true) => return Ok((file, path)),
+            Ok(false) => {}
+            Err(error) => {
+                let _ = disk.remove(&path);
+                return Err(error);
+            }
         }
     }
 }
@@ -89,6 +92,32 @@ pub(crate) fn make_directory(disk: &Disk, path: &Path) -> Result<(), StoreError>
             _ => StoreError::new("make", path, cause),
         }),
     }
+}
+
+/// As [`make_directory`], and a power loss does not take it away again: each directory is safe before there is one in it.
+pub(crate) fn make_lasting_directory(disk: &Disk, path: &Path) -> Result<(), StoreError> {
+    let is_missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+    if let Some(above) = above(path).filter(|_| disk.kind(path).is_err_and(is_missing)) {
+        make_lasting_directory(disk, above)?;
+    }
+    make_directory_in_lasting(disk, path)
+}
+
+/// Makes a directory in one that is safe.
+pub(crate) fn make_directory_in_lasting(disk: &Disk, path: &Path) -> Result<(), StoreError> {
+    let is_new = disk.kind(path).is_err();
+    make_directory(disk, path)?;
+    match above(path).map_or(Ok(()), |above| sync_directory(disk, above)) {
+        // Not everybody may open what is above.
+        Err(StoreError::NotWritable { .. }) => Ok(()),
+        // Its maker may have been killed before this sync; but most likely it is long done.
+        Err(_) if !is_new => Ok(()),
+        synced => synced,
+    }
+}
+
+fn above(path: &Path) -> Option<&Path> {
+    path.parent().map(|above| if above == Path::new("") { Path::new(".") } else { above })
 }
 
 /// Makes a file's name survive a power loss.

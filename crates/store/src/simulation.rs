@@ -10,6 +10,7 @@ pub use crate::disk::{Kind, Opening};
 /// A disk with directories and files. Errors are those that a system would give.
 #[allow(missing_docs, reason = "each is the system's operation of this name")]
 pub trait Disk: Debug + Send + Sync {
+    fn unique(&self) -> u64;
     fn open(&self, path: &Path, opening: Opening) -> io::Result<Box<dyn File>>;
     fn kind(&self, path: &Path) -> io::Result<Kind>;
     fn list(&self, path: &Path) -> io::Result<Vec<(String, Kind)>>;
