@@ -94,14 +94,29 @@ impl RecordingsDir {
                 match self.renaming().rename(self.disk(), temporary, &path) {
                     // While we looked, another may have taken the number, published its recording and removed its
                     // journal. Now that the number is ours nobody can, so this look is the last word.
-                    Ok(()) if self.recording_of(call, number)?.is_none() => return Ok((number, path)),
-                    Ok(()) => self.disk().rename(&path, temporary).at("rename", &path)?,
+                    Ok(()) => match self.recording_of(call, number) {
+                        Ok(None) => return Ok((number, path)),
+                        Ok(Some(_)) => self.give_back(&path, temporary)?,
+                        Err(error) => {
+                            self.give_back(&path, temporary)?;
+                            return Err(error);
+                        }
+                    },
                     Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                     Err(cause) => return Err(StoreError::new("make", &path, cause)),
                 }
             }
             number = number.checked_add(1).ok_or(StoreError::NoNumberFree { path })?;
         }
+    }
+}
+
+impl RecordingsDir {
+    /// Gives a reserved number back: the journal is a temporary file again, or gone if it cannot be.
+    fn give_back(&self, path: &Path, temporary: &Path) -> Result<(), StoreError> {
+        self.disk().rename(path, temporary).at("rename", path).inspect_err(|_| {
+            let _ = self.disk().remove(path);
+        })
     }
 }
 
