@@ -20,6 +20,8 @@ pub struct Partial {
     number: u32,
     extension: String,
     len: u64,
+    /// Everything written is on the disk.
+    synced: bool,
     gone: bool,
 }
 
@@ -33,7 +35,17 @@ impl RecordingsDir {
         let name = |unique| names::partial(call, number, extension, unique);
         let (file, path) = open::locked_temporary(self.disk(), self.journals(), name)?;
         let (call, extension) = (call.clone(), extension.to_owned());
-        Ok(Partial { file, path, dir: self.clone(), call, number, extension, len: 0, gone: false })
+        Ok(Partial {
+            file,
+            path,
+            dir: self.clone(),
+            call,
+            number,
+            extension,
+            len: 0,
+            synced: false,
+            gone: false,
+        })
     }
 }
 
@@ -43,6 +55,7 @@ impl Partial {
     /// # Errors
     /// The disk refused. The length is unchanged: the same bytes may be tried again.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.synced = false;
         open::write_at(&self.file, bytes, self.len).at("write", &self.path)?;
         self.len += bytes.len() as u64;
         Ok(())
@@ -57,6 +70,7 @@ impl Partial {
         if end > self.len {
             return Err(StoreError::TooLarge { path: self.path.clone(), bytes: end, limit: self.len });
         }
+        self.synced = false;
         open::write_at(&self.file, bytes, offset).at("write", &self.path)
     }
 
@@ -84,7 +98,9 @@ impl Partial {
         if self.file.len().at("look at", &self.path)? != self.len {
             self.file.set_len(self.len).at("cut", &self.path)?;
         }
-        self.file.sync_all().at("sync", &self.path)
+        self.file.sync_all().at("sync", &self.path)?;
+        self.synced = true;
+        Ok(())
     }
 
     /// A second handle, at the file's beginning, to read back what was written.
@@ -104,7 +120,7 @@ impl Partial {
         }
     }
 
-    /// Makes it the recording: syncs the file, gives it its final name without replacing anything, syncs the
+    /// Makes it the recording: syncs the file unless that is done, gives it its final name without replacing anything, syncs the
     /// directory. Returns the path, which begins with the directory as it was given.
     ///
     /// On Linux the name is given by `renameat2` with `RENAME_NOREPLACE`, in one step. Where kernel or file system lack that,
@@ -114,7 +130,8 @@ impl Partial {
     /// # Errors
     /// See [`PublishError`]; unless the recording is in its place, this file is handed back.
     pub fn publish(mut self) -> Result<PathBuf, PublishError> {
-        let taken = match self.sync().and_then(|()| self.dir.recording_of(&self.call, self.number)) {
+        let synced = if self.synced { Ok(()) } else { self.sync() };
+        let taken = match synced.and_then(|()| self.dir.recording_of(&self.call, self.number)) {
             Ok(taken) => taken,
             Err(error) => return Err(PublishError::Failed { error, partial: Box::new(self) }),
         };

@@ -142,6 +142,15 @@ impl LockedJournal {
         JournalReader::new(Arc::clone(&self.file), self.path.clone())
     }
 
+    /// Brings this journal to the disk, its name too: what was read of it may have been in memory alone.
+    ///
+    /// # Errors
+    /// The disk refused: do not trust what was written, even if a later sync succeeds.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.file.sync_data().at("sync", &self.path)?;
+        open::sync_directory(self.dir.disk(), self.dir.journals())
+    }
+
     /// Removes the journal: the recording is safe, or there is nothing to record.
     ///
     /// # Errors
