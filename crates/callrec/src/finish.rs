@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use callrec_encode::Spec;
-use callrec_encode::readback::check_file;
-use callrec_session::Completeness;
+use callrec_session::{Completeness, EndReason};
 use callrec_store::{JournalWriter, LockedJournal, PublishError, RecordingsDir, StoreError};
 use callrec_summary::{
     AudioFile, AudioOutcome, CallSummary, ParseError, StreamSummary, parse_json, summary_json, summary_text,
@@ -12,6 +11,7 @@ use callrec_summary::{
 };
 
 use crate::clock::local_now;
+use crate::named;
 use crate::status::CallFiles;
 use crate::take::{Subject, Taken, TakenAudio};
 
@@ -25,6 +25,13 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    fn sync(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Live(journal) => journal.sync(),
+            Self::Recovered(journal) => journal.sync(),
+        }
+    }
+
     fn remove(self) -> Result<(), StoreError> {
         match self {
             Self::Live(journal) => journal.remove(),
@@ -51,11 +58,20 @@ pub(crate) enum FinishError {
 /// Publishes the audio, writes transcript and summary, and removes the journal.
 ///
 /// Where the audio cannot be published, transcript and summary are written all the same, and say so.
-pub(crate) fn finish(subject: &Subject, mut taken: Taken, source: Source) -> Result<CallFiles, FinishError> {
+pub(crate) fn finish(
+    subject: &Subject,
+    mut taken: Taken,
+    mut source: Source,
+) -> Result<CallFiles, FinishError> {
     let call = &subject.call;
+    // A recording must not outlive what it was made of: whoever finds it without its texts, or with a journal that is shorter than
+    // it is, could not tell what it is.
+    if let Err(error) = source.sync() {
+        tracing::error!(%call, %error, "the journal could not be synced before its recording is saved");
+    }
     let mut keep_journal = None;
     let audio = match taken.audio.take() {
-        Some(audio) => match publish(subject, audio) {
+        Some(audio) => match publish(subject, audio, taken.ended) {
             Ok((file, not_synced)) => {
                 keep_journal = not_synced;
                 AudioOutcome::Recorded(file)
@@ -118,16 +134,26 @@ fn summarise(subject: &Subject, taken: Taken, recovered: bool, audio: AudioOutco
 }
 
 /// Gives the recording its name, or finds that it has it: a crash between publishing and the journal's removal leaves both.
-fn publish(subject: &Subject, audio: TakenAudio) -> Result<(AudioFile, Option<StoreError>), FinishError> {
+fn publish(
+    subject: &Subject,
+    audio: TakenAudio,
+    ended: EndReason,
+) -> Result<(AudioFile, Option<StoreError>), FinishError> {
     let Subject { dir, call, number, .. } = subject;
-    let TakenAudio { partial, spec, frames, requested } = audio;
+    let TakenAudio { partial, mut spec, mut frames, settings, mut requested } = audio;
+    let asked = requested.unwrap_or(spec.format);
     let (path, not_synced) = match partial.publish() {
         Ok(path) => (path, None),
         Err(PublishError::AlreadyExists { path, partial }) => {
-            if let Err(why) = check_named(dir, &path, &spec, frames) {
-                return Err(FinishError::InTheWay { path, why });
+            let taken = named::Taken { partial: &partial, spec: &spec, frames, settings: &settings, ended };
+            match taken.is_at(subject, &path) {
+                Ok(named) => (spec, frames) = named,
+                Err(why) => return Err(FinishError::InTheWay { path, why }),
             }
-            partial.discard()?;
+            requested = (spec.format != asked).then_some(asked);
+            if let Err(error) = partial.discard() {
+                tracing::warn!(%call, %error, "a partial file is left to the next clean-up");
+            }
             (path, None)
         }
         Err(PublishError::NotSynced { path, error }) => (path, Some(error)),
@@ -141,12 +167,6 @@ fn publish(subject: &Subject, audio: TakenAudio) -> Result<(AudioFile, Option<St
     let mut file = describe(dir, &path, &spec, frames)?;
     file.requested_format = requested.map(|format| format.to_string());
     Ok((file, not_synced))
-}
-
-/// Whether a file that has the recording's name already is this recording; if not, why.
-fn check_named(dir: &RecordingsDir, path: &Path, spec: &Spec, frames: u64) -> Result<(), String> {
-    let file = dir.open_recording(path).map_err(|error| error.to_string())?;
-    check_file(file, spec, frames).map(drop).map_err(|error| error.to_string())
 }
 
 fn cannot(doing: &'static str, path: &Path, error: &dyn std::fmt::Display) -> StoreError {
@@ -179,10 +199,37 @@ fn write_summary(subject: &Subject, stream: StreamSummary) -> Result<CallFiles, 
         None => CallSummary::new(call.as_str(), stream.ended_at()),
     };
     summary.put_stream(stream);
-    write(dir, &dir.transcript_path(call), &transcript_text(&summary))?;
-    write(dir, &dir.summary_path(call), &summary_text(&summary))?;
-    write(dir, &dir.summary_json_path(call), &summary_json(&summary))?;
+    write_texts(subject, &summary)?;
     Ok(CallFiles::of(dir, call, summary))
+}
+
+fn write_texts(subject: &Subject, summary: &CallSummary) -> Result<(), StoreError> {
+    let Subject { dir, call, .. } = subject;
+    write(dir, &dir.transcript_path(call), &transcript_text(summary))?;
+    write(dir, &dir.summary_path(call), &summary_text(summary))?;
+    write(dir, &dir.summary_json_path(call), &summary_json(summary))
+}
+
+/// If the summary knows of the stream's recording, and that is there, nothing is to be taken again: the texts are
+/// written as the JSON has them, for a crash may have come between them. Tells whether it is so.
+pub(crate) fn complete_texts(subject: &Subject) -> Result<bool, FinishError> {
+    let Subject { dir, call, number, header } = subject;
+    let _lock = dir.lock_call(call)?;
+    let Some(summary) = read_summary(dir, subject)? else { return Ok(false) };
+    let is_it = |stream: &&StreamSummary| {
+        stream.number == *number
+            && stream.stream == header.start.stream
+            && stream.started_at == header.started_at
+    };
+    let Some(file) = summary.streams.iter().find(is_it).and_then(|stream| stream.audio.file()) else {
+        return Ok(false);
+    };
+    let path = dir.path().join(file_name(file.file_name.as_ref()));
+    if !dir.sha256_of(&path).is_ok_and(|(sha256, _)| sha256 == file.sha256) {
+        return Ok(false);
+    }
+    write_texts(subject, &summary)?;
+    Ok(true)
 }
 
 fn write(dir: &RecordingsDir, path: &Path, text: &str) -> Result<(), StoreError> {

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use callrec_store::{CallId, JournalWriter, RecordingsDir, StoreError};
 
+use crate::clock::Stopwatch;
 use crate::error::RecordError;
 use crate::live::{LiveCall, lock};
 use crate::shared::Shared;
 use crate::status::CallFiles;
 
 /// How often the journals are written: what a killed process loses at most, with room to spare.
-const EVERY: Duration = Duration::from_millis(100);
+pub(crate) const EVERY: Duration = Duration::from_millis(100);
 /// How often the takes of live calls are brought up to date, in turns of [`EVERY`].
 const TAKES_EVERY: u32 = 10;
 /// How often a disk that refuses is tried again, in turns.
@@ -22,16 +23,35 @@ const RETRY_EVERY: u32 = 10;
 const LAST_TRIES: u32 = 5;
 /// How often a directory that refused is tried when nothing waits for it any more, in turns.
 const PROBE_EVERY: u32 = 20;
-/// How often the journals are synced.
-const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// How often the journals are synced, from the beginning of one sync to that of the next.
+pub(crate) const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// Writes until the recorder is gone and every call is sealed.
 pub(crate) fn write_journals(shared: &Shared) {
-    let mut refusals: HashMap<usize, u32> = HashMap::new();
-    let mut turn = 0_u32;
+    let mut journalling = Journalling::default();
     loop {
+        let idle = journalling.turn(shared);
+        shared.journal_turn_done();
+        if shared.is_stopping() && (idle || shared.is_abandoned()) {
+            return;
+        }
+        shared.wait_for_turn(EVERY);
+    }
+}
+
+/// What is remembered from one turn to the next.
+#[derive(Default)]
+pub(crate) struct Journalling {
+    refusals: HashMap<usize, u32>,
+    turn: u32,
+}
+
+impl Journalling {
+    /// Writes once what waits; tells whether there was no call.
+    pub(crate) fn turn(&mut self, shared: &Shared) -> bool {
         let calls = shared.live_calls();
-        turn = turn.wrapping_add(1);
+        self.turn = self.turn.wrapping_add(1);
+        let Self { refusals, turn } = self;
         let mut refused = None;
         for call in calls.iter().filter(|call| !call.sealed.load(Ordering::Acquire)) {
             let key = Arc::as_ptr(call) as usize;
@@ -69,11 +89,7 @@ pub(crate) fn write_journals(shared: &Shared) {
             let probed = shared.dir.probe().err().map(|error| error.to_string());
             *lock(&shared.journal_error) = probed;
         }
-        shared.journal_turn_done();
-        if shared.is_stopping() && (calls.is_empty() || shared.is_abandoned()) {
-            return;
-        }
-        shared.wait_for_turn(EVERY);
+        calls.is_empty()
     }
 }
 
@@ -140,21 +156,36 @@ fn give_up(shared: &Shared, call: &Arc<LiveCall>, error: &StoreError) {
 
 /// Brings to the disk, once a second, what was written.
 pub(crate) fn sync_journals(shared: &Shared) {
-    let mut synced = HashMap::new();
-    while !shared.wait_for_stop(SYNC_EVERY) {
+    let (mut syncing, mut wait) = (Syncing::default(), SYNC_EVERY);
+    while !shared.wait_for_stop(wait) {
+        wait = syncing.turn(shared);
+    }
+}
+
+/// What was written when the last sync began.
+#[derive(Default)]
+pub(crate) struct Syncing {
+    synced: HashMap<usize, u64>,
+}
+
+impl Syncing {
+    /// Syncs, if anything was written since the last time; tells how long to wait for the next turn.
+    pub(crate) fn turn(&mut self, shared: &Shared) -> Duration {
         let committed: HashMap<usize, u64> =
             shared.live_calls().iter().map(|call| (Arc::as_ptr(call) as usize, call.committed())).collect();
-        if committed == synced {
+        if committed == self.synced {
             shared.set_synced(Ok(()));
-            continue;
+            return SYNC_EVERY;
         }
+        let began = Stopwatch::start();
         shared.begin_sync();
         let result = if shared.dir.syncs_all() { shared.dir.sync() } else { sync_each(shared) };
         if let Err(error) = &result {
             tracing::error!(%error, "the journals could not be synced; a power loss now may lose more than two seconds");
         }
         shared.set_synced(result.map_err(|error| error.to_string()));
-        synced = committed;
+        self.synced = committed;
+        SYNC_EVERY.saturating_sub(began.elapsed())
     }
 }
 

@@ -51,6 +51,7 @@ pub mod inspect;
 mod journalling;
 mod live;
 mod mixdown;
+mod named;
 mod options;
 mod pending;
 mod recorder;

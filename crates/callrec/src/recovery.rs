@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use callrec_store::{FreeJournal, HeaderDamage, LockedJournal, StoreError};
 
-use crate::finish::Source;
+use crate::finish::{Source, complete_texts};
 use crate::header::Header;
 use crate::shared::Shared;
 use crate::take::Subject;
@@ -86,10 +86,19 @@ fn recover_one(shared: &Shared, journal: FreeJournal) -> Result<Found, StoreErro
 fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Found {
     let subject =
         Subject { dir: shared.dir.clone(), call: journal.call().clone(), number: journal.number(), header };
+    match complete_texts(&subject) {
+        Ok(true) => return forget(&subject, journal),
+        Ok(false) => {}
+        Err(error) => tracing::warn!(call = %subject.call, %error, "the texts could not be completed"),
+    }
     let taken = match take_whole(&subject, || journal.reader()) {
         Ok(taken) => taken,
         Err(error) => {
             tracing::error!(call = %subject.call, %error, "a recording could not be recovered; its journal is kept");
+            // What is told now is that it is there.
+            if let Err(error) = journal.sync() {
+                tracing::error!(call = %subject.call, %error, "the journal could not be synced");
+            }
             note_words(&subject, journal.reader(), true, &error);
             return Found::Failed;
         }
@@ -101,6 +110,17 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
         }
         Err(error) => {
             tracing::error!(call = %subject.call, %error, "a recording could not be recovered; its journal is kept");
+            Found::Failed
+        }
+    }
+}
+
+/// The recording and the texts are there: a power loss brought the journal back, perhaps without all it had.
+fn forget(subject: &Subject, journal: LockedJournal) -> Found {
+    match journal.remove() {
+        Ok(()) => Found::Finished,
+        Err(error) => {
+            tracing::error!(call = %subject.call, %error, "a journal that is not needed any more could not be removed");
             Found::Failed
         }
     }

@@ -50,6 +50,12 @@ struct Queue {
     normal: VecDeque<Arc<LiveCall>>,
 }
 
+impl Queue {
+    fn pop(&mut self) -> Option<Arc<LiveCall>> {
+        self.urgent.pop_front().or_else(|| self.normal.pop_front())
+    }
+}
+
 #[derive(Debug)]
 struct Sync {
     /// Since when something waits to be synced.
@@ -214,7 +220,7 @@ impl Shared {
             if self.is_stopping() && self.is_abandoned() {
                 return None;
             }
-            if let Some(call) = queue.urgent.pop_front().or_else(|| queue.normal.pop_front()) {
+            if let Some(call) = queue.pop() {
                 return Some(call);
             }
             if self.is_stopping() && self.count.load(Ordering::Acquire) == 0 {
@@ -223,6 +229,12 @@ impl Shared {
             let waited = self.queued.wait_timeout(queue, Duration::from_millis(200));
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// The next call to work on, if there is one.
+    #[cfg(test)]
+    pub(crate) fn work_at_hand(&self) -> Option<Arc<LiveCall>> {
+        lock(&self.queue).pop()
     }
 
     pub(crate) fn begin_sync(&self) {

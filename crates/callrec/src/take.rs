@@ -26,6 +26,20 @@ pub(crate) struct Subject {
     pub(crate) header: Header,
 }
 
+impl Subject {
+    /// The file that these settings make of the stream; in `fallback`, if that is given, instead of the format asked for.
+    pub(crate) fn spec(&self, settings: &Settings, fallback: Option<Format>) -> Result<Spec, SpecError> {
+        let Self { call, number, header, .. } = self;
+        let Some(format) = fallback else { return header.spec(settings, call, *number) };
+        // What is left to try must not stumble over a setting that was meant for another format.
+        let asked = settings.clone().with_format(format);
+        let plain = Settings::default().with_format(format).with_channels(settings.channels);
+        let tries = [asked.clone(), asked.with_rate(RateSetting::Auto), plain];
+        let possible = tries.iter().find_map(|tried| header.spec(tried, call, *number).ok());
+        possible.map_or_else(|| header.spec(settings, call, *number), Ok)
+    }
+}
+
 /// Why a take failed; its partial file is gone, the journal is untouched.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TakeError {
@@ -46,7 +60,7 @@ pub(crate) enum TakeError {
 impl TakeError {
     /// Whether another format might do what this one could not.
     pub(crate) fn is_of_the_format(&self) -> bool {
-        !matches!(self, Self::Store(_))
+        !matches!(self, Self::Store(_) | Self::ReadBack(ReadBackError::Io(_)))
     }
 }
 
@@ -79,6 +93,8 @@ pub(crate) struct TakenAudio {
     pub(crate) partial: Partial,
     pub(crate) spec: Spec,
     pub(crate) frames: u64,
+    /// What was asked for.
+    pub(crate) settings: Settings,
     /// The format that was asked for, if another one had to be used.
     pub(crate) requested: Option<Format>,
 }
@@ -293,7 +309,8 @@ impl Take {
         }
         let asked = self.settings.format;
         let requested = self.fallback.map(|_| asked).filter(|asked| Some(*asked) != self.fallback);
-        self.pass.output.take().map(|output| output.finish(requested)).transpose()
+        let settings = self.settings.clone();
+        self.pass.output.take().map(|output| output.finish(settings, requested)).transpose()
     }
 }
 
@@ -317,17 +334,7 @@ impl Pass {
 impl Output {
     fn new(subject: &Subject, settings: &Settings, fallback: Option<Format>) -> Result<Self, TakeError> {
         let Subject { dir, call, number, header } = subject;
-        let spec = match fallback {
-            Some(format) => {
-                // What is left to try must not stumble over a setting that was meant for another format.
-                let asked = settings.clone().with_format(format);
-                let plain = Settings::default().with_format(format).with_channels(settings.channels);
-                let tries = [asked.clone(), asked.with_rate(RateSetting::Auto), plain];
-                let possible = tries.iter().find_map(|tried| header.spec(tried, call, *number).ok());
-                possible.map_or_else(|| header.spec(settings, call, *number), Ok)?
-            }
-            None => header.spec(settings, call, *number)?,
-        };
+        let spec = subject.spec(settings, fallback)?;
         Ok(Self {
             mixdown: Mixdown::new(&header.start, &spec)?,
             encoder: spec.encoder()?,
@@ -358,7 +365,7 @@ impl Output {
         Ok(())
     }
 
-    fn finish(mut self, requested: Option<Format>) -> Result<TakenAudio, TakeError> {
+    fn finish(mut self, settings: Settings, requested: Option<Format>) -> Result<TakenAudio, TakeError> {
         self.encode(true)?;
         self.written.clear();
         let patch = self.encoder.finish(&mut self.written)?;
@@ -370,6 +377,6 @@ impl Output {
         }
         self.partial.sync()?;
         check_file(self.partial.reopen()?, &self.spec, self.frames)?;
-        Ok(TakenAudio { partial: self.partial, spec: self.spec, frames: self.frames, requested })
+        Ok(TakenAudio { partial: self.partial, spec: self.spec, frames: self.frames, settings, requested })
     }
 }

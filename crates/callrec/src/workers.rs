@@ -8,6 +8,7 @@ use std::time::Duration;
 use callrec_encode::Format;
 use callrec_store::{JournalReader, JournalWriter, StoreError};
 
+use crate::clock;
 use crate::error::RecordError;
 use crate::finish::{Source, finish, note_not_saved};
 use crate::live::{LiveCall, Outcome, Work, lock};
@@ -27,13 +28,18 @@ const BREATH: Duration = Duration::from_millis(250);
 /// Works until the recorder is gone and nothing is left.
 pub(crate) fn work(shared: &Shared) {
     while let Some(call) = shared.next_work() {
-        // Whether the journal has its end is read first: what is sealed meanwhile is scheduled below.
-        let sealed = call.sealed.load(Ordering::Acquire);
-        let more = if sealed { complete_slice(shared, &call) } else { live_slice(shared, &call) };
-        call.scheduled.store(false, Ordering::Release);
-        if more || (!sealed && call.sealed.load(Ordering::Acquire)) {
-            shared.schedule(&call, call.sealed.load(Ordering::Acquire));
-        }
+        work_on(shared, &call);
+    }
+}
+
+/// A slice of work on a call, which is scheduled again if there is more.
+pub(crate) fn work_on(shared: &Shared, call: &Arc<LiveCall>) {
+    // Whether the journal has its end is read first: what is sealed meanwhile is scheduled below.
+    let sealed = call.sealed.load(Ordering::Acquire);
+    let more = if sealed { complete_slice(shared, call) } else { live_slice(shared, call) };
+    call.scheduled.store(false, Ordering::Release);
+    if more || (!sealed && call.sealed.load(Ordering::Acquire)) {
+        shared.schedule(call, call.sealed.load(Ordering::Acquire));
     }
 }
 
@@ -69,10 +75,14 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
         Err(error) => {
             failed(&mut work, call, &error);
             if work.failures < MOST_FAILURES {
-                std::thread::sleep(BREATH);
+                clock::pause(BREATH);
                 return true;
             }
-            let journal = lock(&call.journal).take();
+            let mut journal = lock(&call.journal).take();
+            // What is told now is that it is there.
+            if let Some(Err(error)) = journal.as_mut().map(JournalWriter::sync) {
+                tracing::error!(call = %call.id, %error, "the journal could not be synced");
+            }
             if let (Some(journal), Some(subject)) = (&journal, subject_of(shared, call, journal.as_ref())) {
                 note_words(&subject, journal.reader(), false, &error);
             }

@@ -1,0 +1,97 @@
+//! Whether a file that has a recording's name already is that recording: a crash between publishing and the journal's
+//! removal leaves both.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{Read, Seek};
+use std::path::Path;
+
+use callrec_encode::readback::{ReadBackError, check_file, decode_file};
+use callrec_encode::{Format, Settings, Spec};
+use callrec_session::EndReason;
+use callrec_store::Partial;
+
+use crate::take::Subject;
+
+/// A recording that was made again.
+pub(crate) struct Taken<'a> {
+    pub(crate) partial: &'a Partial,
+    pub(crate) spec: &'a Spec,
+    pub(crate) frames: u64,
+    /// What was asked for.
+    pub(crate) settings: &'a Settings,
+    pub(crate) ended: EndReason,
+}
+
+impl Taken<'_> {
+    /// What the file is, and how many frames (samples of each channel) it has; if it is not this recording, why.
+    ///
+    /// It may have another format: where one fails, another takes its place, and that may not happen again. It may be longer, if the
+    /// journal does not know of the call's end any more: a disk that failed to sync may have forgotten that.
+    pub(crate) fn is_at(&self, subject: &Subject, path: &Path) -> Result<(Spec, u64), String> {
+        let open = || subject.dir.open_recording(path).map_err(|error| error.to_string());
+        let spec = self.spec_of(subject, path)?;
+        let expected = self.frames * u64::from(spec.rate) / u64::from(self.spec.rate.max(1));
+        match check_file(open()?, &spec, expected) {
+            Ok(checked) => return Ok((spec, checked.frames)),
+            Err(ReadBackError::WrongLength { found, .. }) if self.may_have(&spec, expected, found) => {
+                let checked = check_file(open()?, &spec, found).map_err(|error| error.to_string())?;
+                let much_longer = found.saturating_sub(expected) > millisecond(&spec);
+                if !much_longer || self.begins(&spec, open()?)? {
+                    return Ok((spec, checked.frames));
+                }
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+        Err("it is longer, and begins in another way".to_owned())
+    }
+
+    /// What the file should be, by its extension.
+    fn spec_of(&self, subject: &Subject, path: &Path) -> Result<Spec, String> {
+        let extension = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
+        if extension == self.spec.format.extension() {
+            return Ok(self.spec.clone());
+        }
+        let format = Format::ALL.into_iter().find(|format| format.extension() == extension);
+        let format = format.ok_or_else(|| format!("{extension} is no format"))?;
+        // Asked for in the end, or in the place of what was asked for.
+        let asked = Some(format).filter(|format| *format != self.settings.format);
+        subject.spec(self.settings, asked).map_err(|error| error.to_string())
+    }
+
+    fn may_have(&self, spec: &Spec, expected: u64, found: u64) -> bool {
+        let same = found.abs_diff(expected) <= millisecond(spec) && spec.rate != self.spec.rate;
+        same || (found > expected && self.ended == EndReason::Interrupted)
+    }
+
+    /// Whether the file sounds like this recording, but for a second at the end.
+    fn begins(&self, spec: &Spec, file: impl Read + Seek + Send + Sync + 'static) -> Result<bool, String> {
+        let keeps_all = |format| matches!(format, Format::Wav | Format::Flac);
+        let comparable = spec.format == self.spec.format
+            || (keeps_all(spec.format) && keeps_all(self.spec.format) && spec.rate == self.spec.rate);
+        if !comparable {
+            return Ok(false);
+        }
+        let samples = self.frames.saturating_sub(u64::from(spec.rate)) * u64::from(spec.channels);
+        let ours = self.partial.reopen().map_err(|error| error.to_string())?;
+        Ok(heard(file, spec.format, samples)? == heard(ours, self.spec.format, samples)?)
+    }
+}
+
+fn millisecond(spec: &Spec) -> u64 {
+    u64::from(spec.rate) / 1000
+}
+
+/// The first samples, as a number.
+fn heard(
+    file: impl Read + Seek + Send + Sync + 'static,
+    format: Format,
+    mut samples: u64,
+) -> Result<u64, String> {
+    let mut hash = DefaultHasher::new();
+    let decoded = decode_file(file, format, |_, _, pcm| {
+        let taken = pcm.len().min(usize::try_from(samples).unwrap_or(usize::MAX));
+        pcm[..taken].iter().for_each(|sample| sample.hash(&mut hash));
+        samples -= taken as u64;
+    });
+    decoded.map(|_| hash.finish()).map_err(|error| error.to_string())
+}
