@@ -39,6 +39,8 @@
 //!
 //! `mp3` (LAME, linked statically, LGPL), `wav`, `ogg` and `flac`: one for each format, all on by default.
 
+#[cfg(test)]
+mod any_crash;
 mod audio;
 mod builder;
 mod call;

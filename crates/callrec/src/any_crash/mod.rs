@@ -1,0 +1,222 @@
+//! Whatever happens to the disk and whenever: the recording is there, or its journal is.
+//!
+//! Random calls are recorded on a simulated disk, by the code that does it for real. Each moment of their lives at which the
+//! disk is about to change is a crash, of the process or of the power; what is left is recovered, perhaps with faults and
+//! crashes in that, and judged. A failure names its seed; `CRASH_SEED` begins with that, and `CRASH_POINTS` says how many
+//! crashes there are to be.
+
+mod life;
+mod trial;
+mod verdict;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use callrec_faulty_disk::{Fault, FaultyDisk, Moment, Operation, What};
+use callrec_simulator::Luck;
+
+use crate::live::lock;
+use life::{Life, Plan, live, live_on, recover_on};
+use trial::{Crash, Tally, finish, try_all, try_one};
+use verdict::{AT_MOST_US, due_after_kill, due_after_later_power_loss};
+
+/// Seeds are tried in so many lanes, so that it does not depend on the machine which ones are.
+const LANES: u64 = 4;
+
+fn setting(name: &str, default: u64) -> u64 {
+    #[allow(clippy::disallowed_methods, reason = "a test that is asked for more")]
+    let value = std::env::var(name);
+    value.map_or(default, |value| value.parse().unwrap())
+}
+
+/// Lives from this seed on, and crashes until there were so many.
+fn try_lives(first: u64, crashes: u64) -> Tally {
+    let (tally, lane) = (Mutex::new(Tally::default()), AtomicU64::new(0));
+    let work = || {
+        loop {
+            let lane = lane.fetch_add(1, Ordering::Relaxed);
+            if lane >= LANES {
+                return;
+            }
+            let mut own = Tally::default();
+            for seed in (first + lane..).step_by(LANES as usize) {
+                if own.crashes >= crashes / LANES {
+                    break;
+                }
+                match live(&Plan::random(seed)) {
+                    Ok(life) => try_all(&life, 2, &mut own),
+                    Err(error) => own.failures.push(format!("seed {seed}: {error}")),
+                }
+            }
+            lock(&tally).merge(own);
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+    tally.into_inner().unwrap()
+}
+
+#[test]
+fn whatever_fails_and_whenever_it_ends_a_recording_is_there_whole_or_its_journal_is() {
+    let (first, crashes) = (setting("CRASH_SEED", 1), setting("CRASH_POINTS", 3_000));
+    let tally = try_lives(first, crashes);
+    println!("{}", tally.counts);
+    println!(
+        "from seed {first}: {} crash points in {} lives, {} pairs of operation and fault, {} failures",
+        tally.crashes,
+        tally.lives,
+        tally.counts.pairs(),
+        tally.failures.len()
+    );
+    tally.failures.iter().take(20).for_each(|failure| println!("{failure}"));
+    assert!(tally.failures.is_empty());
+    for fault in [Fault::Failed, Fault::Full, Fault::Stalled, Fault::Unknown, Fault::Killed, Fault::PowerLost]
+    {
+        assert!(tally.counts.of(fault) > 0, "{fault:?} never happened");
+    }
+}
+
+/// Lives of which a crash once left something that it must not.
+const REMEMBERED: [u64; 8] = [2, 7, 188, 682, 748, 1_048, 1_113, 1_130];
+
+#[test]
+fn what_once_did_harm_does_none() {
+    let mut tally = Tally::default();
+    for seed in REMEMBERED {
+        try_all(&live(&Plan::random(seed)).unwrap(), 2, &mut tally);
+    }
+    assert_eq!(tally.failures, Vec::<String>::new());
+}
+
+/// What is not safe at a moment, in microseconds: how long ago the first frame came that a power loss may take.
+fn at_risk_us(life: &Life) -> u64 {
+    let at_risk = life.moments.iter().filter_map(|moment| {
+        let safe = verdict::safe_frames(life, moment).unwrap();
+        let first = life.given_us[0].get(safe as usize)?;
+        moment.at_us.checked_sub(*first)
+    });
+    at_risk.max().unwrap()
+}
+
+#[test]
+fn a_power_loss_takes_two_seconds_at_most_from_a_disk_that_syncs_in_time() {
+    for sync_us in [0, 100_000, 400_000, 900_000] {
+        let life = live(&Plan::of_one(300, sync_us)).unwrap();
+        let worst = at_risk_us(&life);
+        println!("a sync takes {} ms: at most {} ms are lost", sync_us / 1000, worst / 1000);
+        assert!((900_000..=AT_MOST_US).contains(&worst), "{worst}");
+        let mut tally = Tally::default();
+        for (moment, index) in life.moments.iter().zip(0..) {
+            let crash = Crash::PowerLoss(index);
+            try_one(&life, moment, crash, &mut Luck::new(index), &mut tally).unwrap();
+        }
+    }
+    let late = at_risk_us(&live(&Plan::of_one(300, 1_200_000)).unwrap());
+    assert!(late > AT_MOST_US, "a disk that takes longer was not in time");
+}
+
+/// What harm a power loss in a life can do, if any.
+fn harm(life: &Life) -> Option<String> {
+    (0..20).find_map(|way| {
+        life.moments.iter().zip(0..).find_map(|(moment, index)| {
+            let mut luck = Luck::new(way << 16 | index);
+            let crash = Crash::PowerLoss(luck.any());
+            try_one(life, moment, crash, &mut luck, &mut Tally::default()).err()
+        })
+    })
+}
+
+/// Whether the sync that comes last covers this one too, as long as no process ends in between: all are of one directory. What each
+/// promises by itself is held by the tests of `callrec-store`.
+fn is_covered(sync: Operation) -> bool {
+    matches!(sync, Operation::SyncDirectory(What::Recording | What::Transcript | What::Summary))
+}
+
+#[test]
+fn with_any_one_sync_taken_out_something_is_lost() {
+    // It is over before the first sync of everything.
+    let plan = Plan::of_one(10, 0);
+    let sound = live(&plan).unwrap();
+    assert_eq!(harm(&sound), None);
+    let mut harmful = 0;
+    for (index, sync) in sound.syncs.iter().enumerate() {
+        let is_needed = !is_covered(*sync) && *sync != Operation::SyncEverything;
+        let life = live(&Plan { ignored_sync: Some(index), ..plan.clone() }).unwrap();
+        let harm = harm(&life);
+        println!("without the sync with index {index}, {sync:?}: {harm:?}");
+        assert_eq!(harm.is_some(), is_needed);
+        harmful += usize::from(is_needed);
+    }
+    // Two directories and the one above; the recording; the journal and its name; three texts and the name of the last.
+    assert_eq!(harmful, 10);
+}
+
+#[test]
+fn with_any_one_sync_of_everything_taken_out_more_than_two_seconds_are_lost() {
+    let plan = Plan::of_one(250, 500_000);
+    let sound = live(&plan).unwrap();
+    let ended = sound.syncs.iter().position(|sync| matches!(sync, Operation::Sync(_))).unwrap();
+    let everything = (0..ended).filter(|index| sound.syncs[*index] == Operation::SyncEverything);
+    let everything: Vec<usize> = everything.collect();
+    assert!(everything.len() >= 4);
+    // Where another follows: what the last one is for, the end of the call makes safe.
+    for index in &everything[..everything.len() - 1] {
+        let life = live(&Plan { ignored_sync: Some(*index), ..plan.clone() }).unwrap();
+        assert!(at_risk_us(&life) > AT_MOST_US);
+        assert!(harm(&life).is_some());
+    }
+}
+
+#[test]
+fn with_any_one_sync_of_a_recovery_taken_out_something_is_lost() {
+    // Killed in mid-call, before anything was synced but the directories.
+    let plan = Plan::of_one(40, 0);
+    let life = live(&plan).unwrap();
+    let killed = life.moments.iter().rfind(|moment| moment.at_us == 700_000).unwrap();
+    let due = due_after_kill(&life, killed).unwrap();
+    assert!(due[0].exists && due[0].frames >= 30);
+    let recovered = |ignored: Option<usize>| {
+        let disk = killed.after_kill();
+        disk.keep_moments();
+        if let Some(index) = ignored {
+            disk.ignore_sync(index);
+        }
+        recover_on(&disk);
+        disk
+    };
+    let harm = |disk: &FaultyDisk| {
+        let moments = disk.take_moments();
+        (0..20).find_map(|way| {
+            moments.iter().zip(0..).find_map(|(moment, index)| {
+                let due = due_after_later_power_loss(&life, moment, &due).unwrap();
+                let mut luck = Luck::new(way << 16 | index);
+                let disk = moment.after_power_loss(luck.any());
+                finish(&life, &disk, &due, false, &mut luck, &mut Tally::default()).err()
+            })
+        })
+    };
+    let sound = recovered(None);
+    let syncs = sound.syncs();
+    assert_eq!(harm(&sound), None);
+    let mut harmful = 0;
+    for (index, sync) in syncs.iter().enumerate() {
+        let harm = harm(&recovered(Some(index)));
+        println!("without the sync with index {index}, {sync:?}, in a recovery: {harm:?}");
+        // The directories were safe already.
+        let is_needed = !is_covered(*sync) && index > 1;
+        assert_eq!(harm.is_some(), is_needed);
+        harmful += usize::from(is_needed);
+    }
+    assert_eq!(harmful, 7);
+}
+
+#[test]
+fn a_directory_whose_maker_was_killed_before_its_sync_is_safe_at_the_next_start() {
+    let plan = Plan::of_one(10, 0);
+    let first = live(&plan).unwrap();
+    let before_sync = |moment: &&Moment| matches!(moment.before, Some(Operation::SyncDirectory(_)));
+    for killed in first.moments.iter().filter(before_sync).take(3) {
+        let second = live_on(&killed.after_kill(), &plan).unwrap();
+        assert_eq!(harm(&second), None);
+    }
+}

@@ -1,0 +1,148 @@
+//! A crash, what is left after it, and what recovery makes of that.
+
+use callrec_faulty_disk::{Counts, Fault, Faults, FaultyDisk, Moment};
+use callrec_simulator::Luck;
+
+use super::life::{Life, recover_on};
+use super::verdict::{Due, due_after_kill, due_after_later_power_loss, due_after_power_loss, judge};
+
+/// How a crash happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Crash {
+    /// The process is killed.
+    Kill,
+    /// The power goes; what is left is as this seed has it.
+    PowerLoss(u64),
+}
+
+impl Crash {
+    pub(super) fn any(luck: &mut Luck) -> Self {
+        if luck.percent(15) { Self::Kill } else { Self::PowerLoss(luck.any()) }
+    }
+
+    fn disk(self, moment: &Moment, counts: &mut Counts) -> FaultyDisk {
+        let fault = if self == Self::Kill { Fault::Killed } else { Fault::PowerLost };
+        if let Some(before) = moment.before {
+            counts.add(before, fault);
+        }
+        match self {
+            Self::Kill => moment.after_kill(),
+            Self::PowerLoss(seed) => moment.after_power_loss(seed),
+        }
+    }
+}
+
+/// What was tried.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) crashes: u64,
+    pub(super) lives: u64,
+    pub(super) counts: Counts,
+    pub(super) failures: Vec<String>,
+}
+
+impl Tally {
+    pub(super) fn merge(&mut self, other: Self) {
+        self.crashes += other.crashes;
+        self.lives += other.lives;
+        self.counts.merge(&other.counts);
+        self.failures.extend(other.failures);
+    }
+}
+
+/// Crashes at each moment of a life, in so many ways each.
+pub(super) fn try_all(life: &Life, ways: u64, tally: &mut Tally) {
+    tally.lives += 1;
+    tally.counts.merge(&life.counts);
+    for (index, moment) in life.moments.iter().enumerate() {
+        for way in 0..ways {
+            let mut luck = Luck::new(life.plan.seed << 32 | (index as u64) << 8 | way);
+            let crash = Crash::any(&mut luck);
+            if let Err(why) = try_one(life, moment, crash, &mut luck, tally) {
+                let Life { plan, .. } = life;
+                tally.failures.push(format!(
+                    "seed {}, moment {index} ({:?}), way {way}, {crash:?}: {why}",
+                    plan.seed, moment.before
+                ));
+            }
+        }
+    }
+}
+
+/// A crash at this moment; then recoveries in which the disk fails and more crashes happen, and one in which nothing does.
+pub(super) fn try_one(
+    life: &Life,
+    moment: &Moment,
+    crash: Crash,
+    luck: &mut Luck,
+    tally: &mut Tally,
+) -> Result<(), String> {
+    tally.crashes += 1;
+    let mut due = match crash {
+        Crash::Kill => due_after_kill(life, moment)?,
+        Crash::PowerLoss(_) => due_after_power_loss(life, moment)?,
+    };
+    let mut disk = crash.disk(moment, &mut tally.counts);
+    let mut forgot = life.counts.failed_syncs() > 0;
+    let mut rounds = 0;
+    while rounds < 3 && luck.percent(35) {
+        rounds += 1;
+        no_half_files(&disk)?;
+        disk.keep_moments();
+        disk.set_faults(Faults::random(luck.any(), [0, 20, 100][luck.between(0, 2) as usize]));
+        recover_on(&disk);
+        forgot |= disk.counts().failed_syncs() > 0;
+        tally.counts.merge(&disk.counts());
+        let moments = disk.take_moments();
+        let moment = &moments[luck.between(0, moments.len() as u64 - 1) as usize];
+        (disk, due) = crash_again(life, moment, luck, due, tally)?;
+    }
+    finish(life, &disk, &due, forgot, luck, tally)
+}
+
+/// The last recovery, in which nothing fails; and a power loss right after it, which must not matter any more.
+pub(super) fn finish(
+    life: &Life,
+    disk: &FaultyDisk,
+    due: &[Due],
+    forgot: bool,
+    luck: &mut Luck,
+    tally: &mut Tally,
+) -> Result<(), String> {
+    no_half_files(disk)?;
+    disk.keep_moments();
+    recover_on(disk);
+    judge(life, disk, due, forgot)?;
+    let last = disk.take_moments().pop();
+    if let Some(last) = last.filter(|_| luck.percent(50)) {
+        tally.crashes += 1;
+        let disk = Crash::PowerLoss(luck.any()).disk(&last, &mut tally.counts);
+        no_half_files(&disk)?;
+        recover_on(&disk);
+        judge(life, &disk, due, forgot).map_err(|why| format!("after all was recovered: {why}"))?;
+    }
+    Ok(())
+}
+
+fn crash_again(
+    life: &Life,
+    moment: &Moment,
+    luck: &mut Luck,
+    due: Vec<Due>,
+    tally: &mut Tally,
+) -> Result<(FaultyDisk, Vec<Due>), String> {
+    tally.crashes += 1;
+    let crash = Crash::any(luck);
+    let due = match crash {
+        Crash::Kill => due,
+        Crash::PowerLoss(_) => due_after_later_power_loss(life, moment, &due)?,
+    };
+    Ok((crash.disk(moment, &mut tally.counts), due))
+}
+
+fn no_half_files(disk: &FaultyDisk) -> Result<(), String> {
+    match disk.torn() {
+        torn if torn.is_empty() => Ok(()),
+        torn => Err(format!("before any recovery, half files have final names: {torn:?}")),
+    }
+}

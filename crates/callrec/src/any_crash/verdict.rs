@@ -1,0 +1,244 @@
+//! What must be there after a crash, and whether it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use callrec_audio::g711::Law;
+use callrec_encode::Format;
+use callrec_encode::readback::decode_file;
+use callrec_faulty_disk::{FaultyDisk, Moment};
+use callrec_session::{Event, Track, wire};
+use callrec_store::{CallId, EXTENSIONS, RecordingsDir};
+use callrec_summary::{
+    AudioFile, AudioOutcome, CallSummary, StreamSummary, parse_json, summary_text, transcript_text,
+};
+
+use super::life::{FRAME, HOME, Life, Stream, Told, final_names};
+use crate::header::Header;
+
+/// What a power loss may take at most, in microseconds.
+pub(super) const AT_MOST_US: u64 = 2_000_000;
+
+/// What must be found again of a stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Due {
+    /// Anything at all.
+    pub(super) exists: bool,
+    /// Frames of 20 ms.
+    pub(super) frames: u64,
+}
+
+/// What the journals on a disk hold, by the name of the stream: frames of both sides that are whole.
+fn journalled(disk: &FaultyDisk) -> Result<BTreeMap<String, u64>, String> {
+    let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), HOME).map_err(|e| e.to_string())?;
+    let mut found = BTreeMap::new();
+    for journal in dir.free_journals().map_err(|e| e.to_string())? {
+        let Some(journal) = journal.lock().map_err(|e| e.to_string())? else { continue };
+        let Ok(header) = journal.header().map(<[u8]>::to_vec) else { continue };
+        let header = Header::from_bytes(&header).map_err(|e| e.to_string())?;
+        let mut reader = journal.reader().map_err(|e| e.to_string())?;
+        let mut frames = 0;
+        while let Some(record) = reader.next(u64::MAX).map_err(|e| e.to_string())? {
+            let event = wire::decode(record.kind, record.payload);
+            if matches!(event, Ok(Event::Audio { track: Track::Assistant, .. })) {
+                frames += 1;
+            }
+        }
+        found.insert(header.start.stream, frames);
+    }
+    Ok(found)
+}
+
+/// What must be found of each stream when the process is killed at this moment.
+pub(super) fn due_after_kill(life: &Life, moment: &Moment) -> Result<Vec<Due>, String> {
+    due(life, moment, &journalled(&moment.after_kill())?)
+}
+
+/// What must be found of each stream when the power goes at this moment.
+pub(super) fn due_after_power_loss(life: &Life, moment: &Moment) -> Result<Vec<Due>, String> {
+    let mut due = due(life, moment, &journalled(&moment.all_that_is_safe())?)?;
+    if life.plan.ignored_sync.is_none() && !life.plan.is_sound() {
+        return Ok(due);
+    }
+    for (due, given_us) in due.iter_mut().zip(&life.given_us) {
+        let old = given_us.partition_point(|given| given + AT_MOST_US <= moment.at_us) as u64;
+        if old > due.frames {
+            *due = Due { exists: true, frames: old };
+        }
+    }
+    Ok(due)
+}
+
+/// How many frames of the first stream are safe at this moment, whatever happens.
+pub(super) fn safe_frames(life: &Life, moment: &Moment) -> Result<u64, String> {
+    let safe = due(life, moment, &journalled(&moment.all_that_is_safe())?)?;
+    Ok(safe.first().map_or(0, |due| due.frames))
+}
+
+fn due(life: &Life, moment: &Moment, journalled: &BTreeMap<String, u64>) -> Result<Vec<Due>, String> {
+    let streams = life.plan.streams.iter().zip(&life.told[moment.mark]);
+    Ok(streams
+        .map(|(stream, told)| match (told, journalled.get(&stream.name)) {
+            (Told::Saved, _) => Due { exists: true, frames: stream.frames },
+            (_, Some(frames)) => Due { exists: true, frames: *frames },
+            (_, None) => Due::default(),
+        })
+        .collect())
+}
+
+/// When the power goes in the middle of a recovery, of what was due before it: a journal that is still there may have been
+/// in memory alone.
+pub(super) fn due_after_later_power_loss(
+    life: &Life,
+    moment: &Moment,
+    before: &[Due],
+) -> Result<Vec<Due>, String> {
+    let (there, safe) = (journalled(&moment.after_kill())?, journalled(&moment.all_that_is_safe())?);
+    let streams = life.plan.streams.iter().zip(before);
+    Ok(streams
+        .map(|(stream, before)| match (there.contains_key(&stream.name), safe.get(&stream.name)) {
+            (false, _) => *before,
+            (true, Some(frames)) => Due { exists: before.exists, frames: before.frames.min(*frames) },
+            (true, None) => Due::default(),
+        })
+        .collect())
+}
+
+/// Holds what a disk has, after everything was recovered, against what is due. If a sync failed, the disk may have forgotten
+/// journals (`forgot`).
+pub(super) fn judge(life: &Life, disk: &FaultyDisk, due: &[Due], forgot: bool) -> Result<(), String> {
+    let files = disk.files();
+    let torn = disk.torn();
+    if !torn.is_empty() {
+        return Err(format!("half files have final names: {torn:?}"));
+    }
+    let names = final_names(disk);
+    let bytes = |name: &str| {
+        let path = format!("{HOME}/{name}");
+        files.iter().find(|(found, _)| *found == path).map(|(_, bytes)| Arc::clone(bytes))
+    };
+    for (path, _) in &files {
+        if path.ends_with(".journal") || path.ends_with(".tmp") || path.ends_with(".partial") {
+            return Err(format!("{path} is left over"));
+        }
+    }
+    let mut recordings = names.iter().filter(|name| name.contains("_conversation")).count();
+    let mut summaries = BTreeMap::new();
+    for call in ["CA1", "CA2"] {
+        let Some(json) = bytes(&format!("call_{call}_summary.json")) else { continue };
+        let summary = parse_json(&json).map_err(|error| format!("the summary of {call}: {error}"))?;
+        // Without its journal, texts of which only some were written stay as they are.
+        if !forgot {
+            agree(&summary, bytes(&format!("call_{call}.txt")), &transcript_text(&summary))?;
+            agree(&summary, bytes(&format!("call_{call}_summary.txt")), &summary_text(&summary))?;
+        }
+        summaries.insert(call, summary);
+    }
+    for (index, stream) in life.plan.streams.iter().enumerate() {
+        let entries = summaries.get(stream.call).map_or(&[][..], |summary| &summary.streams);
+        let mut entries: Vec<_> = entries.iter().filter(|entry| entry.stream == stream.name).collect();
+        entries.sort_by_key(|entry| !matches!(entry.audio, AudioOutcome::Recorded(_)));
+        let Some((entry, others)) = entries.split_first() else {
+            if due[index].exists {
+                return Err(format!("{} is in no summary, and {:?}", stream.name, due[index]));
+            }
+            continue;
+        };
+        // A journal that was given up when a look at the disk failed may come back, without a record.
+        if others.iter().any(|other| life.plan.is_sound() || matches!(other.audio, AudioOutcome::Recorded(_)))
+        {
+            return Err(format!("{} is there twice", stream.name));
+        }
+        let given = life.given_us[index].len() as u64;
+        let frames = match &entry.audio {
+            AudioOutcome::Recorded(file) => {
+                let bytes = bytes(&file.file_name).ok_or_else(|| format!("{} is gone", file.file_name))?;
+                recordings -= 1;
+                alone(entry, stream.call, &names)?;
+                check_audio(stream, given, file, &bytes)?
+            }
+            AudioOutcome::NoAudio => 0,
+            // What there was did not reach the disk in time.
+            AudioOutcome::NotSaved { .. } if entry.completeness.torn_bytes > 0 || forgot => 0,
+            other => return Err(format!("{}: {other:?}", stream.name)),
+        };
+        if frames < due[index].frames {
+            return Err(format!("{} has {frames} frames of {given}, and {:?}", stream.name, due[index]));
+        }
+        let lines = due[index].frames.div_ceil(5);
+        if (entry.lines.len() as u64) < lines && !forgot {
+            return Err(format!("{} has {} lines, and {:?}", stream.name, entry.lines.len(), due[index]));
+        }
+        for (line, at) in entry.lines.iter().zip(0..) {
+            if line.text != stream.line(at * 5) {
+                return Err(format!("{} has the line {:?}", stream.name, line.text));
+            }
+        }
+    }
+    // A journal that the disk forgot cannot tell whose a recording is; what it holds was whole when it had its name.
+    if recordings > 0 && !forgot {
+        return Err(format!("{recordings} of the recordings are nobody's: {names:?}"));
+    }
+    Ok(())
+}
+
+/// Whether a text is that of the summary for programs.
+fn agree(summary: &CallSummary, found: Option<Arc<Vec<u8>>>, expected: &str) -> Result<(), String> {
+    match found {
+        Some(found) if found.as_slice() == expected.as_bytes() => Ok(()),
+        Some(_) => Err(format!("the texts of {} contradict each other", summary.call)),
+        None => Err(format!("a text of {} is missing", summary.call)),
+    }
+}
+
+/// Whether the stream has no second recording, in another format.
+fn alone(entry: &StreamSummary, call: &str, names: &[String]) -> Result<(), String> {
+    let call = CallId::new(call).map_err(|error| error.to_string())?;
+    let possible = EXTENSIONS.map(|end| RecordingsDir::recording_name(&call, entry.number, end));
+    match names.iter().filter(|name| possible.contains(name)).count() {
+        1 => Ok(()),
+        many => Err(format!("{} has {many} recordings", entry.stream)),
+    }
+}
+
+/// How many frames a recording has of what was given. Where its format keeps every sample, each is held against that; behind the
+/// last there may be silence, for the call may have been longer than what was said.
+fn check_audio(stream: &Stream, given: u64, file: &AudioFile, bytes: &Arc<Vec<u8>>) -> Result<u64, String> {
+    let format: Format = file.format.parse().map_err(|error| format!("{}: {error}", file.format))?;
+    let mut heard = Vec::new();
+    let source = std::io::Cursor::new(bytes.to_vec());
+    let decoded = decode_file(source, format, |_, _, pcm| heard.extend_from_slice(pcm))
+        .map_err(|error| format!("the recording of {}: {error}", stream.name))?;
+    if !matches!(format, Format::Wav | Format::Flac) || decoded.rate != 8_000 {
+        return Ok(((file.duration_ms + 1) / 20).min(given));
+    }
+    if decoded.frames / 8 != file.duration_ms {
+        return Err(format!("{} has {} samples: {} ms?", stream.name, decoded.frames, file.duration_ms));
+    }
+    let side = |samples: &[i16], side: usize| -> Vec<i16> {
+        samples.iter().skip(side).step_by(2).copied().collect()
+    };
+    let mut frames = 0;
+    for frame in heard.chunks(FRAME * 2) {
+        let is_given = |of: u64| {
+            let mut expected = Vec::new();
+            Law::Mulaw.decode(&stream.codes(frames, of), &mut expected);
+            side(frame, of as usize) == expected
+        };
+        if frames == given || !is_given(0) || !is_given(1) {
+            break;
+        }
+        frames += 1;
+    }
+    let mut rest = heard[frames as usize * FRAME * 2..].chunks(FRAME * 2);
+    let mut expected = Vec::new();
+    Law::Mulaw.decode(&stream.codes(frames, 0), &mut expected);
+    let is_silent = |samples: &[i16]| samples.iter().all(|sample| *sample == 0);
+    // The end of a torn journal may know one side alone.
+    let first = rest.next().unwrap_or_default();
+    let half = side(first, 0) == expected && is_silent(&side(first, 1));
+    if (half || is_silent(first)) && rest.all(is_silent) {
+        return Ok(frames);
+    }
+    Err(format!("{} is something else from its frame {frames} on", stream.name))
+}
