@@ -198,9 +198,20 @@ fn write_summary(subject: &Subject, stream: StreamSummary) -> Result<CallFiles, 
         Some(summary) => summary,
         None => CallSummary::new(call.as_str(), stream.ended_at()),
     };
+    if is_anothers(&summary, &stream) {
+        // The number was about to be given back when its process was killed: nothing was journalled under it.
+        return Ok(CallFiles::of(dir, call, summary));
+    }
     summary.put_stream(stream);
     write_texts(subject, &summary)?;
     Ok(CallFiles::of(dir, call, summary))
+}
+
+/// Whether the summary knows the number as that of another stream, and this one has no recording.
+fn is_anothers(summary: &CallSummary, stream: &StreamSummary) -> bool {
+    let mut known = summary.streams.iter().filter(|known| known.number == stream.number);
+    stream.audio.file().is_none()
+        && known.any(|known| (&known.stream, known.started_at) != (&stream.stream, stream.started_at))
 }
 
 fn write_texts(subject: &Subject, summary: &CallSummary) -> Result<(), StoreError> {

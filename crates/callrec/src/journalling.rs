@@ -121,19 +121,28 @@ fn write(dir: &RecordingsDir, call: &LiveCall) -> Result<(), StoreError> {
 fn create(dir: &RecordingsDir, call: &LiveCall) -> Result<JournalWriter, StoreError> {
     let header = call.header.to_bytes();
     loop {
-        let journal = dir.create_journal(&call.id, highest_number(dir, &call.id) + 1, &header)?;
+        let journal = dir.create_journal(&call.id, highest_number(dir, &call.id)? + 1, &header)?;
         // Another stream of this call may have written its summary and left its number in between.
-        if highest_number(dir, &call.id) < journal.number() {
-            return Ok(journal);
+        match highest_number(dir, &call.id) {
+            Ok(highest) if highest < journal.number() => return Ok(journal),
+            Ok(_) => journal.remove()?,
+            Err(error) => {
+                journal.remove()?;
+                return Err(error);
+            }
         }
-        journal.remove()?;
     }
 }
 
-/// The highest number of a stream that the call's summary knows.
-fn highest_number(dir: &RecordingsDir, call: &CallId) -> u32 {
-    let streams = CallFiles::read(dir, call).map(|files| files.details.streams).unwrap_or_default();
-    streams.iter().map(|stream| stream.number).max().unwrap_or(0)
+/// The highest number of a stream that the call's summary knows. One that cannot be read now may know of any.
+fn highest_number(dir: &RecordingsDir, call: &CallId) -> Result<u32, StoreError> {
+    let files = match CallFiles::try_read(dir, call) {
+        Err(error @ StoreError::Io { .. }) => return Err(error),
+        // What is no summary of ours never will be.
+        read => read.ok().flatten(),
+    };
+    let streams = files.map(|files| files.details.streams).unwrap_or_default();
+    Ok(streams.iter().map(|stream| stream.number).max().unwrap_or(0))
 }
 
 /// The disk refused to the last: what could not be written is lost, and said to be.

@@ -160,6 +160,8 @@ pub(super) fn judge(life: &Life, disk: &FaultyDisk, due: &[Due], forgot: bool) -
             AudioOutcome::NoAudio => 0,
             // What there was did not reach the disk in time.
             AudioOutcome::NotSaved { .. } if entry.completeness.torn_bytes > 0 || forgot => 0,
+            // Nor was it written: the disk refused it to the last.
+            AudioOutcome::NotSaved { .. } if entry.completeness.unjournalled_bytes > 0 => 0,
             other => return Err(format!("{}: {other:?}", stream.name)),
         };
         if frames < due[index].frames {
