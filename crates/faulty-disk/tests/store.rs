@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use callrec_faulty_disk::{FaultyDisk, Operation};
+use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
 use callrec_store::{CallId, RecordingsDir, encode_record};
 
 const HOME: &str = "/disk/responses";
@@ -149,4 +149,26 @@ fn a_text_that_was_written_is_safe() {
     assert!(kept);
     assert_eq!(asked.len(), 4);
     assert!((2..4).all(|index| !is_kept(&prepared(), promise, Some(index)).0));
+}
+
+#[test]
+fn a_journal_that_could_not_be_made_leaves_nothing_behind() {
+    let (mut made, mut refused) = (0, 0);
+    for seed in 0..200 {
+        let disk = prepared();
+        let dir = open(&disk);
+        disk.set_faults(Faults::of(Operation::Look(What::Recording), seed, 100));
+        match dir.create_journal(&call(), 1, b"header") {
+            Ok(journal) => {
+                assert_eq!(journal.number(), 1, "seed {seed}");
+                made += 1;
+            }
+            Err(_) => {
+                let left = disk.files().into_iter().filter(|(path, _)| !path.ends_with(".lock"));
+                assert_eq!(left.count(), 0, "seed {seed}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(made > 0 && refused > 0);
 }
