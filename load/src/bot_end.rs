@@ -37,7 +37,7 @@ impl BotEnd {
                 self.sent += samples;
                 outgoing::media(stream, &codes)
             }
-            Speech::Mark => outgoing::mark(stream, "said"),
+            Speech::Mark(_) => outgoing::mark(stream, "said"),
             Speech::Clear => outgoing::clear(stream),
         })
     }

@@ -187,7 +187,7 @@ impl ProviderEnd {
                     self.clears.push(self.sent);
                     ToProvider::Clear
                 }
-                Speech::Mark => continue,
+                Speech::Mark(_) => continue,
             };
             self.provider.take(&message);
         }

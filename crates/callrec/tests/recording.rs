@@ -196,7 +196,7 @@ fn in_a_relay_what_was_cut_off_is_not_in_the_recording_and_the_transcript_says_s
     let stream = &files.details.streams[0];
     assert!(stream.lines[0].cut_off);
     assert_eq!(stream.completeness.playout.as_ref().unwrap().unheard_ms, 1_200);
-    let told = "[00:00.5] Assistant: A (cut off by the caller; not heard: long story)";
+    let told = "[00:00.5] Assistant: A (cut off; not heard: long story)";
     assert!(fs::read_to_string(files.transcript).unwrap().contains(told));
     assert!(fs::read_to_string(files.summary).unwrap().contains("uncalibrated"));
 }

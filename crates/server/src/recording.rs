@@ -119,7 +119,7 @@ impl Recording {
         self.guarded((), |recording| {
             recording.tape = match std::mem::replace(&mut recording.tape, Tape::Off) {
                 Tape::Running(call) => {
-                    call.handle(&Event::Cleared);
+                    call.handle(&Event::Over);
                     Tape::Over(call)
                 }
                 tape => tape,

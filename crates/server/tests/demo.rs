@@ -89,7 +89,7 @@ fn the_demo_shows_a_recording_of_what_was_heard_without_what_was_cut_off() {
         "Assistant: Good morning, this is the book shop",
         "[00:05.0] Caller: Hello. Are you open on Sundays?",
         "Assistant: On Sundays we open at ten in the morning",
-        "(cut off by the caller; not heard: ",
+        "(cut off; not heard: ",
         "when we are open until eight.)",
         "[00:12.0] Caller: Thank you",
         "Assistant: You are welcome. Good bye!",

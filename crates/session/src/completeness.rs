@@ -89,8 +89,8 @@ pub struct Playout {
     pub echoes: u64,
     /// Echoes of no mark that waited for one.
     pub stray_echoes: u64,
-    /// Where the last echo came, in milliseconds of the stream, if marks were sent long after it and none of them came
-    /// back: from there on, speech was placed by the model.
+    /// Where the last echo came that told anything, in milliseconds of the stream, if marks were sent long after it: from
+    /// there on, speech was placed by the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub echoes_ended_ms: Option<u64>,
     /// The shortest round trip to the provider that was measured last, in milliseconds.
@@ -103,8 +103,8 @@ pub struct Playout {
     pub cuts: u64,
     /// How many of these cuts an echo told.
     pub cuts_pinned: u64,
-    /// The largest error of a place in the assistant's track, in milliseconds, as far as the echoes tell; in thousands of
-    /// simulated calls it was larger in fewer than one of a thousand. None if it is not calibrated.
+    /// The largest possible error of a place in the assistant's track, in milliseconds, by what the echoes told of the way
+    /// and a tick. None if it is not calibrated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub largest_error_ms: Option<u64>,
     /// How often an echo contradicted what was given out already.
@@ -287,7 +287,10 @@ impl Playout {
             );
             tell(1, pinned);
             if let Some(ms) = self.echoes_ended_ms {
-                tell(1, format!("no mark came back after {}: from then on it is uncalibrated", seconds(ms)));
+                tell(
+                    1,
+                    format!("no echo told anything after {}: from then on it is uncalibrated", seconds(ms)),
+                );
             }
         } else {
             let uncalibrated = "the assistant's track is uncalibrated: placed by a model of the provider's playout, early by \

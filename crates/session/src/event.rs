@@ -239,6 +239,9 @@ pub enum Event<'a> {
     },
     /// The bot emptied the playout queue.
     Cleared,
+    /// The stream is over for the caller: what was not played by now is never heard. Only lines are told after it, and the
+    /// end.
+    Over,
     /// The caller pressed a key.
     Dtmf {
         /// The key.
@@ -286,6 +289,7 @@ impl fmt::Debug for Event<'_> {
             Self::MarkSent { name } => write!(f, "MarkSent({} bytes)", name.len()),
             Self::MarkEchoed { name } => write!(f, "MarkEchoed({} bytes)", name.len()),
             Self::Cleared => f.write_str("Cleared"),
+            Self::Over => f.write_str("Over"),
             Self::Dtmf { digit } => write!(f, "Dtmf({} bytes)", digit.len()),
             Self::Said { speaker, text, at_ms } => {
                 write!(f, "Said({speaker:?}, {} bytes, {at_ms:?})", text.len())

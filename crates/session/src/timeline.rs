@@ -131,7 +131,7 @@ impl Timeline {
             Event::MarkSent { .. } | Event::MarkEchoed { .. } | Event::Cleared => {
                 self.handle_playout(at_us, event);
             }
-            Event::Ended { .. } if !self.ended => self.handle_end(at_us),
+            Event::Over | Event::Ended { .. } if !self.ended => self.handle_end(at_us),
             _ => {}
         }
     }

@@ -102,7 +102,7 @@ impl Transcript {
             Event::Audio { track: Track::Assistant, .. } | Event::Omitted { track: Track::Assistant, .. } => {
                 self.speech.sent(moment.at_us, moment.clock_ms, moment.generated);
             }
-            Event::Cleared => self.speech.cleared(),
+            Event::Cleared | Event::Over => self.speech.cleared(),
             Event::Said { speaker, text, at_ms } => self.told(moment, *speaker, text, *at_ms),
             Event::WordTimes { starts_ms } => self.word_times(starts_ms),
             _ => {}

@@ -23,6 +23,7 @@ const DROPPED: u8 = 8;
 const ENDED: u8 = 9;
 const OMITTED: u8 = 10;
 const WORD_TIMES: u8 = 11;
+const OVER: u8 = 12;
 
 /// Why bytes are no event.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -113,6 +114,7 @@ pub fn encode(event: &Event<'_>, out: &mut Vec<u8>) -> u8 {
             MARK_ECHOED
         }
         Event::Cleared => CLEARED,
+        Event::Over => OVER,
         Event::Dtmf { digit } => {
             out.extend_from_slice(digit.as_bytes());
             DTMF
@@ -161,7 +163,7 @@ fn place_of(code: u8, ms: [u8; 8]) -> Option<Place> {
 /// # Errors
 /// Any bytes are an event or an error; see [`WireError`].
 pub fn decode(kind: u8, payload: &[u8]) -> Result<Event<'_>, WireError> {
-    if !(STARTED..=WORD_TIMES).contains(&kind) {
+    if !(STARTED..=OVER).contains(&kind) {
         return Err(WireError::UnknownKind(kind));
     }
     known(kind, payload).ok_or(WireError::Damaged(kind))
@@ -186,6 +188,7 @@ fn known(kind: u8, payload: &[u8]) -> Option<Event<'_>> {
         MARK_SENT => Event::MarkSent { name: text(payload)? },
         MARK_ECHOED => Event::MarkEchoed { name: text(payload)? },
         CLEARED => payload.is_empty().then_some(Event::Cleared)?,
+        OVER => payload.is_empty().then_some(Event::Over)?,
         DTMF => Event::Dtmf { digit: text(payload)? },
         SAID => {
             let (&[speaker, timed], rest) = payload.split_first_chunk()?;
@@ -298,6 +301,7 @@ mod tests {
                 Event::MarkSent { name: &text },
                 Event::MarkEchoed { name: &text },
                 Event::Cleared,
+                Event::Over,
                 Event::Dtmf { digit: &text },
                 Event::Said { speaker, text: &text, at_ms },
                 Event::WordTimes { starts_ms: Cow::Borrowed(&[count, 0, u32::MAX]) },

@@ -270,6 +270,18 @@ fn a_relay_plays_what_is_queued_in_order_and_at_once_when_nothing_is() {
 }
 
 #[test]
+fn an_echo_long_before_its_speech_can_have_been_over_is_not_believed_and_moves_nothing() {
+    let mut feed = Feed::new(Topology::Relay);
+    feed.ticks(0, 200).event(&Event::MarkSent { name: "a" }).event(&Event::MarkEchoed { name: "a" });
+    feed.bot(1, 100).event(&Event::MarkSent { name: "b" });
+    feed.ticks(200, 400).event(&Event::MarkEchoed { name: "b" });
+    feed.ticks(400, 3_000);
+    let heard = feed.end();
+    assert_eq!(runs(&heard.assistant), [(0, 1_600), (value(1), 16_000), (0, 800 * 8)]);
+    assert_eq!(heard.report.playout.unwrap().stray_echoes, 1);
+}
+
+#[test]
 fn no_more_marks_than_four_thousand_wait_for_their_echoes() {
     let mut feed = Feed::new(Topology::Relay);
     feed.ticks(0, 100);

@@ -20,8 +20,8 @@ pub enum BotKind {
 pub enum Speech {
     /// So many samples.
     Samples(u64),
-    /// A mark of its own. All have one name, as careless bots do it.
-    Mark,
+    /// A mark of its own, by its number. Careless bots give all one name.
+    Mark(u64),
     /// The caller interrupts: what is not played is to be forgotten.
     Clear,
 }
@@ -61,15 +61,20 @@ impl Bot {
         Self { script: script.into_iter() }
     }
 
-    /// The same bot, with a mark behind each piece of speech and around each clear.
+    /// The same bot, with a mark behind each piece of speech and around each clear, each with a name of its own or all with
+    /// one.
     #[must_use]
-    pub fn marking(self) -> Self {
-        let mut script = Vec::new();
+    pub fn marking(self, each_its_own: bool) -> Self {
+        let (mut script, mut marks) = (Vec::new(), 0);
+        let mut mark = || {
+            marks += u64::from(each_its_own);
+            Speech::Mark(marks)
+        };
         for (at_us, speech) in self.script {
             if speech == Speech::Clear {
-                script.push((at_us, Speech::Mark));
+                script.push((at_us, mark()));
             }
-            script.extend([(at_us, speech), (at_us, Speech::Mark)]);
+            script.extend([(at_us, speech), (at_us, mark())]);
         }
         Self { script: script.into_iter() }
     }

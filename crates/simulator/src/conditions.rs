@@ -1,6 +1,6 @@
 //! How the world is around a call.
 
-use crate::{Echoes, Luck};
+use crate::{Echoes, Flushed, Luck};
 
 /// Delays, losses and habits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,10 @@ pub struct Conditions {
     pub keeps_partial: bool,
     /// See [`Provider::echoes_at_once`](crate::Provider::echoes_at_once).
     pub echoes_at_once: bool,
+    /// When marks come back that a clear throws away.
+    pub flushed: Flushed,
+    /// See [`Provider::holding`](crate::Provider::holding).
+    pub hold_ticks: u64,
     /// The time of the caller's first frame, in milliseconds.
     pub first_frame_ms: u64,
 }
@@ -59,6 +63,8 @@ impl Conditions {
             late_echoes_percent: 0,
             keeps_partial: true,
             echoes_at_once: true,
+            flushed: Flushed::AtOnce,
+            hold_ticks: 0,
             first_frame_ms: 0,
         }
     }

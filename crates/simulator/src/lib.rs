@@ -52,7 +52,7 @@ pub use link::Link;
 pub use luck::Luck;
 pub use network::Network;
 pub use promise::Promise;
-pub use provider::{Echoes, FromProvider, Provider, ProviderCut, ToProvider};
+pub use provider::{Echoes, Flushed, FromProvider, Provider, ProviderCut, ToProvider};
 pub use verdict::{Claim, Errors, Verdict};
 pub use world::{Cut, Relay, Run, Truth, simulate};
 
@@ -60,3 +60,5 @@ pub use world::{Cut, Relay, Run, Truth, simulate};
 pub const TICK_SAMPLES: u64 = 160;
 /// A tick in microseconds.
 pub const TICK_US: u64 = 20_000;
+/// The marks of a bot have numbers from here on.
+pub const BOT_MARKS: u64 = 1 << 63;

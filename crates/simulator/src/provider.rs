@@ -41,6 +41,17 @@ pub enum Echoes {
     BehindFrame,
 }
 
+/// When marks come back that a clear throws away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flushed {
+    /// At once.
+    AtOnce,
+    /// With the next tick.
+    WithNextTick,
+    /// Never.
+    Never,
+}
+
 /// What waits to be played.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Waiting {
@@ -73,7 +84,8 @@ pub struct ProviderCut {
 ///   does: assumed, not varied. Marks are taken however many wait: assumed, not varied.
 /// * Speech is played in ticks of 20 ms, in step with the caller's frames: assumed. When ticks begin is drawn with each call;
 ///   their length is not varied.
-/// * What arrives within a tick is played from the next one on, and without any further delay: assumed, not varied.
+/// * What arrives within a tick is played from the next one on: assumed; without any further delay, or, where it meets an
+///   empty queue, some ticks later: `hold_ticks`.
 /// * Speech that ends in the middle of a tick is followed by what is queued behind it, or by silence up to the next tick:
 ///   assumed, `keeps_partial`.
 ///
@@ -89,8 +101,9 @@ pub struct ProviderCut {
 ///
 /// Clears:
 ///
-/// * A clear empties the queue and sends back the marks that wait in it: Messages, `clear` to Twilio. It does so at once and in
-///   their order, and spares what is behind it: assumed, not varied.
+/// * A clear empties the queue and sends back the marks that wait in it: Messages, `clear` to Twilio. It does so in their order,
+///   and spares what is behind it: follows from the order of the queue. They come back at once, or with the next tick, or never,
+///   as those of other providers may: assumed, `flushed`.
 /// * The tick that is being played when it arrives is played to its end: assumed, not varied.
 ///
 /// The caller:
@@ -104,6 +117,12 @@ pub struct Provider {
     echoes: Echoes,
     keeps_partial: bool,
     echoes_at_once: bool,
+    flushed: Flushed,
+    hold_ticks: u64,
+    /// Nothing is played before this tick.
+    held_until: u64,
+    /// Marks that a clear threw away and that come back with the next tick.
+    flushed_marks: Vec<u64>,
     first_frame_ms: u64,
     queue: VecDeque<Waiting>,
     queued: u64,
@@ -130,6 +149,10 @@ impl Provider {
             echoes,
             keeps_partial: true,
             echoes_at_once: true,
+            flushed: Flushed::AtOnce,
+            hold_ticks: 0,
+            held_until: 0,
+            flushed_marks: Vec::new(),
             first_frame_ms: 0,
             queue: VecDeque::new(),
             queued: 0,
@@ -156,6 +179,20 @@ impl Provider {
     #[must_use]
     pub const fn echoes_at_once(mut self, at_once: bool) -> Self {
         self.echoes_at_once = at_once;
+        self
+    }
+
+    /// When marks come back that a clear throws away.
+    #[must_use]
+    pub const fn flushing(mut self, flushed: Flushed) -> Self {
+        self.flushed = flushed;
+        self
+    }
+
+    /// How many ticks later than it could be speech is played that meets an empty queue.
+    #[must_use]
+    pub const fn holding(mut self, ticks: u64) -> Self {
+        self.hold_ticks = ticks;
         self
     }
 
@@ -193,11 +230,18 @@ impl Provider {
                 self.discarded += samples - taken;
                 self.queued += taken;
                 if taken > 0 {
+                    if self.queued == taken {
+                        self.held_until = self.tick + self.hold_ticks;
+                    }
                     self.queue.push_back(Waiting::Speech { first, samples: taken });
                 }
                 Vec::new()
             }
-            ToProvider::Mark(name) if self.echoes_at_once && self.queue.is_empty() => vec![name],
+            ToProvider::Mark(name)
+                if self.echoes_at_once && self.queue.is_empty() && self.flushed_marks.is_empty() =>
+            {
+                vec![name]
+            }
             ToProvider::Mark(name) => {
                 self.queue.push_back(Waiting::Mark(name));
                 Vec::new()
@@ -213,7 +257,15 @@ impl Provider {
                     Waiting::Mark(name) => Some(name),
                     Waiting::Speech { .. } => None,
                 });
-                marks.collect()
+                let marks: Vec<u64> = marks.collect();
+                match self.flushed {
+                    Flushed::AtOnce => marks,
+                    Flushed::WithNextTick => {
+                        self.flushed_marks.extend(marks);
+                        Vec::new()
+                    }
+                    Flushed::Never => Vec::new(),
+                }
             }
         };
         self.echo(echoes)
@@ -221,12 +273,13 @@ impl Provider {
 
     /// Plays the next 20 ms, and sends the caller's frame of that time.
     pub fn tick(&mut self) -> Vec<FromProvider> {
-        let (mut room, mut echoes) = (TICK_SAMPLES, Vec::new());
+        let (mut room, mut echoes) = (TICK_SAMPLES, std::mem::take(&mut self.flushed_marks));
         let begins = self.place();
+        let held = self.tick < self.held_until;
         while let Some(waiting) = self.queue.front_mut() {
             match waiting {
                 Waiting::Mark(name) => echoes.push(*name),
-                Waiting::Speech { .. } if room == 0 => break,
+                Waiting::Speech { .. } if room == 0 || held => break,
                 Waiting::Speech { first, samples } => {
                     let now = room.min(*samples);
                     let run = Run { first: *first, at: begins + TICK_SAMPLES - room, samples: now };

@@ -1,7 +1,7 @@
 //! Provider, network and bot around a relay.
 
 use crate::network::Network;
-use crate::{Bot, Conditions, FromProvider, Link, Luck, Provider, Speech, TICK_US, ToProvider};
+use crate::{BOT_MARKS, Bot, Conditions, FromProvider, Link, Luck, Provider, Speech, TICK_US, ToProvider};
 
 /// A relay between bot and provider: it forwards, sees everything and knows nothing. Times are microseconds of its own
 /// clock since the stream began.
@@ -81,6 +81,8 @@ pub fn simulate(
         provider: Provider::new(conditions.echoes)
             .keeps_partial(conditions.keeps_partial)
             .echoes_at_once(conditions.echoes_at_once)
+            .flushing(conditions.flushed)
+            .holding(conditions.hold_ticks)
             .dating_from(conditions.first_frame_ms)
             .echoing(conditions.lost_echoes_percent, conditions.late_echoes_percent, Luck::new(luck.any()))
             .losing(conditions.lost_frames_permille, Luck::new(luck.any())),
@@ -113,9 +115,6 @@ struct World<'a> {
 }
 
 impl World<'_> {
-    /// The name of all marks of the bot.
-    const BOT_MARK: u64 = u64::MAX;
-
     fn run(mut self, length_ms: u64, relay: &mut impl Relay) -> Truth {
         let end_us = length_ms * 1_000;
         loop {
@@ -182,7 +181,7 @@ impl World<'_> {
                     self.clears.push(self.sent);
                     ToProvider::Clear
                 }
-                Speech::Mark => ToProvider::Mark(Self::BOT_MARK),
+                Speech::Mark(number) => ToProvider::Mark(BOT_MARKS + number),
             };
             let mut out = Vec::new();
             relay.bot_sent(self.relay_us(now_us), &message, &mut out);

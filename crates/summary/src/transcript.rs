@@ -8,7 +8,7 @@ use crate::one_line::{lines, one_line};
 use crate::{CallSummary, StreamSummary};
 
 /// What is written behind an assistant's line of which the caller heard only the beginning.
-const CUT_OFF: &str = "cut off by the caller";
+const CUT_OFF: &str = "cut off";
 
 /// The transcript of a call: a header, then a line for each thing that was said.
 ///
@@ -18,7 +18,7 @@ const CUT_OFF: &str = "cut off by the caller";
 ///
 /// [00:00.4] Assistant: Good morning, how can I help?
 /// [00:03.1] Caller: Are you open on Sunday?
-/// [00:05.0] Assistant: Our opening hours are (cut off by the caller; not heard: from eight to six.)
+/// [00:05.0] Assistant: Our opening hours are (cut off; not heard: from eight to six.)
 /// ```
 ///
 /// Times are minutes, seconds and tenths since the stream began; from an hour on, hours are put before them. Text of

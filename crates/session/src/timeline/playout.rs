@@ -19,7 +19,6 @@ use std::collections::VecDeque;
 
 use super::noted::Noted;
 use super::rate::RateExt;
-use crate::names::RecentNames;
 use crate::{Codec, MarkEchoes, Note, Playout as Report};
 use explain::{Chunk, Echo, Known, explain};
 use grid::Grid;
@@ -85,7 +84,6 @@ pub(super) struct Playout {
     guessed: bool,
     /// Speech was placed by the model since the last echo.
     forced: bool,
-    names: RecentNames,
     /// When the last echo came, on the stream clock.
     echoed_us: Option<u64>,
     /// When the first mark sent since then should have been reached.
@@ -115,7 +113,6 @@ impl Playout {
             largest_error_ms: 0,
             guessed: false,
             forced: false,
-            names: RecentNames::default(),
             echoed_us: None,
             unanswered_us: None,
             chunks: Vec::new(),
@@ -153,7 +150,6 @@ impl Playout {
     pub(super) fn mark_sent(&mut self, at_us: u64, now_us: u64, name: &str) {
         let reached_us = now_us.max(self.rate.us_of(self.model_end));
         self.unanswered_us.get_or_insert(reached_us);
-        self.names.is_new(name);
         if self.marks_waiting < MOST_MARKS {
             self.marks_waiting += 1;
             self.report.marks += 1;
@@ -174,7 +170,7 @@ impl Playout {
         if self.clears_waiting == 0 { None } else { found() }
     }
 
-    /// A mark came back. Echoes keep the order of their marks, so of marks with one name it is the first that waits.
+    /// A mark came back. If others of its name wait too, nobody knows which one it was.
     pub(super) fn mark_echoed(&mut self, at_us: u64, now_us: u64, name: &str) {
         let waiting =
             |sent: &Sent| matches!(&sent.what, What::Mark { name: sent, echo: None } if **sent == *name);
@@ -184,8 +180,8 @@ impl Playout {
             self.report.stray_echoes += 1;
             return;
         };
-        if other.is_some() && self.names.are_told_apart() {
-            // It may be that of another one, if an echo got lost. Those that cannot be mistaken tell the same.
+        if other.is_some() {
+            // It may be that of another one, if an echo got lost; then all that follow would be as well.
             self.report.echoes += 1;
             return;
         }
@@ -216,17 +212,16 @@ impl Playout {
     /// Settles the first so many things sent, among which there is no clear and the last of which is a mark that came back.
     fn settle_marks(&mut self, mut count: usize) {
         while let Some(index) = self.sent.range(..count).position(is_echoed) {
-            self.settle_mark(index);
-            count -= index + 1;
+            count -= self.settle_mark(index);
         }
     }
 
-    /// Settles the chunks before a mark that came back.
-    fn settle_mark(&mut self, index: usize) {
+    /// Settles the chunks before a mark that came back. Returns how many of the things sent that did away with.
+    fn settle_mark(&mut self, index: usize) -> usize {
         let Sent { at_us: sent_us, what: What::Mark { echo: Some((tick, echoed_us)), .. } } =
             self.sent[index]
         else {
-            return;
+            return 0;
         };
         self.chunks.clear();
         for sent in self.sent.range(..index) {
@@ -240,6 +235,12 @@ impl Playout {
             Echo { played: tick + behind, empty: tick, earliest: self.path.earliest(&self.grid, sent_us) };
         let mut fit =
             explain(&self.grid, self.known, &mut self.chunks, echo, self.path.longest_lateness() + 1);
+        if fit.too_late > self.grid.at(UNBELIEVABLE) - self.grid.at(0) {
+            self.report.stray_echoes += 1;
+            self.marks_waiting -= 1;
+            self.sent.remove(index);
+            return 1;
+        }
         if self.forced && self.chunks.is_empty() && echo.empty - echo.earliest > UNBELIEVABLE {
             // The mark waited behind speech whose time had come before it: so that ended here.
             fit.met_empty = false;
@@ -275,9 +276,7 @@ impl Playout {
             }
         }
         self.chunks = starts;
-        if fit.too_late > self.grid.at(UNBELIEVABLE) - self.grid.at(0) {
-            self.report.stray_echoes += 1;
-        } else if fit.too_late > 0 {
+        if fit.too_late > 0 {
             let tick = self.grid.at(2) - self.grid.at(1);
             let back = fit.too_late.div_ceil(tick.max(1)) * tick;
             let moved = self.runs.move_back(back);
@@ -295,6 +294,7 @@ impl Playout {
         self.known = known;
         self.known_sent_us = Some(sent_us);
         self.report.calibrated = true;
+        index + 1
     }
 
     /// Models when the chunks among the first so many things are heard, if all arrive `usual` ticks late but not after `bound`.
@@ -336,7 +336,8 @@ impl Playout {
 
     pub(super) fn report(&self) -> Report {
         let mut report = self.report.clone();
-        let mut largest_ms = self.largest_error_ms;
+        // A tick for what was never seen: a piece later than any mark before it.
+        let mut largest_ms = self.largest_error_ms + grid::TICK_US / 1000;
         report.round_trip_ms = self.path.round_trip_us().map(|us| us / 1000);
         if let (true, Some(ms)) = (self.guessed || report.echoes_ended_ms.is_some(), report.round_trip_ms) {
             let late_ms = self.path.longest_lateness().unsigned_abs() * (grid::TICK_US / 1000);

@@ -3,7 +3,7 @@
 use callrec_simulator::{BotKind, Promise, Verdict};
 
 use crate::recorder::Marks;
-use crate::{KINDS, REMEMBERED, drawn_call, judge};
+use crate::{KINDS, REMEMBERED, asked_seeds, drawn_call, judge};
 
 /// How many calls of a kind.
 const CALLS: u64 = 2_000;
@@ -71,8 +71,8 @@ fn check(kind: BotKind, verdict: &Verdict) {
     assert!(verdict.frames.within(20) >= promise.frames, "{kind:?}: frames: {verdict}");
     assert!(verdict.missing_percent() <= promise.missing, "{kind:?}: {verdict}");
     assert!(verdict.unheard_percent() <= promise.unheard, "{kind:?}: {verdict}");
-    // What a recording says of its own accuracy may be wrong no more than once in a thousand calls.
-    assert!(verdict.understated * 1_000 <= verdict.calls, "{kind:?}: {} of {verdict}", verdict.understated);
+    // What a recording says of its own accuracy may be wrong no more than once in ten thousand calls.
+    assert!(verdict.understated * 10_000 <= verdict.calls, "{kind:?}: {} of {verdict}", verdict.understated);
     assert_eq!(verdict.uncalibrated, 0, "{kind:?}");
 }
 
@@ -118,20 +118,10 @@ fn a_provider_that_echoes_no_sooner_than_with_the_next_tick_is_off_by_that_tick(
 }
 
 #[test]
-#[allow(clippy::disallowed_methods, reason = "seeds are drawn and chosen for this test alone")]
 fn fresh_seeds_keep_the_promise_too() {
-    let asked = std::env::var("HEARD_SEED").ok();
-    let calls = std::env::var("HEARD_CALLS").ok().and_then(|calls| calls.parse().ok()).unwrap_or(20);
-    let first = match asked.as_deref() {
-        None => 1_000_000,
-        Some("random") => {
-            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-            since.as_micros() as u64
-        }
-        Some(seed) => seed.parse().expect("HEARD_SEED is `random` or a number"),
-    };
-    println!("{calls} calls of a kind, from seed {first}");
-    let judged = KINDS.map(|kind| (kind, judge_each(kind, first..first + calls)));
+    let seeds = asked_seeds().unwrap_or(1_000_000..1_000_020);
+    let calls = seeds.end - seeds.start;
+    let judged = KINDS.map(|kind| (kind, judge_each(kind, seeds.clone())));
     let mut failed = Vec::new();
     for (kind, (verdict, failed_of_kind)) in &judged {
         println!("{kind:?}: {verdict}");

@@ -1,9 +1,11 @@
 //! What callrec says was heard, held against what was: thousands of calls through a simulated provider and network.
 //!
-//! The seeds are fixed. Fresh ones are tried by a command; it prints what it drew, and how each call that failed is replayed:
+//! The seeds are fixed. Fresh ones are tried by a command; it prints what it drew, and how each call that failed is replayed.
+//! The first is of calls without trouble, the second of those that bend:
 //!
 //! ```sh
 //! HEARD_SEED=random HEARD_CALLS=10000 cargo test --release -p callrec-simulator --test heard fresh -- --nocapture
+//! HEARD_SEED=random HEARD_CALLS=1000 cargo test --release -p callrec-simulator --test heard troubles -- --nocapture
 //! ```
 //!
 //! A call that failed once goes to [`REMEMBERED`].
@@ -38,6 +40,22 @@ const REMEMBERED: [(BotKind, u64); 13] = [
     (BotKind::Stalling, 1_002_077),
     (BotKind::Stalling, 1_003_964),
 ];
+
+/// The seeds that somebody asked for; none but the fixed ones if nobody did.
+#[allow(clippy::disallowed_methods, reason = "seeds are drawn and chosen for these tests alone")]
+fn asked_seeds() -> Option<std::ops::Range<u64>> {
+    let asked = std::env::var("HEARD_SEED").ok()?;
+    let calls: u64 = std::env::var("HEARD_CALLS").ok().map_or(20, |calls| calls.parse().unwrap());
+    let first = match asked.as_str() {
+        "random" => {
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+            since.as_micros() as u64
+        }
+        seed => seed.parse().expect("HEARD_SEED is `random` or a number"),
+    };
+    println!("{calls} calls of a kind, from seed {first}");
+    Some(first..first + calls)
+}
 
 /// A call of 40 s.
 fn call(kind: BotKind, conditions: &Conditions, seed: u64, marks: Marks) -> (Truth, Recording) {

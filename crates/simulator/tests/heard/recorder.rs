@@ -7,7 +7,7 @@ use callrec_session::{
     TimelineLimits, Topology, Track,
 };
 use callrec_simulator::{
-    Claim, Conditions, Echoes, FromProvider, Luck, Relay, Run, TICK_SAMPLES, ToProvider,
+    BOT_MARKS, Claim, Conditions, Echoes, FromProvider, Luck, Relay, Run, TICK_SAMPLES, ToProvider,
 };
 
 const PREFIX: &str = "callrec-0123456789";
@@ -81,6 +81,9 @@ pub(crate) struct Recorder {
     frames: std::collections::HashSet<u64>,
     first_frame: u64,
     wrong_caller_samples: u64,
+    /// Where the caller's track ends, and where its last frame does, in samples.
+    caller_end: u64,
+    last_frame_end: u64,
     /// The number of the last sample that was heard.
     last: u64,
     bytes: Vec<u8>,
@@ -106,6 +109,8 @@ impl Recorder {
             frames: std::collections::HashSet::new(),
             first_frame: conditions.first_frame_ms * 8,
             wrong_caller_samples: 0,
+            caller_end: 0,
+            last_frame_end: 0,
             last: 0,
             bytes: Vec::new(),
         }
@@ -120,6 +125,7 @@ impl Recorder {
     /// Ends the call.
     pub(crate) fn finish(mut self, at_us: u64) -> Recording {
         self.event(at_us, &Event::Ended { reason: EndReason::Stopped });
+        assert!(self.caller_end >= self.last_frame_end, "the caller's track has all of the last frame");
         let Self { mut heard, mut timeline, wrong_caller_samples, .. } = self;
         heard.sort_unstable_by_key(|run| run.first);
         let notes = std::iter::from_fn(|| timeline.poll_note()).collect();
@@ -130,6 +136,9 @@ impl Recorder {
         self.timeline.handle_event(at_us, event);
         while self.timeline.poll_placement().is_some() {}
         while let Some(stretch) = self.timeline.poll_output() {
+            if stretch.track == Track::Caller {
+                self.caller_end = stretch.start + stretch.samples.len() as u64;
+            }
             for (at, sample) in (stretch.start..).zip(stretch.samples) {
                 if stretch.track == Track::Caller {
                     let within = (at + TICK_SAMPLES - self.first_frame % TICK_SAMPLES) % TICK_SAMPLES;
@@ -212,11 +221,12 @@ impl Relay for Recorder {
             FromProvider::Caller { timestamp_ms } => {
                 let at = timestamp_ms * 8;
                 self.frames.insert(at);
+                self.last_frame_end = self.last_frame_end.max(at + TICK_SAMPLES);
                 let samples = (at..at + TICK_SAMPLES).map(caller_sample);
                 self.audio(at_us, Track::Caller, Place::At(timestamp_ms), samples);
             }
             FromProvider::Mark(number) => {
-                let whose = if number == u64::MAX { "the bot's " } else { PREFIX };
+                let whose = if number >= BOT_MARKS { "the bot's " } else { PREFIX };
                 for _ in 0..self.echoing.times(at_us) {
                     self.event(at_us, &Event::MarkEchoed { name: &format!("{whose}{number}") });
                 }

@@ -28,8 +28,7 @@ impl Playout {
                 break;
             }
             played_last = Some(tick);
-            self.settle_mark(index);
-            clear -= index + 1;
+            clear -= self.settle_mark(index);
         }
         let pinned = thrown_away.is_some();
         let usual = self.path.earliest(&self.grid, cleared_us) + self.path.usual_lateness();
