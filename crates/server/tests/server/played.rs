@@ -106,6 +106,9 @@ async fn call_whose_bot_is_lost(ended: &str, code: u16) {
         (&json!(true), &json!(1))
     );
     assert_eq!(playout(&summary, 1)["cuts"], 0);
+    // The bot cleared nothing: the stream's end cut it off.
+    let cuts = streams[0]["notes"]["cuts"].as_array().unwrap();
+    assert_eq!(cuts.iter().map(|cut| &cut["by"]).collect::<Vec<_>>(), ["end"], "{cuts:?}");
 
     // Names of marks are each stream's own, and so is what their echoes told.
     let names: HashSet<&String> = first.marks.iter().collect();
