@@ -42,6 +42,8 @@
 #[cfg(test)]
 mod any_crash;
 mod audio;
+#[cfg(all(test, feature = "mp3", feature = "wav", feature = "ogg", feature = "flac"))]
+mod bad_encoder;
 mod builder;
 mod call;
 mod clock;

@@ -335,9 +335,12 @@ impl Output {
     fn new(subject: &Subject, settings: &Settings, fallback: Option<Format>) -> Result<Self, TakeError> {
         let Subject { dir, call, number, header } = subject;
         let spec = subject.spec(settings, fallback)?;
+        let encoder = spec.encoder()?;
+        #[cfg(all(test, feature = "mp3", feature = "wav", feature = "ogg", feature = "flac"))]
+        let encoder = crate::bad_encoder::given(encoder, call, &spec);
         Ok(Self {
             mixdown: Mixdown::new(&header.start, &spec)?,
-            encoder: spec.encoder()?,
+            encoder,
             readback: ReadBack::new(&spec),
             partial: dir.create_partial(call, *number, spec.format.extension())?,
             written: Vec::new(),
