@@ -1,13 +1,14 @@
 //! FLAC (RFC 9639), by an encoder of our own that is made for telephone sound.
 //!
-//! A decoded mu-law line fills 14 of 16 bits, has one speaker at a time, and is short of everything that makes
-//! elaborate prediction pay. So the channels are looked at for bits that are always zero, silence costs a few bytes,
-//! the predictors are the fixed ones, and two parties who have nothing in common are not looked at for it.
+//! A decoded mu-law line fills 14 of 16 bits and has one speaker at a time. So the channels are looked at for bits that are
+//! always zero, silence costs a few bytes, blocks are as short as speech stays the same, and two parties who have nothing
+//! in common are not looked at for it.
 
 mod bits;
 mod crc;
 mod head;
 mod level;
+mod linear;
 mod predict;
 mod rice;
 mod subframe;
@@ -20,7 +21,7 @@ use crate::spec::{Spec, SpecError, Tags};
 use bits::BitWriter;
 use head::{Layout, StreamInfo};
 use level::Effort;
-use subframe::Channel;
+use subframe::{Channel, Work};
 
 pub(crate) struct FlacEncoder {
     effort: Effort,
@@ -40,7 +41,7 @@ struct Room {
     bytes: Vec<u8>,
     left: Channel,
     right: Channel,
-    folded: Vec<u32>,
+    work: Work,
 }
 
 impl FlacEncoder {
@@ -49,7 +50,7 @@ impl FlacEncoder {
             let message = format!("{} channels at {} Hz cannot be written", spec.channels, spec.rate);
             return Err(SpecError::Codec { format: Format::Flac, message });
         }
-        let effort = Effort::of(spec.flac_level);
+        let effort = Effort::of(spec.flac_level, spec.rate);
         let info = StreamInfo {
             rate: spec.rate,
             channels: spec.channels,
@@ -95,14 +96,14 @@ impl FlacEncoder {
 
         let layout = room.arrange(pcm, self.info.channels);
         head::frame_header(self.blocks, length, self.info.rate, layout, out);
-        let Room { left, right, folded, .. } = room;
+        let Room { left, right, work, .. } = room;
         let channels: &[&Channel] = match layout {
             Layout::Mono => &[left],
             Layout::LeftRight => &[left, right],
         };
         let mut bits = BitWriter::new(out);
         for channel in channels {
-            channel.write(&self.effort, folded, &mut bits);
+            channel.write(&self.effort, work, &mut bits);
         }
         bits.finish();
         let crc = crc::crc16(&out[start..]);

@@ -23,7 +23,7 @@ pub struct Spec {
     pub mp3_bitrate: Bitrate,
     /// OGG only: Vorbis quality, −1 to 10.
     pub ogg_quality: f32,
-    /// FLAC only: effort, 0 to 8; 6 to 8 are the same as 5.
+    /// FLAC only: effort, 0 to 8.
     pub flac_level: u8,
     /// WAV only: what the file holds.
     pub wav_encoding: WavEncoding,

@@ -1,5 +1,4 @@
-//! What the levels 0 to 8 mean. From 5 on all are the same: what other encoders try there, longer predictors and more blocks,
-//! does not pay on telephone sound.
+//! What the levels 0 to 8 mean.
 
 /// How much is tried for a smaller file.
 #[derive(Clone, Copy)]
@@ -8,10 +7,19 @@ pub(super) struct Effort {
     pub(super) block: u16,
     /// The highest order of partitioning of the Rice code.
     pub(super) partitions: u32,
+    /// The highest order of linear prediction; 0: none.
+    pub(super) order: usize,
 }
 
 impl Effort {
-    pub(super) fn of(level: u8) -> Self {
-        Self { block: 4_096, partitions: 3 + u32::from(level.min(5)) }
+    pub(super) fn of(level: u8, rate: u32) -> Self {
+        // About a tenth of a second: speech is another one after that.
+        let block = match rate {
+            0..=12_000 => 1_024,
+            12_001..=24_000 => 2_048,
+            _ => 4_096,
+        };
+        let order = [0, 0, 0, 4, 6, 8, 10, 12, 16][usize::from(level.min(8))];
+        Self { block, partitions: 3 + u32::from(level.min(3)), order }
     }
 }

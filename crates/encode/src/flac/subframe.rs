@@ -2,7 +2,16 @@
 
 use super::bits::BitWriter;
 use super::level::Effort;
+use super::linear::Analysis;
 use super::{predict, rice};
+
+/// Room for what is tried, used for each channel anew.
+#[derive(Default)]
+pub(super) struct Work {
+    analysis: Analysis,
+    fixed: Vec<u32>,
+    linear: Vec<u32>,
+}
 
 /// One channel's samples of a block, without the low bits that are zero in all of them.
 ///
@@ -36,24 +45,42 @@ impl Channel {
     }
 
     /// Writes the channel.
-    pub(super) fn write(&self, effort: &Effort, folded: &mut Vec<u32>, bits: &mut BitWriter<'_>) {
+    pub(super) fn write(&self, effort: &Effort, work: &mut Work, bits: &mut BitWriter<'_>) {
         let width = self.width - self.wasted;
         if self.is_constant() {
             self.header(CONSTANT, bits);
             bits.put_signed(self.samples[0], width);
             return;
         }
-        let order = best_order(&self.samples);
-        predict::residual(&self.samples, order, folded);
-        let plan = rice::plan(folded, order, effort.partitions);
+        let Work { analysis, fixed, linear } = work;
+        let fixed_order = best_order(&self.samples);
+        predict::residual(&self.samples, fixed_order, fixed);
+        let fixed_plan = rice::plan(fixed, fixed_order, effort.partitions);
+        let fixed_bits = fixed_plan.bits + fixed_order as u64 * u64::from(width);
+        let predictor = analysis.predictor(&self.samples, effort.order, width);
+        let by_weights = predictor.map(|predictor| {
+            predictor.residual(&self.samples, linear);
+            let plan = rice::plan(linear, predictor.order, effort.partitions);
+            let bits = plan.bits + predictor.order as u64 * u64::from(width) + predictor.bits();
+            (predictor, plan, bits)
+        });
         let verbatim = self.samples.len() as u64 * u64::from(width);
-        if plan.bits + order as u64 * u64::from(width) < verbatim {
-            self.header(FIXED + order as u64, bits);
-            self.plain(order, bits);
-            rice::write(folded, order, &plan, bits);
-        } else {
-            self.header(VERBATIM, bits);
-            self.plain(self.samples.len(), bits);
+        match by_weights {
+            Some((predictor, plan, size)) if size < fixed_bits.min(verbatim) => {
+                self.header(LINEAR + predictor.order as u64 - 1, bits);
+                self.plain(predictor.order, bits);
+                predictor.write(bits);
+                rice::write(linear, predictor.order, &plan, bits);
+            }
+            _ if fixed_bits < verbatim => {
+                self.header(FIXED + fixed_order as u64, bits);
+                self.plain(fixed_order, bits);
+                rice::write(fixed, fixed_order, &fixed_plan, bits);
+            }
+            _ => {
+                self.header(VERBATIM, bits);
+                self.plain(self.samples.len(), bits);
+            }
         }
     }
 
@@ -75,6 +102,7 @@ impl Channel {
 const CONSTANT: u64 = 0;
 const VERBATIM: u64 = 1;
 const FIXED: u64 = 8;
+const LINEAR: u64 = 32;
 
 fn best_order(samples: &[i32]) -> usize {
     if samples.len() <= predict::MOST + 1 {
