@@ -1,0 +1,80 @@
+//! What a process took: its CPU time and that of its children, and its peak memory.
+
+use anyhow::{Context as _, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+use wait4::Wait4 as _;
+
+/// What one run of a command took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    /// User and system time, of its children too.
+    pub(crate) cpu: Duration,
+    /// The most memory that it, or any one of its children, had resident at once, in bytes.
+    pub(crate) peak: u64,
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// It could not be run, or failed; the error has what it said.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<Taken> {
+    let what = format!("{command:?}");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| format!("{what} could not be run"))?;
+    let mut said = String::new();
+    if let Some(mut stderr) = child.stderr.take() {
+        std::io::Read::read_to_string(&mut stderr, &mut said)?;
+    }
+    let ended = child.wait4()?;
+    ensure!(ended.status.success(), "{what} failed: {said}");
+    let usage = ended.rusage;
+    Ok(Taken { cpu: usage.utime + usage.stime, peak: usage.maxrss })
+}
+
+/// How often jobs are run, and which.
+#[derive(Debug)]
+pub(crate) struct Bench<'a> {
+    pub(crate) runs: u64,
+    pub(crate) only: &'a [String],
+}
+
+impl Bench<'_> {
+    /// Whether the job of this name is to be run.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|part| name.contains(part.as_str()))
+    }
+
+    /// Runs both in turns; gives the medians of each.
+    pub(crate) fn pair(
+        &self,
+        name: &str,
+        ours: impl Fn() -> Command,
+        theirs: impl Fn() -> Command,
+    ) -> anyhow::Result<[Taken; 2]> {
+        let bar = ProgressBar::new(2 * self.runs).with_message(name.to_owned());
+        if let Ok(style) = ProgressStyle::with_template("  {msg:24} {bar:40} {pos} of {len} runs, {eta} left")
+        {
+            bar.set_style(style);
+        }
+        let mut taken = [Vec::new(), Vec::new()];
+        for _ in 0..self.runs {
+            for (side, taken) in taken.iter_mut().enumerate() {
+                taken.push(run(&mut if side == 0 { ours() } else { theirs() })?);
+                bar.inc(1);
+            }
+        }
+        bar.finish_and_clear();
+        Ok(taken.map(|taken| median(&taken)))
+    }
+}
+
+/// The medians of each figure.
+fn median(taken: &[Taken]) -> Taken {
+    let mut cpu: Vec<Duration> = taken.iter().map(|taken| taken.cpu).collect();
+    let mut peak: Vec<u64> = taken.iter().map(|taken| taken.peak).collect();
+    cpu.sort_unstable();
+    peak.sort_unstable();
+    Taken { cpu: cpu[cpu.len() / 2], peak: peak[peak.len() / 2] }
+}

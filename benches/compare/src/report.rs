@@ -1,0 +1,88 @@
+//! The results as a page.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use crate::cpu::Taken;
+use crate::material::Material;
+use crate::peers::{Peers, version};
+
+/// One line of the results.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    what: String,
+    peer: String,
+    /// CPU seconds of both, where it is made of them.
+    cpu: Option<[f64; 2]>,
+    ratio: f64,
+    target: f64,
+}
+
+impl Figure {
+    /// Ours by theirs, in CPU time.
+    pub(crate) fn cpu(what: &str, peer: &str, [ours, theirs]: [Taken; 2], target: f64) -> Self {
+        let cpu = [ours, theirs].map(|taken| taken.cpu.as_secs_f64());
+        Self { what: what.to_owned(), peer: peer.to_owned(), cpu: Some(cpu), ratio: cpu[0] / cpu[1], target }
+    }
+
+    /// Ours by theirs, in something else.
+    pub(crate) fn ratio(what: &str, peer: &str, ratio: f64, target: f64) -> Self {
+        Self { what: what.to_owned(), peer: peer.to_owned(), cpu: None, ratio, target }
+    }
+}
+
+/// All that was measured in one run.
+#[derive(Debug)]
+pub(crate) struct Report {
+    made_of: String,
+    figures: Vec<Figure>,
+}
+
+impl Report {
+    pub(crate) fn new(runs: u64, material: &Material) -> Self {
+        let Material { minutes, prompts, .. } = material;
+        let made_of = format!(
+            "Files are made of a call of {minutes} minutes: {prompts} recorded telephone prompts, spoken in turns with pauses, \
+             in mu-law. Each job was run {runs} times, callrec and its peer in turns; figures are ratios of the medians of CPU \
+             times (user and system, children counted)."
+        );
+        Self { made_of, figures: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, figure: Figure) {
+        self.figures.push(figure);
+    }
+
+    /// The page.
+    pub(crate) fn text(&self, peers: &Peers) -> String {
+        let mut text = "# callrec beside its peers\n\n".to_owned();
+        let _ = writeln!(
+            text,
+            "Made by `cargo run --release -p callrec-compare`; no figure is typed by hand. {}\n",
+            self.made_of
+        );
+        let _ = writeln!(text, "| what | against | CPU s | ratio | target | |\n|---|---|---|---|---|---|");
+        for Figure { what, peer, cpu, ratio, target } in &self.figures {
+            let cpu = cpu.map_or_else(String::new, |[ours, theirs]| format!("{ours:.2} / {theirs:.2}"));
+            let met = if ratio <= target { "met" } else { "**not met**" };
+            let _ = writeln!(text, "| {what} | {peer} | {cpu} | {ratio:.3} | <= {target:.2} | {met} |");
+        }
+        let _ = writeln!(text, "\n## Where and with what\n");
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%d");
+        let _ = writeln!(text, "- {now}, {}", machine());
+        let rustc = version("rustc", &["--version"]).unwrap_or_default();
+        let _ = writeln!(text, "- callrec {}, {rustc}", env!("CARGO_PKG_VERSION"));
+        for peer in peers.versions() {
+            let _ = writeln!(text, "- {peer}");
+        }
+        text
+    }
+}
+
+fn machine() -> String {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let model = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = model.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or("an unknown processor", |(_, model)| model.trim());
+    format!("{processors} processors, {model}, {}", version("uname", &["-sr"]).unwrap_or_default())
+}
