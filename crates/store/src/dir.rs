@@ -3,10 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Disk, Kind};
+use crate::disk::{Disk, File, Kind};
 use crate::error::{At, StoreError};
 use crate::rename::Renaming;
 use crate::{CallId, names, open};
+
+/// Who may read what is finished, besides the system's administrators.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Readers {
+    /// The user that callrec runs as: directories have mode 0700, files 0600.
+    #[default]
+    Owner,
+    /// The group of the recordings directory too: it has mode 0750, recordings, transcripts and summaries 0640.
+    ///
+    /// `.journal` stays the owner's: whoever may open a file may lock it, and so keep recordings from being finished.
+    Group,
+}
 
 /// The directory where recordings, transcripts and summaries go, with `.journal` inside for what is not finished.
 ///
@@ -22,6 +34,7 @@ struct Inner {
     journals: PathBuf,
     disk: Disk,
     renaming: Renaming,
+    readers: Readers,
     /// Held from the beginning: the kernel reports a failed write-back to descriptors that were open when it happened.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     handle: Option<std::fs::File>,
@@ -36,7 +49,16 @@ impl RecordingsDir {
     /// A [`StoreError`] that names the path. A directory that exists but cannot be written to opens: the first write
     /// tells, or [`probe`](Self::probe).
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Self::open_with(Disk::System, path.as_ref(), Renaming::KernelFirst)
+        Self::open_for(path, Readers::Owner)
+    }
+
+    /// As [`open`](Self::open), for others to read too. Files that are there already keep their modes; a directory that is
+    /// there lets a group in that is to read, and is never closed to anybody: see [`lets_strangers_in`](Self::lets_strangers_in).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), or the directory is another user's and does not let the group in.
+    pub fn open_for(path: impl AsRef<Path>, readers: Readers) -> Result<Self, StoreError> {
+        Self::open_with(Disk::System, path.as_ref(), Renaming::KernelFirst, readers)
     }
 
     /// The same on a simulated disk.
@@ -49,11 +71,19 @@ impl RecordingsDir {
         disk: Arc<dyn crate::simulation::Disk>,
         path: impl AsRef<Path>,
     ) -> Result<Self, StoreError> {
-        Self::open_with(Disk::Simulated(disk), path.as_ref(), Renaming::KernelFirst)
+        Self::open_with(Disk::Simulated(disk), path.as_ref(), Renaming::KernelFirst, Readers::Owner)
     }
 
-    pub(crate) fn open_with(disk: Disk, path: &Path, renaming: Renaming) -> Result<Self, StoreError> {
-        open::make_lasting_directory(&disk, path)?;
+    pub(crate) fn open_with(
+        disk: Disk,
+        path: &Path,
+        renaming: Renaming,
+        readers: Readers,
+    ) -> Result<Self, StoreError> {
+        open::make_lasting_directory(&disk, path, readers)?;
+        if readers == Readers::Group {
+            disk.let_group_in(path).at("let the group into", path)?;
+        }
         let journals = path.join(names::JOURNAL_DIR);
         if disk.kind(&journals).is_ok_and(|found| found == Kind::Link) {
             return Err(StoreError::SymbolicLink { path: journals });
@@ -70,6 +100,7 @@ impl RecordingsDir {
             journals,
             disk,
             renaming,
+            readers,
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -90,6 +121,28 @@ impl RecordingsDir {
 
     pub(crate) fn renaming(&self) -> Renaming {
         self.inner.renaming
+    }
+
+    /// The mode of the directory if it lets others in than those who are to read: it was there before, and is left as it
+    /// was found.
+    ///
+    /// # Errors
+    /// The system refused to look.
+    pub fn lets_strangers_in(&self) -> Result<Option<u32>, StoreError> {
+        let strangers = match self.inner.readers {
+            Readers::Owner => 0o077,
+            Readers::Group => 0o027,
+        };
+        let mode = self.disk().mode(self.path()).at("look at", self.path())?;
+        Ok(mode.filter(|mode| mode & strangers != 0))
+    }
+
+    /// Lets a new file be read by those who are to.
+    pub(crate) fn share(&self, file: &File, path: &Path) -> Result<(), StoreError> {
+        match self.inner.readers {
+            Readers::Owner => Ok(()),
+            Readers::Group => file.let_group_read().at("let the group read", path),
+        }
     }
 
     /// The file name of a stream's recording: `call_<call>_conversation.<ext>`, from the second stream of a call on

@@ -184,6 +184,35 @@ impl Disk {
         }
     }
 
+    /// What a directory lets others do, as Unix has it: the lowest nine bits of its mode. None where there is no such thing.
+    pub(crate) fn mode(&self, path: &Path) -> io::Result<Option<u32>> {
+        match self {
+            #[cfg(unix)]
+            Self::System => {
+                use std::os::unix::fs::PermissionsExt;
+                Ok(Some(fs::metadata(path)?.permissions().mode() & 0o777))
+            }
+            #[cfg(not(unix))]
+            Self::System => fs::metadata(path).map(|_| None),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => Ok(None),
+        }
+    }
+
+    /// Lets the group of a directory look into it, whatever the process's mask for new files is.
+    pub(crate) fn let_group_in(&self, path: &Path) -> io::Result<()> {
+        match self {
+            #[cfg(unix)]
+            Self::System => {
+                permit(&fs::metadata(path)?, 0o050, |permissions| fs::set_permissions(path, permissions))
+            }
+            #[cfg(not(unix))]
+            Self::System => Err(io::ErrorKind::Unsupported.into()),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => Ok(()),
+        }
+    }
+
     /// Renames; what had the new name is replaced.
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         match self {
@@ -270,6 +299,29 @@ impl File {
             Self::System(file) => Ok(file.metadata()?.is_file()),
             #[cfg(feature = "simulation")]
             Self::Simulated { .. } => Ok(true),
+        }
+    }
+
+    /// Lets the file's group read it, whatever the process's mask for new files is.
+    pub(crate) fn let_group_read(&self) -> io::Result<()> {
+        match self {
+            #[cfg(unix)]
+            Self::System(file) => {
+                permit(&file.metadata()?, 0o040, |permissions| file.set_permissions(permissions))
+            }
+            #[cfg(not(unix))]
+            Self::System(_) => Err(io::ErrorKind::Unsupported.into()),
+            #[cfg(feature = "simulation")]
+            Self::Simulated { .. } => Ok(()),
+        }
+    }
+
+    /// The system's own file, for whoever sends it over a network.
+    pub(crate) fn into_system(self) -> io::Result<fs::File> {
+        match self {
+            Self::System(file) => Ok(file),
+            #[cfg(feature = "simulation")]
+            Self::Simulated { .. } => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -369,6 +421,22 @@ impl Seek for File {
             }
         }
     }
+}
+
+/// Adds to what is permitted, unless it is: only an owner may change that, and need not where all is well.
+#[cfg(unix)]
+fn permit(
+    found: &fs::Metadata,
+    bits: u32,
+    set: impl FnOnce(fs::Permissions) -> io::Result<()>,
+) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut permissions = found.permissions();
+    if permissions.mode() & bits == bits {
+        return Ok(());
+    }
+    permissions.set_mode(permissions.mode() | bits);
+    set(permissions)
 }
 
 #[cfg(unix)]

@@ -36,9 +36,10 @@ impl RecordingsDir {
         names::check_text(file_name)?;
         let path = self.path().join(file_name);
         let (file, temporary) = open::locked_temporary(self.disk(), self.journals(), names::temporary)?;
-        let written = open::write_at(&file, bytes, 0)
-            .and_then(|()| file.sync_all())
-            .at("write", &temporary)
+        let written = self
+            .share(&file, &temporary)
+            .and_then(|()| open::write_at(&file, bytes, 0).at("write", &temporary))
+            .and_then(|()| file.sync_all().at("write", &temporary))
             .and_then(|()| self.disk().rename(&temporary, &path).at("write", &path));
         if let Err(error) = written {
             let _ = self.disk().remove(&temporary);
@@ -57,6 +58,20 @@ impl RecordingsDir {
         let path = self.path().join(file_name);
         let Some(file) = open::read(self.disk(), &path)? else { return Ok(None) };
         read_text(file, &path).map(Some)
+    }
+
+    /// Opens a file of this directory as the system's own, to be sent over a network, without following a symbolic link.
+    /// Only the last component of `path` counts.
+    ///
+    /// # Errors
+    /// There is no such file (the cause is [`NotFound`](std::io::ErrorKind::NotFound)), or it is not a regular one.
+    pub fn open_file(&self, path: &Path) -> Result<std::fs::File, StoreError> {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        names::check_plain(name)?;
+        let path = self.path().join(name);
+        let file = open::read(self.disk(), &path)?
+            .ok_or_else(|| StoreError::new("open", &path, std::io::ErrorKind::NotFound.into()))?;
+        file.into_system().at("open", &path)
     }
 
     /// Opens a recording of this directory to read, without following a symbolic link. Only the last component of

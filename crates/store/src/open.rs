@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::dir::Readers;
 use crate::disk::{Disk, File, Kind, Opening};
 use crate::error::{At, StoreError};
 
@@ -95,12 +96,17 @@ pub(crate) fn make_directory(disk: &Disk, path: &Path) -> Result<(), StoreError>
 }
 
 /// As [`make_directory`], and a power loss does not take it away again: each directory is safe before there is one in it.
-pub(crate) fn make_lasting_directory(disk: &Disk, path: &Path) -> Result<(), StoreError> {
-    let is_missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
-    if let Some(above) = above(path).filter(|_| disk.kind(path).is_err_and(is_missing)) {
-        make_lasting_directory(disk, above)?;
+/// Those that are made let the group in, if it is to read.
+pub(crate) fn make_lasting_directory(disk: &Disk, path: &Path, readers: Readers) -> Result<(), StoreError> {
+    let is_missing = disk.kind(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    if let Some(above) = above(path).filter(|_| is_missing) {
+        make_lasting_directory(disk, above, readers)?;
     }
-    make_directory_in_lasting(disk, path)
+    make_directory_in_lasting(disk, path)?;
+    if is_missing && readers == Readers::Group {
+        disk.let_group_in(path).at("let the group into", path)?;
+    }
+    Ok(())
 }
 
 /// Makes a directory in one that is safe.

@@ -34,6 +34,10 @@ impl RecordingsDir {
         names::check_extension(extension)?;
         let name = |unique| names::partial(call, number, extension, unique);
         let (file, path) = open::locked_temporary(self.disk(), self.journals(), name)?;
+        if let Err(error) = self.share(&file, &path) {
+            let _ = self.disk().remove(&path);
+            return Err(error);
+        }
         let (call, extension) = (call.clone(), extension.to_owned());
         Ok(Partial {
             file,

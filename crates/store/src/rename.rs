@@ -49,7 +49,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::{CallId, PublishError, RecordingsDir};
+    use crate::{CallId, PublishError, Readers, RecordingsDir};
 
     const BOTH: [Renaming; 2] = [Renaming::KernelFirst, Renaming::LinkThenUnlink];
 
@@ -96,7 +96,8 @@ mod tests {
             let mut numbers: Vec<u32> = std::thread::scope(|scope| {
                 let thread = || {
                     // A directory opened again stands for another process: nothing is shared but the files.
-                    let dir = RecordingsDir::open_with(Disk::System, home.path(), renaming).unwrap();
+                    let dir = RecordingsDir::open_with(Disk::System, home.path(), renaming, Readers::Owner)
+                        .unwrap();
                     let mut taken = Vec::new();
                     for _ in 0..25 {
                         let journal = dir.create_journal(&call, 1, b"header").unwrap();
@@ -127,7 +128,9 @@ mod tests {
             for number in 1..=20 {
                 let published: usize = std::thread::scope(|scope| {
                     let publish = |byte: u8| {
-                        let dir = RecordingsDir::open_with(Disk::System, home.path(), renaming).unwrap();
+                        let dir =
+                            RecordingsDir::open_with(Disk::System, home.path(), renaming, Readers::Owner)
+                                .unwrap();
                         let mut partial = dir.create_partial(&call, number, "wav").unwrap();
                         partial.write(&[byte; 1000]).unwrap();
                         match partial.publish() {

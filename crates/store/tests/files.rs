@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use callrec_store::{CallId, MAX_TEXT, PublishError, RecordingsDir, StoreError};
+use callrec_store::{CallId, MAX_TEXT, PublishError, Readers, RecordingsDir, StoreError};
 
 fn call(name: &str) -> CallId {
     CallId::new(name).unwrap()
@@ -236,6 +236,64 @@ mod unix {
         for lock in fs::read_dir(path.join(".journal")).unwrap() {
             assert_eq!(mode(&lock.unwrap().path()), 0o600);
         }
+    }
+
+    #[test]
+    fn what_is_finished_can_be_let_to_the_group_and_what_is_not_stays_the_owners() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("a/responses");
+        // One that was made when the owner alone was to read.
+        let closed = home.path().join("closed");
+        fs::create_dir(&closed).unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+        for path in [&path, &closed] {
+            let dir = RecordingsDir::open_for(path, Readers::Group).unwrap();
+            let journal = dir.create_journal(&call("CA1"), 1, b"").unwrap();
+            let partial = dir.create_partial(&call("CA1"), 1, "mp3").unwrap();
+            let recording = partial.publish().unwrap();
+            let text = dir.write_atomic("call_CA1.txt", b"").unwrap();
+            let _lock = dir.lock_call(&call("CA1")).unwrap();
+            assert_eq!((mode(path), mode(&path.join(".journal"))), (0o750, 0o700));
+            assert_eq!((mode(&recording), mode(&text), mode(journal.path())), (0o640, 0o640, 0o600));
+            assert_eq!(dir.lets_strangers_in().unwrap(), None);
+            for unfinished in fs::read_dir(path.join(".journal")).unwrap() {
+                assert_eq!(mode(&unfinished.unwrap().path()), 0o600);
+            }
+        }
+        assert_eq!(mode(&home.path().join("a")), 0o750);
+    }
+
+    #[test]
+    fn a_directory_that_lets_strangers_in_is_left_so_and_told() {
+        let home = tempfile::tempdir().unwrap();
+        for (found, owners, groups) in [
+            (0o700, None, None),
+            (0o750, Some(0o750), None),
+            (0o755, Some(0o755), Some(0o755)),
+            (0o770, Some(0o770), Some(0o770)),
+        ] {
+            let path = home.path().join(format!("{found:o}"));
+            fs::create_dir(&path).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(found)).unwrap();
+            assert_eq!(RecordingsDir::open(&path).unwrap().lets_strangers_in().unwrap(), owners);
+            assert_eq!(mode(&path), found);
+            let dir = RecordingsDir::open_for(&path, Readers::Group).unwrap();
+            assert_eq!(dir.lets_strangers_in().unwrap(), groups, "{found:o}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_opened_to_be_sent_only_if_it_is_one_and_here() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = RecordingsDir::open(home.path().join("responses")).unwrap();
+        fs::write(home.path().join("secret"), "secret").unwrap();
+        symlink("../secret", dir.path().join("call_CA1.txt")).unwrap();
+        let text = dir.write_atomic("call_CA2.txt", b"text").unwrap();
+        let read = |path: &Path| dir.open_file(path).map(|file| std::io::read_to_string(file).unwrap());
+        assert!(matches!(read(Path::new("call_CA1.txt")), Err(StoreError::NotAFile { .. })));
+        assert!(read(&home.path().join("secret")).is_err(), "only the last component counts");
+        assert!(read(Path::new("..")).is_err() && read(Path::new(".journal")).is_err());
+        assert_eq!(read(&text).unwrap(), "text");
     }
 
     #[test]
