@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use callrec_encode::Settings;
-use callrec_store::RecordingsDir;
+use callrec_store::{Readers, RecordingsDir};
 
 use crate::error::RecordError;
 use crate::journalling::{sync_journals, write_journals};
@@ -27,6 +27,7 @@ pub struct Builder {
     max_calls: usize,
     workers: usize,
     recover_at_start: bool,
+    readers: Readers,
 }
 
 impl Builder {
@@ -39,6 +40,7 @@ impl Builder {
             max_calls: MAX_CALLS,
             workers: processors.clamp(1, 4),
             recover_at_start: true,
+            readers: Readers::Owner,
         }
     }
 
@@ -74,14 +76,31 @@ impl Builder {
         self
     }
 
+    /// Whether the group of the directory may read what is finished: the directory is made with mode 0750 and not 0700,
+    /// recordings, transcripts and summaries with 0640 and not 0600. What is not finished stays the owner's. On Unix alone.
+    pub fn group_read(mut self, group: bool) -> Self {
+        self.readers = if group { Readers::Group } else { Readers::Owner };
+        self
+    }
+
     /// Opens the directory, which is made if it is missing, and starts the threads.
     ///
     /// # Errors
     /// The directory cannot be used, or the settings are impossible; both say what to do.
     pub fn start(self) -> Result<Recorder, RecordError> {
         self.settings.resolve(PHONE_LINE_HZ)?;
-        let dir = RecordingsDir::open(&self.directory)?;
+        let dir = RecordingsDir::open_for(&self.directory, self.readers)?;
         dir.probe()?;
+        if let Some(mode) = dir.lets_strangers_in()? {
+            let (mode, right) = match self.readers {
+                Readers::Owner => (format!("{mode:04o}"), "0700"),
+                Readers::Group => (format!("{mode:04o}"), "0750"),
+            };
+            tracing::warn!(
+                mode,
+                "the recordings directory lets others look into it: chmod {right} would close it to them"
+            );
+        }
         let shared = Arc::new(Shared::new(dir, self.settings, self.record_audio, self.max_calls));
         let handle = Handle::new(shared);
         handle.spawn("callrec-journal", write_journals)?;

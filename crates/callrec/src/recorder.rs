@@ -206,6 +206,15 @@ impl Recorder {
         workers::files(&self.handle.shared, &id)
     }
 
+    /// Opens a file of a finished call, as [`CallFiles`] names it, without following a symbolic link and nowhere but in this
+    /// recorder's directory. Reads the disk.
+    ///
+    /// # Errors
+    /// There is no such file any more, it is no regular one, or the system refused.
+    pub fn open_file(&self, path: &std::path::Path) -> Result<std::fs::File, RecordError> {
+        Ok(self.handle.shared.dir.open_file(path)?)
+    }
+
     /// Finishes the journals that a process left which is gone: killed, or out of power. Blocks until it is done.
     /// Journals of living processes are left to them.
     ///
