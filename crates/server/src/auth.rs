@@ -3,12 +3,16 @@
 use crate::config::Config;
 use crate::error::ApiError;
 use crate::secret::Secret;
-use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use actix_web::http::header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN};
 use actix_web::http::uri::Authority;
+use actix_web::{HttpMessage as _, HttpRequest};
 use callrec_protocol::signature;
 use std::net::IpAddr;
+use url::Url;
+
+/// The header with the provider's signature.
+const SIGNATURE: &str = "x-twilio-signature";
 
 /// What a client of the REST API wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,45 +75,72 @@ impl Auth {
         self.check_api(request, Access::Read).is_ok()
     }
 
-    /// Checks the signature of the provider's form POST.
-    pub(crate) fn check_webhook(
-        &self,
-        request: &HttpRequest,
-        form: &[(String, String)],
-    ) -> Result<(), ApiError> {
+    /// Checks that no web page of another origin has a browser open a socket or post: with a browser's request comes
+    /// which page asked for it, with that of a program nothing.
+    pub(crate) fn check_origin(&self, request: &HttpRequest) -> Result<(), ApiError> {
+        let is_ours = |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| self.is_own(origin, request));
+        if request.headers().get_all(ORIGIN).all(is_ours) {
+            return Ok(());
+        }
+        Err(forbidden(
+            "a web page of another origin may not do this: use a program, which sends no Origin header, or a page of \
+             PUBLIC_URL's own origin",
+        ))
+    }
+
+    /// The origin of PUBLIC_URL; and on this very machine that of the address which was asked for. Of other Host headers
+    /// nothing follows: whoever owns a name may have it lead here.
+    fn is_own(&self, origin: &str, request: &HttpRequest) -> bool {
+        let is_public = self
+            .public_url
+            .as_deref()
+            .and_then(|url| Url::parse(url).ok())
+            .is_some_and(|url| url.origin().ascii_serialization().eq_ignore_ascii_case(origin));
+        let host = host_header(request);
+        let is_local = is_loopback_host(host)
+            && origin.split_once("://").is_some_and(|(scheme, asked)| {
+                matches!(scheme, "http" | "https") && asked.eq_ignore_ascii_case(host)
+            });
+        is_public || is_local
+    }
+
+    /// Checks the signature of the provider's POST: of its form, or of the hash of its JSON.
+    pub(crate) fn check_webhook(&self, request: &HttpRequest, body: &[u8]) -> Result<(), ApiError> {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let urls: Vec<String> =
             self.bases(request).iter().flat_map(|base| signature::webhook_urls(base, path)).collect();
-        self.check_signature(request, &urls, form)
+        if request.content_type().eq_ignore_ascii_case("application/json") {
+            return self.check_signature(request, |token, offered| {
+                signature::validate_json(token, &urls, body, offered)
+            });
+        }
+        let form: Vec<(String, String)> = url::form_urlencoded::parse(body).into_owned().collect();
+        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (&**name, &**value)).collect();
+        self.check_signature(request, |token, offered| {
+            signature::validate_request(token, &urls, &form, offered)
+        })
     }
 
     /// Checks the signature on the upgrade of a media socket.
     pub(crate) fn check_upgrade(&self, request: &HttpRequest) -> Result<(), ApiError> {
-        // A browser says which page opens a socket, a provider has none: a page must not feed us calls.
-        if self.provider.is_none() && request.headers().contains_key(ORIGIN) && !is_from_this_machine(request)
-        {
-            return Err(forbidden("a web page cannot open this socket"));
-        }
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let urls: Vec<String> =
             self.bases(request).iter().flat_map(|base| signature::websocket_urls(base, path)).collect();
-        self.check_signature(request, &urls, &[])
+        self.check_signature(request, |token, offered| {
+            signature::validate_request(token, &urls, &[], offered)
+        })
     }
 
     fn check_signature(
         &self,
         request: &HttpRequest,
-        urls: &[String],
-        form: &[(String, String)],
+        is_valid: impl FnOnce(&str, &str) -> bool,
     ) -> Result<(), ApiError> {
         let Some(token) = &self.provider else { return Ok(()) };
-        let Some(offered) = request.headers().get("x-twilio-signature").and_then(|value| value.to_str().ok())
-        else {
+        let Some(offered) = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok()) else {
             return Err(forbidden("the request has no X-Twilio-Signature"));
         };
-        let form: Vec<(&str, &str)> =
-            form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        if signature::validate_request(token.expose(), urls, &form, offered) {
+        if is_valid(token.expose(), offered) {
             return Ok(());
         }
         Err(forbidden(
@@ -131,6 +162,11 @@ impl Auth {
     }
 }
 
+/// Whether a request has a signature, right or wrong.
+pub(crate) fn is_signed(request: &HttpRequest) -> bool {
+    request.headers().contains_key(SIGNATURE)
+}
+
 /// The Host header as it was sent.
 pub(crate) fn host_header(request: &HttpRequest) -> &str {
     let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
@@ -147,7 +183,13 @@ pub(crate) fn is_loopback_host(authority: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// Headers that a proxy adds: who it asks for may be anywhere, and only the proxy is on this machine.
+const FORWARDED: [&str; 5] = ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+
 fn is_from_this_machine(request: &HttpRequest) -> bool {
+    if FORWARDED.iter().any(|name| request.headers().contains_key(*name)) {
+        return false;
+    }
     let origin = request.headers().get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
     let is_local_page =
         origin.is_none_or(|origin| origin.split_once("://").is_some_and(|(_, host)| is_loopback_host(host)));

@@ -82,6 +82,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 
 fn recover(config: &Config) -> anyhow::Result<()> {
     let recorder = Recorder::builder(&config.recordings_directory)
+        .group_read(config.recordings_group_read)
         .settings(config.audio.clone())
         .recover_at_start(false)
         .start()

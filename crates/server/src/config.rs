@@ -72,6 +72,8 @@ pub struct Config {
     pub record_conversations: bool,
     /// Where the files go.
     pub recordings_directory: PathBuf,
+    /// Whether the group of the directory may read what is finished.
+    pub recordings_group_read: bool,
     /// The address to listen on.
     pub host: String,
     /// The port to listen on; 0 takes a free one.
@@ -156,6 +158,13 @@ impl Config {
             audio,
             record_conversations: values.switch("RECORD_CONVERSATIONS")?,
             recordings_directory: PathBuf::from(values.required("RECORDINGS_DIRECTORY")?),
+            recordings_group_read: match values.switch("RECORDINGS_GROUP_READ")? {
+                true if cfg!(not(unix)) => {
+                    let reason = "this system's files have no group that could read them".to_owned();
+                    return Err(values.impossible("RECORDINGS_GROUP_READ", Some(reason)));
+                }
+                group => group,
+            },
             host: values.required("HOST")?.to_owned(),
             port: values.parse("PORT")?,
             public_url: values.public_url("PUBLIC_URL")?,
@@ -190,8 +199,16 @@ impl Config {
         host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
-    /// Recordings of phone calls must not lie open: a server that others can reach needs both kinds of credentials.
+    /// Recordings of phone calls must not lie open: a server that others can reach needs both kinds of credentials. And a
+    /// token that can only read must be another than the one that can do everything.
     fn check_credentials(&self) -> Result<(), ConfigError> {
+        let same = |one: &Option<Secret>, other: &Option<Secret>| match (one, other) {
+            (Some(one), Some(other)) => one.matches(other.expose()),
+            _ => false,
+        };
+        if same(&self.api_token, &self.api_read_token) {
+            return Err(ConfigError::SameTokens);
+        }
         let (name, value) = match &self.public_url {
             Some(url) => ("PUBLIC_URL", url.clone()),
             None if !self.is_loopback() => ("HOST", self.host.clone()),

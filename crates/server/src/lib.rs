@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+mod admission;
 mod auth;
 pub mod cli;
 pub mod config;
@@ -30,10 +31,14 @@ mod recording;
 mod relay;
 mod routes;
 pub mod secret;
+mod security_headers;
 mod socket;
 #[allow(clippy::disallowed_methods, reason = "a shutdown has its deadline: the server reads a clock")]
 mod startup;
 mod state;
+#[allow(clippy::disallowed_methods, reason = "a token lives in time: the server reads a clock")]
+mod stream_tokens;
 pub mod telemetry;
 
+pub use routes::{ROUTES, Route, Who};
 pub use startup::Application;

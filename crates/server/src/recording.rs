@@ -4,6 +4,7 @@
 //! are logged; the recording of that one call is off then, and the relay goes on.
 
 use crate::state::State;
+use crate::stream_tokens::{self, Pass};
 use actix_web::web;
 use callrec::{Call, CallOptions, DropKind, EndReason, Event, Format, Settings, StreamStart, Topology};
 use callrec_protocol::twilio::{BotSide, Twilio, Verdict};
@@ -21,6 +22,8 @@ pub(crate) enum Heard {
     TwoWay,
     /// The stream stopped.
     Stopped,
+    /// A stream began that may not: it is to be closed, and nothing of it goes to the bot.
+    Refused,
 }
 
 /// What a message of the bot was.
@@ -50,6 +53,8 @@ pub(crate) struct Recording {
     sid: String,
     /// Of the stream.
     stream: String,
+    /// Held as long as a stream of a call that we answered lives.
+    pass: Option<Pass>,
 }
 
 enum Tape {
@@ -72,6 +77,7 @@ impl Recording {
             tape: Tape::Waiting,
             sid: String::new(),
             stream: String::new(),
+            pass: None,
         }
     }
 
@@ -146,7 +152,7 @@ impl Recording {
     }
 
     fn read_provider(&mut self, message: Message<'_>) -> Heard {
-        let Self { state, provider, tape, sid, stream, .. } = self;
+        let Self { state, provider, tape, sid, stream, pass, .. } = self;
         let mut heard = Heard::Nothing;
         if let Err(error) = provider.handle_message(message) {
             if error.is_fatal() {
@@ -161,6 +167,15 @@ impl Recording {
                 Event::Started(start) => {
                     sid.clone_from(&start.call);
                     stream.clone_from(&start.stream);
+                    let token = start.parameters.iter().find(|(name, _)| name == stream_tokens::PARAMETER);
+                    match state.stream_tokens.admit(sid, token.map(|(_, token)| &**token)) {
+                        Ok(admitted) => *pass = admitted,
+                        Err(refusal) => {
+                            tracing::warn!(call = *sid, %refusal, "a stream was refused");
+                            *tape = Tape::Off;
+                            return Heard::Refused;
+                        }
+                    }
                     *tape = begin(state, &start);
                     heard = match start.topology {
                         Topology::OneWay => Heard::OneWay,

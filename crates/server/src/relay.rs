@@ -122,6 +122,12 @@ impl Relay {
             let heard = match step {
                 Step::FromProvider(FromProvider::Text(text)) => {
                     last_message = Instant::now();
+                    // Until it is known whose stream this is: a stream that is refused never reaches the bot.
+                    let early =
+                        (!recording.has_started()).then(|| recording.hear_provider(Message::Text(&text)));
+                    if early == Some(Heard::Refused) {
+                        return Parting::Ours(EndReason::Aborted, CloseCode::Policy);
+                    }
                     let ours = marks.as_ref().is_some_and(|marks| marks.is_echo(&text));
                     if let Some(bot) = bot.as_mut().filter(|_| !ours) {
                         if let Err(error) = bot.send_text(text.clone()) {
@@ -129,7 +135,7 @@ impl Relay {
                         }
                         flush(bot).await;
                     }
-                    recording.hear_provider(Message::Text(&text))
+                    early.unwrap_or_else(|| recording.hear_provider(Message::Text(&text)))
                 }
                 Step::FromProvider(FromProvider::Binary(bytes)) => {
                     last_message = Instant::now();
@@ -172,7 +178,7 @@ impl Relay {
                 Step::Closing => return Parting::Ours(EndReason::Shutdown, CloseCode::Away),
             };
             match heard {
-                Heard::Nothing => {}
+                Heard::Nothing | Heard::Refused => {}
                 Heard::TwoWay if bot.is_some() && recording.may_mark() => {
                     marks = Marks::new(recording.stream());
                 }

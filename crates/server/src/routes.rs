@@ -1,4 +1,9 @@
-//! The HTTP interface: which path leads where. One file a resource.
+//! The HTTP interface: which path leads where, and who may take it. One file a resource.
+//!
+//! [`ROUTES`] is the only list. A route is made from its row, and its row says who may use it: no handler runs before
+//! that is checked, and a route that says nothing does not compile. `clippy.toml` keeps routes from being made elsewhere.
+
+#![allow(clippy::disallowed_methods, reason = "this is where routes are made, each from its row")]
 
 mod calls;
 mod files;
@@ -8,55 +13,104 @@ mod incoming_call;
 mod set_format;
 mod transcript;
 
+use crate::admission::admit;
 use crate::error::ApiError;
 use crate::media_stream::media_stream;
+use actix_web::guard::fn_guard;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderValue};
-use actix_web::{HttpResponse, Resource, ResponseError, Route, guard, web};
+use actix_web::middleware::from_fn;
+use actix_web::{HttpResponse, ResponseError, web};
 use callrec::CallId;
 
 /// The longest body of a request, in bytes.
 pub(crate) const LONGEST_BODY: usize = 1024 * 1024;
 
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Who {
+    /// Whoever can reach the server. Such a route tells nothing but a status.
+    Everybody,
+    /// Who has a token of the REST API.
+    Reader,
+    /// Who has the `API_TOKEN`.
+    Writer,
+    /// The provider, by the signature of a webhook.
+    Webhook,
+    /// The provider, by the signature of a media socket's upgrade.
+    MediaSocket,
+}
+
+/// One route of the server.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// The methods it takes.
+    pub methods: &'static [&'static str],
+    /// Its path, as a pattern: `{sid}` is the SID of a call.
+    pub path: &'static str,
+    /// Who may use it.
+    pub who: Who,
+    handler: fn() -> actix_web::Route,
+}
+
+const GET: &[&str] = &["GET"];
+const POST: &[&str] = &["POST"];
+/// For files: HEAD tells how long one is, and the framework leaves out the body.
+const FILE: &[&str] = &["GET", "HEAD"];
+
+const fn route(
+    methods: &'static [&'static str],
+    path: &'static str,
+    who: Who,
+    handler: fn() -> actix_web::Route,
+) -> Route {
+    Route { methods, path, who, handler }
+}
+
+/// Every route of the server. Those of one path stand together.
+pub static ROUTES: &[Route] = &[
+    route(GET, "/audio/formats", Who::Reader, || web::to(formats::list)),
+    route(POST, "/audio/set-format/{sid}", Who::Writer, || web::to(set_format::set_format)),
+    route(GET, "/calls", Who::Reader, || web::to(calls::list)),
+    route(GET, "/calls/{sid}", Who::Reader, || web::to(calls::one)),
+    route(FILE, "/calls/{sid}/recording", Who::Reader, || web::to(files::recording)),
+    route(FILE, "/calls/{sid}/transcript", Who::Reader, || web::to(files::transcript)),
+    route(POST, "/calls/{sid}/transcript", Who::Writer, || web::to(transcript::add)),
+    route(FILE, "/calls/{sid}/summary", Who::Reader, || web::to(files::summary)),
+    route(GET, "/health", Who::Everybody, || web::to(health::health)),
+    route(GET, "/health/live", Who::Everybody, || web::to(health::live)),
+    route(GET, "/health/ready", Who::Everybody, || web::to(health::ready)),
+    route(POST, "/incoming-call", Who::Webhook, || web::to(incoming_call::incoming_call)),
+    route(GET, "/media-stream", Who::MediaSocket, || web::to(media_stream)),
+];
+
 /// Adds every route.
 pub(crate) fn configure(app: &mut web::ServiceConfig) {
-    app.app_data(web::PayloadConfig::new(LONGEST_BODY))
-        .service(only("GET", "/audio/formats", web::get().to(formats::list)))
-        .service(only("POST", "/audio/set-format/{sid}", web::post().to(set_format::set_format)))
-        .service(only("GET", "/calls", web::get().to(calls::list)))
-        .service(only("GET", "/calls/{sid}", web::get().to(calls::one)))
-        .service(only("GET, HEAD", "/calls/{sid}/recording", get_or_head().to(files::recording)))
-        .service(
-            web::resource("/calls/{sid}/transcript")
-                .route(get_or_head().to(files::transcript))
-                .route(web::post().to(transcript::add))
-                .default_service(wrong_method("GET, HEAD, POST")),
-        )
-        .service(only("GET, HEAD", "/calls/{sid}/summary", get_or_head().to(files::summary)))
-        .service(only("GET", "/health", web::get().to(health::health)))
-        .service(only("GET", "/health/live", web::get().to(health::live)))
-        .service(only("GET", "/health/ready", web::get().to(health::ready)))
-        .service(only("POST", "/incoming-call", web::post().to(incoming_call::incoming_call)))
-        .service(only("GET", "/media-stream", web::get().to(media_stream)));
+    app.app_data(web::PayloadConfig::new(LONGEST_BODY));
+    for rows in ROUTES.chunk_by(|one, next| one.path == next.path) {
+        let mut resource = web::resource(rows[0].path);
+        for row in rows {
+            let Route { methods, who, handler, .. } = *row;
+            let takes = fn_guard(move |context| methods.contains(&context.head().method.as_str()));
+            let checked = from_fn(move |request, next| admit(who, request, next));
+            resource = resource.route(handler().guard(takes).wrap(checked));
+        }
+        let methods: Vec<&str> = rows.iter().flat_map(|row| row.methods).copied().collect();
+        app.service(resource.default_service(wrong_method(methods.join(", "))));
+    }
 }
 
-/// For files: HEAD tells how long one is, and the framework leaves out the body.
-fn get_or_head() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
-}
-
-/// A path that takes these methods alone, and says so to the others.
-fn only(methods: &'static str, path: &str, route: Route) -> Resource {
-    web::resource(path).route(route).default_service(wrong_method(methods))
-}
-
-fn wrong_method(allowed: &'static str) -> Route {
-    web::route().to(move || async move {
+/// The answer to the other methods: which a path takes.
+fn wrong_method(allowed: String) -> actix_web::Route {
+    web::to(move || {
         let message = format!("this route takes {allowed} alone");
         let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message);
         let mut response: HttpResponse = error.error_response();
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
-        response
+        if let Ok(allowed) = HeaderValue::from_str(&allowed) {
+            response.headers_mut().insert(ALLOW, allowed);
+        }
+        async { response }
     })
 }
 

@@ -5,11 +5,12 @@ use crate::config::Config;
 use crate::error;
 use crate::live::LiveSockets;
 use crate::routes;
+use crate::security_headers::security_headers;
 use crate::socket::BotConnector;
 use crate::state::State;
+use crate::stream_tokens::StreamTokens;
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use actix_web::middleware::{DefaultHeaders, from_fn};
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
 use callrec::Recorder;
@@ -42,6 +43,7 @@ impl Application {
         let recorder = Recorder::builder(&config.recordings_directory)
             .settings(config.audio.clone())
             .record_audio(config.record_conversations)
+            .group_read(config.recordings_group_read)
             // Calls that are being completed do not keep new ones out.
             .max_calls(config.max_calls.saturating_mul(2))
             .start()
@@ -55,6 +57,7 @@ impl Application {
         let state = web::Data::new(State {
             recorder,
             auth: Auth::new(&config),
+            stream_tokens: StreamTokens::new(config.twilio_auth_token.as_ref()),
             live: LiveSockets::new(config.max_calls),
             bot: config.bot_url.clone().map(connector).transpose()?,
             config,
@@ -108,13 +111,7 @@ fn listen(listener: TcpListener, state: web::Data<State>) -> anyhow::Result<Serv
             .app_data(state.clone())
             .configure(routes::configure)
             .wrap(from_fn(error::in_one_shape))
-            .wrap(
-                DefaultHeaders::new()
-                    .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-                    .add((CACHE_CONTROL, "no-store"))
-                    .add(("referrer-policy", "no-referrer"))
-                    .add(("content-security-policy", "default-src 'none'")),
-            )
+            .wrap(security_headers(&state.config))
     })
     // Each message of a call is small and wanted at once.
     .tcp_nodelay(true)

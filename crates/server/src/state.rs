@@ -4,12 +4,14 @@ use crate::auth::Auth;
 use crate::config::Config;
 use crate::live::LiveSockets;
 use crate::socket::BotConnector;
+use crate::stream_tokens::StreamTokens;
 use callrec::Recorder;
 
 /// One value for all workers.
 pub(crate) struct State {
     pub(crate) config: Config,
     pub(crate) auth: Auth,
+    pub(crate) stream_tokens: StreamTokens,
     pub(crate) live: LiveSockets,
     pub(crate) bot: Option<BotConnector>,
     pub(crate) recorder: Recorder,

@@ -2,19 +2,29 @@
 
 use crate::config::{Config, LogFormat};
 use std::io::{self, IsTerminal as _};
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
 
 /// Installs the process's log. Where one is installed already (tests, an embedding program) it stays.
 pub fn init(config: &Config) {
     // Checked when the settings were read.
     let filter = EnvFilter::try_new(&config.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let builder = builder.with_ansi(io::stderr().is_terminal());
-    let installed = match config.log_format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().try_init(),
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let lines = match config.log_format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().boxed(),
     };
-    if let Err(error) = installed {
+    let log = tracing_subscriber::registry().with(filter).with(filter_fn(tells_no_content)).with(lines);
+    if let Err(error) = log.try_init() {
         tracing::debug!(%error, "another log is installed already");
     }
+}
+
+/// Whatever RUST_LOG asks for: at `trace` the libraries of others log what passes through them, which are the headers with
+/// the tokens, and the frames with the call. Ours log nothing of the kind at any level.
+fn tells_no_content(event: &Metadata<'_>) -> bool {
+    event.target().starts_with("callrec") || *event.level() <= Level::DEBUG
 }

@@ -52,6 +52,12 @@ pub enum ConfigError {
         /// The variables to set, and what they are for.
         missing: String,
     },
+    /// The token that can only read is the one that can do everything.
+    #[error(
+        "API_READ_TOKEN is the same as API_TOKEN, so that whoever may only read could do everything: make another, \
+         or leave it out"
+    )]
+    SameTokens,
     /// The sources could not be put together.
     #[error("the settings cannot be read: {0}")]
     Sources(#[from] config::ConfigError),

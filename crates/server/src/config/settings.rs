@@ -58,6 +58,12 @@ pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
         ),
         setting("RECORDINGS_DIRECTORY", "responses", "a directory, made if missing", "where the files go"),
         setting(
+            "RECORDINGS_GROUP_READ",
+            "false",
+            "true or false",
+            "true: the directory's group may read what is finished (0750, files 0640); false: the owner alone (0700, 0600)",
+        ),
+        setting(
             "AUDIO_SAMPLE_RATE",
             "auto",
             "auto, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100 or 48000 (Hz)",

@@ -1,8 +1,8 @@
 //! `POST /incoming-call`: the provider's webhook; the answer is TwiML that sends the call's audio here.
 
 use crate::auth::{host_header, is_loopback_host};
-use crate::error::ApiError;
 use crate::state::State;
+use crate::stream_tokens;
 use actix_web::http::header::ContentType;
 use actix_web::{HttpRequest, HttpResponse, web};
 use callrec_protocol::twiml;
@@ -14,20 +14,22 @@ pub(crate) async fn incoming_call(
     request: HttpRequest,
     form: web::Bytes,
     state: web::Data<State>,
-) -> Result<HttpResponse, ApiError> {
-    let form: Vec<(String, String)> = url::form_urlencoded::parse(&form).into_owned().collect();
-    state.auth.check_webhook(&request, &form)?;
+) -> HttpResponse {
     let socket = media_socket(&request, &state);
     let config = &state.config;
+    let call = url::form_urlencoded::parse(&form).find(|(name, _)| name == "CallSid");
+    let answers = config.bot_url.is_some() || config.next_twiml_url.is_some();
+    let token = call.filter(|_| answers).and_then(|(_, sid)| state.stream_tokens.issue(&sid));
+    let parameters: Vec<_> = token.iter().map(|token| (stream_tokens::PARAMETER, token.as_str())).collect();
     let answer = match (&config.bot_url, &config.next_twiml_url) {
-        (Some(_), _) => twiml::connect_stream(&socket, &[]),
-        (None, Some(next)) => twiml::start_stream_both_tracks(&socket, &[], next),
+        (Some(_), _) => twiml::connect_stream(&socket, &parameters),
+        (None, Some(next)) => twiml::start_stream_both_tracks(&socket, &parameters, next),
         (None, None) => {
             tracing::error!("a call came and nobody can answer it: set BOT_URL or NEXT_TWIML_URL");
             twiml::say(NOBODY_TO_ANSWER)
         }
     };
-    Ok(HttpResponse::Ok().content_type(ContentType::xml()).body(answer))
+    HttpResponse::Ok().content_type(ContentType::xml()).body(answer)
 }
 
 /// The address of our media socket as the provider reaches it. Without a PUBLIC_URL the request knows best: a tunnel

@@ -1,7 +1,6 @@
 //! `POST /audio/set-format/{call_sid}`: chooses the format of a call's recording, before or during the call.
 
 use super::call_sid;
-use crate::auth::Access;
 use crate::error::ApiError;
 use crate::state::State;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -31,7 +30,6 @@ pub(crate) async fn set_format(
     body: Result<web::Bytes, actix_web::Error>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    state.auth.check_api(&request, Access::Write)?;
     let sid = call_sid(&sid)?;
     let wish = read_wish(request.query_string(), &body?)?;
     let change = wish.check()?;

@@ -68,9 +68,18 @@ pub(crate) async fn both_sides(provider: &mut Client, from: u64, to: u64) {
 
 /// Waits until a call is finished, and gives its summary.
 pub(crate) async fn finished(server: &TestServer, call: &str) -> Value {
+    finished_for(server, call, "").await
+}
+
+/// The same for whoever has this token.
+pub(crate) async fn finished_for(server: &TestServer, call: &str, token: &str) -> Value {
+    let ask = |path: &str| {
+        let head = format!("GET {path}\nAccept: application/json\nAuthorization: Bearer {token}");
+        server.request(&head, b"")
+    };
     let wait = async {
         loop {
-            let answer = server.get(&format!("/calls/{call}"));
+            let answer = ask(&format!("/calls/{call}"));
             if answer.status == 200 && answer.json()["state"] == "finished" {
                 break;
             }
@@ -78,7 +87,7 @@ pub(crate) async fn finished(server: &TestServer, call: &str) -> Value {
         }
     };
     tokio::time::timeout(super::test_server::LONG, wait).await.expect("the call is finished in time");
-    server.request(&format!("GET /calls/{call}/summary\nAccept: application/json"), b"").json()
+    ask(&format!("/calls/{call}/summary")).json()
 }
 
 /// The two sides of a WAV recording.

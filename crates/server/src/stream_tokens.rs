@@ -1,0 +1,306 @@
+//! Tokens in the TwiML that we issue: a call that we answered opens its streams with the token that it was given.
+//!
+//! A signature says that the provider opened a socket at some time, for the socket's address never changes; a token says
+//! for which call, and lives no longer than that. It carries its own proof, made with a key that follows from the
+//! provider's auth token: the processes that take over from one another in a deploy accept each other's.
+
+use crate::secret::Secret;
+use callrec::CallId;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+use subtle::ConstantTimeEq as _;
+
+/// The parameter of a stream that carries the token.
+pub(crate) const PARAMETER: &str = "callrec_token";
+
+/// How long a call may take from its TwiML to its first stream, in seconds. The provider takes well under one.
+const FRESH: u64 = 300;
+/// How far another process's clock may be ahead, in seconds.
+const AHEAD: u64 = 60;
+/// The most calls that are remembered. Of those forgotten a token is still known by its proof.
+const MOST: usize = 100_000;
+
+/// What was issued, and to which calls. Clones share it.
+#[derive(Clone)]
+pub(crate) struct StreamTokens {
+    key: [u8; 32],
+    calls: Arc<Mutex<Calls>>,
+}
+
+#[derive(Default)]
+struct Calls {
+    answered: HashMap<String, Answered>,
+    /// When to look whether a call can be forgotten, in order.
+    forget: VecDeque<(u64, String)>,
+}
+
+/// A call that our TwiML answered.
+struct Answered {
+    /// When, in seconds; the last time, if several.
+    issued: u64,
+    /// Its live streams.
+    streams: usize,
+    /// The last of its streams has ended.
+    over: bool,
+}
+
+/// Why a stream is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("the TwiML that callrec gave to this call has a callrec_token, and the stream came without")]
+    Missing,
+    #[error(
+        "its callrec_token is not one that this callrec, or another with its TWILIO_AUTH_TOKEN, gave to this call"
+    )]
+    Wrong,
+    #[error("its callrec_token is not valid any more: the call is over, or took too long to open its stream")]
+    Over,
+}
+
+/// Held as long as a stream is live.
+pub(crate) struct Pass {
+    tokens: StreamTokens,
+    call: String,
+}
+
+impl StreamTokens {
+    /// Without an auth token the tokens are this process's alone.
+    pub(crate) fn new(auth_token: Option<&Secret>) -> Self {
+        let key = match auth_token {
+            Some(token) => mac(token.expose().as_bytes(), &[b"callrec stream tokens"]),
+            None => rand::random(),
+        };
+        Self { key, calls: Arc::default() }
+    }
+
+    /// The token for a call that our TwiML answers; none for one that could not be recorded.
+    pub(crate) fn issue(&self, call: &str) -> Option<String> {
+        self.issue_at(call, unix_seconds())
+    }
+
+    /// Whether a stream of a call may begin. `token` is the one in its `start`, if there is one.
+    pub(crate) fn admit(&self, call: &str, token: Option<&str>) -> Result<Option<Pass>, Refusal> {
+        self.admit_at(call, token, unix_seconds())
+    }
+
+    fn issue_at(&self, call: &str, now: u64) -> Option<String> {
+        CallId::new(call).ok()?;
+        let mut calls = self.lock();
+        calls.forget(now);
+        let answered = calls.answered.entry(call.to_owned());
+        let answered = answered.or_insert(Answered { issued: now, streams: 0, over: false });
+        (answered.issued, answered.over) = (now, false);
+        calls.forget.push_back((now, call.to_owned()));
+        Some(self.token(call, now))
+    }
+
+    fn admit_at(&self, call: &str, token: Option<&str>, now: u64) -> Result<Option<Pass>, Refusal> {
+        let mut calls = self.lock();
+        let known = calls.answered.get_mut(call);
+        let is_fresh = |issued: u64| now.saturating_sub(issued) <= FRESH;
+        let Some(token) = token else {
+            let is_expected = |known: &Answered| known.streams > 0 || (!known.over && is_fresh(known.issued));
+            // A call that we know nothing of has TwiML of somebody else's: the signature is all that there is.
+            return if known.is_some_and(|known| is_expected(known)) {
+                Err(Refusal::Missing)
+            } else {
+                Ok(None)
+            };
+        };
+        let issued = self.issued(call, token).filter(|issued| *issued <= now + AHEAD);
+        let issued = issued.ok_or(Refusal::Wrong)?;
+        match known {
+            Some(known) if known.streams > 0 => known.streams += 1,
+            Some(known) if known.over || !is_fresh(issued) => return Err(Refusal::Over),
+            Some(known) => known.streams = 1,
+            None if !is_fresh(issued) => return Err(Refusal::Over),
+            None => {
+                calls.answered.insert(call.to_owned(), Answered { issued, streams: 1, over: false });
+            }
+        }
+        Ok(Some(Pass { tokens: self.clone(), call: call.to_owned() }))
+    }
+
+    fn token(&self, call: &str, issued: u64) -> String {
+        let proof = mac(&self.key, &[&issued.to_be_bytes(), call.as_bytes()]);
+        let proof = proof[..16].iter().map(|byte| format!("{byte:02x}"));
+        format!("{issued:x}-{}", proof.collect::<String>())
+    }
+
+    /// When a token was issued, if it is one, and this call's.
+    fn issued(&self, call: &str, token: &str) -> Option<u64> {
+        let (issued, _) = token.split_once('-')?;
+        let issued = u64::from_str_radix(issued, 16).ok()?;
+        let right = self.token(call, issued);
+        bool::from(right.as_bytes().ct_eq(token.as_bytes())).then_some(issued)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Calls {
+    /// Forgets the calls that no token could be accepted of any more, and the oldest of too many.
+    fn forget(&mut self, now: u64) {
+        while let Some((issued, call)) = self.forget.front() {
+            if self.forget.len() <= MOST && now.saturating_sub(*issued) <= FRESH {
+                return;
+            }
+            // One with live streams comes back when they end; one that was answered again has a later entry.
+            if self.answered.get(call).is_some_and(|known| known.streams == 0 && known.issued <= *issued) {
+                self.answered.remove(call);
+            }
+            self.forget.pop_front();
+        }
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        let mut calls = self.tokens.lock();
+        let Some(known) = calls.answered.get_mut(&self.call) else { return };
+        known.streams = known.streams.saturating_sub(1);
+        if known.streams == 0 {
+            known.over = true;
+            let issued = known.issued;
+            calls.forget.push_back((issued, std::mem::take(&mut self.call)));
+        }
+    }
+}
+
+fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    // HMAC takes keys of every length, so there is no error to hand on.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return rand::random() };
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens() -> StreamTokens {
+        StreamTokens::new(Some(&Secret::new("12345")))
+    }
+
+    fn refusal(tokens: &StreamTokens, call: &str, token: Option<&str>, now: u64) -> Option<Refusal> {
+        tokens.admit_at(call, token, now).err()
+    }
+
+    #[test]
+    fn a_token_is_valid_for_its_call_while_that_lives() {
+        let tokens = tokens();
+        let token = tokens.issue_at("CA1", 1_000).unwrap();
+        assert_eq!(refusal(&tokens, "CA2", Some(&token), 1_000), Some(Refusal::Wrong));
+        let first = tokens.admit_at("CA1", Some(&token), 1_000).unwrap();
+        // A day later, the call still lives: another stream of it.
+        let second = tokens.admit_at("CA1", Some(&token), 87_400).unwrap();
+        drop(first);
+        let third = tokens.admit_at("CA1", Some(&token), 87_500).unwrap();
+        drop((second, third));
+        assert_eq!(refusal(&tokens, "CA1", Some(&token), 87_501), Some(Refusal::Over));
+    }
+
+    #[test]
+    fn a_token_of_a_call_that_was_over_at_once_is_not_taken_again() {
+        let tokens = tokens();
+        let token = tokens.issue_at("CA1", 1_000).unwrap();
+        drop(tokens.admit_at("CA1", Some(&token), 1_001).unwrap());
+        for now in [1_001, 1_000 + FRESH, 1_001 + FRESH, 1_000_000] {
+            assert_eq!(refusal(&tokens, "CA1", Some(&token), now), Some(Refusal::Over), "{now}");
+            tokens.issue_at("CA2", now).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_call_that_goes_through_our_twiml_again_gets_another_token() {
+        let tokens = tokens();
+        let token = tokens.issue_at("CA1", 1_000).unwrap();
+        drop(tokens.admit_at("CA1", Some(&token), 1_000).unwrap());
+        let again = tokens.issue_at("CA1", 2_000).unwrap();
+        assert_ne!(token, again);
+        assert_eq!(refusal(&tokens, "CA1", Some(&token), 2_000), Some(Refusal::Over));
+        assert_eq!(refusal(&tokens, "CA1", Some(&again), 2_000), None);
+    }
+
+    #[test]
+    fn no_text_that_is_not_the_token_is_taken_for_it() {
+        let tokens = tokens();
+        let token = tokens.issue_at("CA1", 1_000).unwrap();
+        let other = StreamTokens::new(Some(&Secret::new("12346"))).issue_at("CA1", 1_000).unwrap();
+        let later = format!("3e9-{}", &token[4..]);
+        let texts = ["", "-", "3e8-", &token[..token.len() - 1], &token.to_uppercase(), &later, &other];
+        for text in texts {
+            assert_eq!(refusal(&tokens, "CA1", Some(text), 1_000), Some(Refusal::Wrong), "{text}");
+        }
+        assert_eq!(refusal(&tokens, "CA1", None, 1_000), Some(Refusal::Missing));
+        assert_eq!(refusal(&tokens, "CA1", Some(&token), 1_000), None);
+    }
+
+    #[test]
+    fn a_call_that_is_not_ours_needs_none_nor_does_one_of_ours_that_is_over() {
+        let tokens = tokens();
+        assert!(tokens.admit_at("CA1", None, 1_000).unwrap().is_none());
+        let token = tokens.issue_at("CA2", 1_000).unwrap();
+        let pass = tokens.admit_at("CA2", Some(&token), 1_000).unwrap();
+        assert_eq!(refusal(&tokens, "CA2", None, 1_000_000), Some(Refusal::Missing));
+        drop(pass);
+        assert_eq!(refusal(&tokens, "CA2", None, 1_000_000), None);
+        // One that never came.
+        tokens.issue_at("CA3", 1_000).unwrap();
+        assert_eq!(refusal(&tokens, "CA3", None, 1_000 + FRESH), Some(Refusal::Missing));
+        assert_eq!(refusal(&tokens, "CA3", None, 1_001 + FRESH), None);
+    }
+
+    #[test]
+    fn a_process_that_takes_over_knows_the_others_tokens_for_a_moment() {
+        let token = tokens().issue_at("CA1", 1_000).unwrap();
+        assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_000 + FRESH), None);
+        assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_001 + FRESH), Some(Refusal::Over));
+        // By a clock that is behind.
+        assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_000 - AHEAD), None);
+        assert_eq!(refusal(&tokens(), "CA1", Some(&token), 999 - AHEAD), Some(Refusal::Wrong));
+        // Without an auth token a process knows its own alone.
+        let alone = StreamTokens::new(None);
+        assert_eq!(refusal(&alone, "CA1", Some(&token), 1_000), Some(Refusal::Wrong));
+        let token = alone.issue_at("CA1", 1_000).unwrap();
+        assert_eq!(refusal(&StreamTokens::new(None), "CA1", Some(&token), 1_000), Some(Refusal::Wrong));
+        assert_eq!(refusal(&alone, "CA1", Some(&token), 1_000), None);
+    }
+
+    #[test]
+    fn calls_that_are_over_or_never_came_are_forgotten_and_so_are_the_oldest_of_too_many() {
+        let tokens = tokens();
+        let lives = tokens.issue_at("lives", 1_000).unwrap();
+        let pass = tokens.admit_at("lives", Some(&lives), 1_000).unwrap();
+        for index in 0..1_000 {
+            let call = format!("CA{index}");
+            let token = tokens.issue_at(&call, 1_000).unwrap();
+            drop((index % 2 == 0).then(|| tokens.admit_at(&call, Some(&token), 1_000).unwrap()));
+        }
+        tokens.issue_at("later", 1_001 + FRESH).unwrap();
+        assert_eq!(tokens.lock().answered.len(), 2);
+        drop(pass);
+        tokens.issue_at("later", 2_000 + FRESH).unwrap();
+        assert_eq!(tokens.lock().answered.len(), 1);
+        for index in 0..MOST + 1_000 {
+            tokens.issue_at(&format!("CB{index}"), 2_000 + FRESH).unwrap();
+        }
+        assert!(tokens.lock().answered.len() <= MOST + 1 && tokens.lock().forget.len() <= MOST + 1);
+    }
+
+    #[test]
+    fn a_name_that_is_no_calls_gets_no_token() {
+        assert_eq!(tokens().issue_at("../CA1", 1_000), None);
+    }
+}
