@@ -41,6 +41,8 @@ struct Calls {
 struct Answered {
     /// When, in seconds; the last time, if several.
     issued: u64,
+    /// Tokens from before this are of an earlier part of the call, which is over.
+    since: u64,
     /// Its live streams.
     streams: usize,
     /// The last of its streams has ended.
@@ -90,11 +92,15 @@ impl StreamTokens {
         CallId::new(call).ok()?;
         let mut calls = self.lock();
         calls.forget(now);
-        let answered = calls.answered.entry(call.to_owned());
-        let answered = answered.or_insert(Answered { issued: now, streams: 0, over: false });
-        (answered.issued, answered.over) = (now, false);
-        calls.forget.push_back((now, call.to_owned()));
-        Some(self.token(call, now))
+        let answered = calls.answered.entry(call.to_owned()).or_insert_with(|| Answered::new(now));
+        if answered.over {
+            // Never the token that was valid before, however soon this is.
+            *answered = Answered::new(now.max(answered.issued + 1));
+        }
+        answered.issued = answered.issued.max(now);
+        let issued = answered.issued;
+        calls.forget.push_back((issued, call.to_owned()));
+        Some(self.token(call, issued))
     }
 
     fn admit_at(&self, call: &str, token: Option<&str>, now: u64) -> Result<Option<Pass>, Refusal> {
@@ -113,12 +119,13 @@ impl StreamTokens {
         let issued = self.issued(call, token).filter(|issued| *issued <= now + AHEAD);
         let issued = issued.ok_or(Refusal::Wrong)?;
         match known {
+            Some(known) if issued < known.since => return Err(Refusal::Over),
             Some(known) if known.streams > 0 => known.streams += 1,
             Some(known) if known.over || !is_fresh(issued) => return Err(Refusal::Over),
             Some(known) => known.streams = 1,
             None if !is_fresh(issued) => return Err(Refusal::Over),
             None => {
-                calls.answered.insert(call.to_owned(), Answered { issued, streams: 1, over: false });
+                calls.answered.insert(call.to_owned(), Answered { streams: 1, ..Answered::new(issued) });
             }
         }
         Ok(Some(Pass { tokens: self.clone(), call: call.to_owned() }))
@@ -140,6 +147,12 @@ impl StreamTokens {
 
     fn lock(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Answered {
+    fn new(now: u64) -> Self {
+        Self { issued: now, since: now, streams: 0, over: false }
     }
 }
 
@@ -227,10 +240,18 @@ mod tests {
         let tokens = tokens();
         let token = tokens.issue_at("CA1", 1_000).unwrap();
         drop(tokens.admit_at("CA1", Some(&token), 1_000).unwrap());
-        let again = tokens.issue_at("CA1", 2_000).unwrap();
-        assert_ne!(token, again);
-        assert_eq!(refusal(&tokens, "CA1", Some(&token), 2_000), Some(Refusal::Over));
-        assert_eq!(refusal(&tokens, "CA1", Some(&again), 2_000), None);
+        for now in [1_000, 1_001, 2_000] {
+            let again = tokens.issue_at("CA1", now).unwrap();
+            assert_ne!(token, again);
+            assert_eq!(refusal(&tokens, "CA1", Some(&token), now), Some(Refusal::Over), "{now}");
+            drop(tokens.admit_at("CA1", Some(&again), now).unwrap());
+        }
+        // A webhook that is asked again before the stream comes changes nothing of the first answer's.
+        let (first, second) =
+            (tokens.issue_at("CA2", 1_000).unwrap(), tokens.issue_at("CA2", 1_002).unwrap());
+        let one = tokens.admit_at("CA2", Some(&second), 1_003).unwrap();
+        let other = tokens.admit_at("CA2", Some(&first), 1_003).unwrap();
+        drop((one, other));
     }
 
     #[test]
