@@ -23,8 +23,8 @@ pub fn init(config: &Config) {
     }
 }
 
-/// Whatever RUST_LOG asks for: at `trace` the libraries of others log what passes through them, which are the headers with
-/// the tokens, and the frames with the call. Ours log nothing of the kind at any level.
+/// Whatever RUST_LOG asks for: below `info` the libraries of others log what passes through them, which are the headers with
+/// the tokens, the frames with the call, and the words with which a peer closes. Ours log nothing of the kind at any level.
 fn tells_no_content(event: &Metadata<'_>) -> bool {
-    event.target().starts_with("callrec") || *event.level() <= Level::DEBUG
+    event.target().starts_with("callrec") || *event.level() <= Level::INFO
 }

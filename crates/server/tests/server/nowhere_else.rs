@@ -118,14 +118,19 @@ async fn no_symbolic_link_in_the_recordings_directory_is_followed() {
     std::os::unix::fs::symlink(&outside, server.responses().join("call_CA9_summary.json")).unwrap();
     assert_eq!(server.get("/calls/CA9").status, 404);
     assert!(!server.get("/calls").text().contains("CA9"));
-    // What is written for that call does not go through the link either.
+    // What is written for a call takes a link's place, and does not go through it.
     let before = std::fs::read(&outside).unwrap();
+    let links = ["call_CA8.txt", "call_CA8_summary.txt"].map(|name| server.responses().join(name));
+    for link in &links {
+        std::os::unix::fs::symlink(&outside, link).unwrap();
+    }
     let mut provider = server.provider().await;
-    for message in [one_way("CA9"), inbound(0, 0x10), stop("CA9")] {
+    for message in [one_way("CA8"), inbound(0, 0x10), stop("CA8")] {
         provider.send(message).await;
     }
-    finished(&server, "CA9").await;
+    finished(&server, "CA8").await;
     assert_eq!(std::fs::read(&outside).unwrap(), before);
+    assert!(links.iter().all(|link| std::fs::symlink_metadata(link).unwrap().is_file()));
 }
 
 #[cfg(unix)]
