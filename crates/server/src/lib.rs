@@ -19,6 +19,7 @@ mod admission;
 mod auth;
 pub mod cli;
 pub mod config;
+#[allow(clippy::disallowed_methods, reason = "the demo is a phone, and calls the server that it started")]
 mod demo;
 pub mod error;
 mod inspect;
@@ -33,7 +34,6 @@ mod routes;
 pub mod secret;
 mod security_headers;
 mod socket;
-#[allow(clippy::disallowed_methods, reason = "a shutdown has its deadline: the server reads a clock")]
 mod startup;
 mod state;
 #[allow(clippy::disallowed_methods, reason = "a token lives in time: the server reads a clock")]

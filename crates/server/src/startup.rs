@@ -86,6 +86,7 @@ impl Application {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "a shutdown has its deadline: the server reads a clock")]
 async fn shut_down(state: &State, handle: &ServerHandle) {
     let deadline = Instant::now() + state.config.shutdown;
     tracing::info!(sockets = state.live.count(), "shutting down");

@@ -66,6 +66,10 @@ impl BotConnector {
         Ok(Self { url, signature, tls: Connector::Rustls(Arc::new(tls)), timeout })
     }
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "BOT_URL is what the operator set, and the one address that is called"
+    )]
     async fn connect(self) -> Result<BotStream, ConnectError> {
         let mut request =
             self.url.as_url().as_str().into_client_request().map_err(|_| ConnectError::Request)?;

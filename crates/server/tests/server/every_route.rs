@@ -236,7 +236,7 @@ async fn each_door_opens_to_its_own_credentials_alone() {
             let is_let_in = |status: u16| matches!(status, 200 | 409);
             match route.who {
                 Who::Everybody | Who::Reader => {
-                    assert!(is_let_in(read) && is_let_in(full), "{line}: {read} {full}")
+                    assert!(is_let_in(read) && is_let_in(full), "{line}: {read} {full}");
                 }
                 Who::Writer => assert!(read == 403 && is_let_in(full), "{line}: {read} {full}"),
                 Who::Webhook => {
