@@ -2,7 +2,8 @@
 //! it to the recording.
 //!
 //! **Forwarding comes first.** A message is handed to the other side's socket before the recording sees it, sending
-//! never waits, and the recording can neither block nor break this loop.
+//! never waits, and the recording can neither block nor break this loop. Only what comes before a stream has begun is read
+//! first, which waits for nothing either: the start of a stream that may not begin goes nowhere.
 
 mod bot_end;
 

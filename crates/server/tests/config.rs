@@ -92,6 +92,7 @@ fn impossible_values_are_refused_with_name_value_and_what_is_allowed() {
         ("MP3_BITRATE", "127k", "8k to 320k"),
         ("MP3_BITRATE", "lots", "8k to 320k"),
         ("RECORD_CONVERSATIONS", "maybe", "true or false"),
+        ("RECORDINGS_GROUP_READ", "0750", "true or false"),
         ("AUDIO_SAMPLE_RATE", "8001", "11025"),
         ("AUDIO_CHANNELS", "5.1", "stereo or mono"),
         ("OGG_QUALITY", "11", "-1 to 10"),
@@ -154,6 +155,13 @@ fn a_server_that_others_can_reach_needs_both_kinds_of_credentials() {
     for local in ["127.0.0.1", "127.9.9.9", "::1", "localhost"] {
         assert!(Config::load(Sources::only([("HOST", local)])).is_ok(), "{local}");
     }
+}
+
+#[test]
+fn a_token_that_can_only_read_must_be_another() {
+    let message = refusal([("API_TOKEN", "hush-1"), ("API_READ_TOKEN", "hush-1")]);
+    assert!(message.contains("API_READ_TOKEN") && !message.contains("hush"), "{message}");
+    assert!(Config::load(Sources::only([("API_TOKEN", "hush-1"), ("API_READ_TOKEN", "hush-2")])).is_ok());
 }
 
 #[test]
