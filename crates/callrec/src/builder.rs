@@ -11,11 +11,16 @@ use crate::error::RecordError;
 use crate::journalling::{sync_journals, write_journals};
 use crate::pending::PHONE_LINE_HZ;
 use crate::recorder::{Handle, Recorder};
-use crate::shared::Shared;
-use crate::{recovery, workers};
+use crate::shared::{Limits, Shared};
+use crate::{recovery, space, workers};
 
 /// How many calls are recorded at once, unless the builder says otherwise.
 const MAX_CALLS: usize = 10_000;
+/// How many bytes may wait for the disk over all calls: a thousand calls with no disk for half a minute, or sixteen whose bots
+/// handed over ten minutes at once.
+const MAX_WAITING_BYTES: usize = 512 * 1024 * 1024;
+/// How many bytes of the disk must be free, beside what is kept for live calls.
+const MIN_FREE_DISK: u64 = 512_000_000;
 
 /// Sets a [`Recorder`] up.
 #[derive(Debug, Clone)]
@@ -24,7 +29,7 @@ pub struct Builder {
     directory: PathBuf,
     settings: Settings,
     record_audio: bool,
-    max_calls: usize,
+    limits: Limits,
     workers: usize,
     recover_at_start: bool,
     readers: Readers,
@@ -37,7 +42,7 @@ impl Builder {
             directory,
             settings: Settings::default(),
             record_audio: true,
-            max_calls: MAX_CALLS,
+            limits: Limits { calls: MAX_CALLS, waiting_bytes: MAX_WAITING_BYTES, free_disk: MIN_FREE_DISK },
             workers: processors.clamp(1, 4),
             recover_at_start: true,
             readers: Readers::Owner,
@@ -59,7 +64,21 @@ impl Builder {
 
     /// How many streams may be live or unfinished at once.
     pub fn max_calls(mut self, most: usize) -> Self {
-        self.max_calls = most;
+        self.limits.calls = most;
+        self
+    }
+
+    /// How many bytes may wait for the disk over all calls, 512 MiB if this is not called. Beyond, events of the calls that
+    /// hold more than 64 KiB are dropped, and their summaries say how much; a call that holds less goes on as before.
+    pub fn max_waiting_bytes(mut self, most: usize) -> Self {
+        self.limits.waiting_bytes = most;
+        self
+    }
+
+    /// How many bytes of the disk must be free for another recording to begin, beside 10 MB for each that is going on; 512 MB
+    /// if this is not called, 0: it is not looked. Recordings that have begun go on as long as there is any room.
+    pub fn min_free_disk(mut self, bytes: u64) -> Self {
+        self.limits.free_disk = bytes;
         self
     }
 
@@ -101,8 +120,10 @@ impl Builder {
                 "the recordings directory lets others look into it: chmod {right} would close it to them"
             );
         }
-        let shared = Arc::new(Shared::new(dir, self.settings, self.record_audio, self.max_calls));
+        let shared = Arc::new(Shared::new(dir, self.settings, self.record_audio, self.limits));
+        space::measure_once(&shared);
         let handle = Handle::new(shared);
+        handle.spawn("callrec-space", space::measure)?;
         handle.spawn("callrec-journal", write_journals)?;
         handle.spawn("callrec-sync", sync_journals)?;
         for _ in 0..self.workers {
@@ -111,11 +132,7 @@ impl Builder {
         if self.recover_at_start {
             // Before the thread runs, so that nobody finds the recorder at rest in between.
             handle.shared().recovering.store(true, Ordering::Release);
-            handle.spawn("callrec-recovery", |shared| {
-                if let Err(error) = recovery::recover(shared) {
-                    tracing::error!(%error, "recovery failed; it is tried again at the next start");
-                }
-            })?;
+            handle.spawn("callrec-recover", recovery::recover_in_background)?;
         }
         Ok(Recorder::new(handle))
     }

@@ -43,6 +43,18 @@ pub enum RecordError {
         /// The limit.
         most: usize,
     },
+    /// The disk has so little room that the calls which are being recorded need it; see
+    /// [`min_free_disk`](crate::Builder::min_free_disk).
+    #[error(
+        "the disk has {} MB free, and {} MB are kept for the calls that are being recorded; free some space, or keep less",
+        .free / 1_000_000, .least.div_ceil(1_000_000)
+    )]
+    DiskLow {
+        /// How many bytes are free.
+        free: u64,
+        /// How many must be.
+        least: u64,
+    },
     /// The recorder shuts down.
     #[error("the recorder is shutting down and takes no new calls")]
     Closing,

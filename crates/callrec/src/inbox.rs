@@ -3,27 +3,75 @@
 use callrec_session::{DropKind, EndReason, Event, Place, wire};
 use callrec_store::{MAX_PAYLOAD, encode_record};
 
+use crate::memory::{Grant, OWN};
+
 /// Nothing but the end of the call is taken when this many bytes wait: what a provider itself would queue, and a bot
 /// may hand over in one go. 10 minutes at 24 kHz in 16 bits are 28.8 MB, and 0.9 MB more as records of 20 ms. It is a
 /// bound: a disk that refuses for longer must not take the machine's memory as well.
 const ROOM: usize = 32 * 1024 * 1024;
-/// What is small and must not be lost with the audio may use this much more.
-const ROOM_FOR_SMALL: usize = ROOM + 64 * 1024;
+/// What is small and must not be lost with the audio may use this much more; so it may where all calls together hold as
+/// much as they may.
+const FOR_SMALL: usize = 64 * 1024;
 /// From here on the journal's thread is woken, and buffers that grew larger are given back when they are empty.
 const PRESSING: usize = 256 * 1024;
 /// Audio beyond this many bytes is taken in pieces. A record's payload may be twice as long, its head included.
 const LARGEST_PIECE: usize = MAX_PAYLOAD / 2;
 
 /// Journal records, encoded, that are not in the journal yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Inbox {
     bytes: Vec<u8>,
+    /// What of them counts among what all calls hold.
+    grant: Grant,
+    /// When the first of them came, in microseconds since the call began.
+    since_us: u64,
     payload: Vec<u8>,
     last_us: u64,
     dropped_audio: u32,
     dropped_lines: u32,
     dropped_others: u32,
     ended: Option<EndReason>,
+}
+
+/// Bytes on their way from an inbox into the journal.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) bytes: Vec<u8>,
+    grant: Grant,
+    since_us: u64,
+}
+
+impl Outgoing {
+    pub(crate) fn new(grant: Grant) -> Self {
+        Self { bytes: Vec::new(), grant, since_us: 0 }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// They are in the journal, or given up.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        if self.bytes.capacity() > 4 * PRESSING {
+            self.bytes = Vec::new();
+        }
+        self.grant.release();
+    }
+
+    /// Since when its first byte waits; none if nothing does.
+    pub(crate) fn since_us(&self) -> Option<u64> {
+        (!self.is_empty()).then_some(self.since_us)
+    }
+}
+
+/// How large a record may make an inbox.
+#[derive(Debug, Clone, Copy)]
+enum Room {
+    Audio,
+    Small,
+    /// For what must be told.
+    Any,
 }
 
 /// Whether a record found room.
@@ -36,6 +84,25 @@ pub(crate) enum Taken {
 }
 
 impl Inbox {
+    pub(crate) fn new(grant: Grant) -> Self {
+        Self {
+            bytes: Vec::new(),
+            grant,
+            since_us: 0,
+            payload: Vec::new(),
+            last_us: 0,
+            dropped_audio: 0,
+            dropped_lines: 0,
+            dropped_others: 0,
+            ended: None,
+        }
+    }
+
+    /// Since when the first byte waits; none if nothing does.
+    pub(crate) fn since_us(&self) -> Option<u64> {
+        (!self.bytes.is_empty()).then_some(self.since_us)
+    }
+
     /// Whether the end was put in; nothing is taken after it.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.is_some()
@@ -89,9 +156,9 @@ impl Inbox {
             return Taken::No;
         }
         let room = match event {
-            Event::Ended { .. } => usize::MAX,
-            Event::Audio { .. } => ROOM,
-            _ => ROOM_FOR_SMALL,
+            Event::Ended { .. } => Room::Any,
+            Event::Audio { .. } => Room::Audio,
+            _ => Room::Small,
         };
         self.payload.clear();
         let kind = wire::encode(event, &mut self.payload);
@@ -110,12 +177,15 @@ impl Inbox {
     pub(crate) fn push_raw(&mut self, at_us: u64, kind: u8, payload: &[u8]) -> Taken {
         self.payload.clear();
         self.payload.extend_from_slice(payload);
-        self.push_payload(at_us, kind, ROOM_FOR_SMALL)
+        self.push_payload(at_us, kind, Room::Small)
     }
 
-    fn push_payload(&mut self, at_us: u64, kind: u8, room: usize) -> Taken {
-        if self.ended.is_some() || self.bytes.len() >= room {
+    fn push_payload(&mut self, at_us: u64, kind: u8, room: Room) -> Taken {
+        if self.ended.is_some() || !self.has_room(room) {
             return Taken::No;
+        }
+        if self.bytes.is_empty() {
+            self.since_us = at_us;
         }
         // Two threads may have read the clock in one order and come here in the other.
         self.last_us = self.last_us.max(at_us);
@@ -129,8 +199,28 @@ impl Inbox {
         if self.bytes.len() >= PRESSING { Taken::Pressing } else { Taken::Yes }
     }
 
+    /// Whether a record may be added: the call has room, and so have all calls together.
+    fn has_room(&mut self, room: Room) -> bool {
+        let more = match room {
+            Room::Any => return true,
+            Room::Audio => 0,
+            Room::Small => FOR_SMALL,
+        };
+        if self.bytes.len() >= ROOM + more {
+            self.grant.note_call_full();
+            return false;
+        }
+        let after = self.bytes.len() + self.payload.len();
+        self.grant.hold(after.saturating_sub(OWN + more))
+    }
+
     /// Moves everything behind what `out` holds already; what found no room is told by records of its own.
-    pub(crate) fn drain(&mut self, out: &mut Vec<u8>) {
+    pub(crate) fn drain(&mut self, out: &mut Outgoing) {
+        if out.is_empty() {
+            out.since_us = self.since_us;
+        }
+        out.grant.absorb(&mut self.grant);
+        let out = &mut out.bytes;
         let dropped = [
             (DropKind::Audio, std::mem::take(&mut self.dropped_audio)),
             (DropKind::TranscriptLine, std::mem::take(&mut self.dropped_lines)),
@@ -155,9 +245,14 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
-    use callrec_session::{Codec, Track};
+    use callrec_session::{Codec, Speaker, Track};
 
     use super::*;
+    use crate::memory::Memory;
+
+    fn inbox() -> Inbox {
+        Inbox::new(Memory::new(usize::MAX).grant())
+    }
 
     fn audio(bytes: &[u8]) -> Event<'_> {
         Event::Audio { track: Track::Assistant, place: Place::At(1_000), codec: Codec::Pcm16, bytes }
@@ -165,27 +260,53 @@ mod tests {
 
     #[test]
     fn ten_minutes_at_24_khz_find_room_and_an_hour_does_not() {
-        let (mut inbox, piece) = (Inbox::default(), [0; 960]);
+        let memory = Memory::new(usize::MAX);
+        let (mut inbox, piece) = (Inbox::new(memory.grant()), [0; 960]);
         let refused = (0..180_000).position(|_| inbox.push(0, &audio(&piece), 24_000) == Taken::No);
         assert!(refused.is_some_and(|pieces| (30_000..40_000).contains(&pieces)), "{refused:?} of 20 ms");
         assert!(inbox.waiting() <= (ROOM + 1_000) as u64);
+        assert_eq!((memory.call_full(), memory.refused()), (1, 0), "what found no room is counted");
     }
 
     #[test]
     fn a_burst_leaves_no_memory_behind() {
-        let (mut inbox, minute) = (Inbox::default(), vec![0; 2 * 24_000 * 60]);
+        let memory = Memory::new(usize::MAX);
+        let (mut inbox, minute) = (Inbox::new(memory.grant()), vec![0; 2 * 24_000 * 60]);
         for _ in 0..10 {
             assert_ne!(inbox.push(0, &audio(&minute), 24_000), Taken::No);
         }
-        let mut out = Vec::new();
+        let mut out = Outgoing::new(memory.grant());
         inbox.drain(&mut out);
-        assert!(out.len() > 28_800_000);
+        assert!(out.bytes.len() > 28_800_000);
         assert!(inbox.is_empty() && inbox.bytes.capacity() + inbox.payload.capacity() <= 3 * PRESSING);
     }
 
     #[test]
+    fn where_all_hold_too_much_a_call_has_its_own_and_small_things_find_room_longer() {
+        let memory = Memory::new(1_000_000);
+        let (mut greedy, mut other) = (Inbox::new(memory.grant()), Inbox::new(memory.grant()));
+        let piece = [0; 960];
+        while greedy.push(0, &audio(&piece), 24_000) != Taken::No {}
+        let held = memory.held();
+        assert!((999_000..=1_000_000).contains(&held) && memory.refused() == 1, "{held}");
+        // Two thirds of a second of it, at a turn every tenth.
+        let own = (0..1_000).position(|_| other.push(0, &audio(&piece), 24_000) == Taken::No);
+        assert!(own.is_some_and(|pieces| (60..70).contains(&pieces)), "{own:?}");
+        let line = Event::Said { speaker: Speaker::Caller, text: "words", at_ms: None };
+        assert_ne!(other.push(0, &line, 24_000), Taken::No, "words find room where audio does not");
+        // What leaves the inbox counts until it is in the journal.
+        let mut out = Outgoing::new(memory.grant());
+        greedy.drain(&mut out);
+        assert_eq!(memory.held(), held);
+        assert_eq!(out.since_us(), Some(0));
+        out.clear();
+        assert_eq!((memory.held(), out.since_us()), (0, None));
+        assert_ne!(greedy.push(0, &audio(&piece), 24_000), Taken::No);
+    }
+
+    #[test]
     fn what_no_record_could_hold_comes_in_pieces_of_whole_seconds_that_join() {
-        let mut inbox = Inbox::default();
+        let mut inbox = inbox();
         let given: Vec<u8> = (0..20_000_002_u32).map(|n| (n % 251) as u8).collect();
         assert_eq!(inbox.push(7, &audio(&given), 24_000), Taken::Pressing);
         let (mut rest, mut joined) = (&inbox.bytes[..], Vec::new());

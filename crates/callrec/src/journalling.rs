@@ -105,12 +105,9 @@ fn write(dir: &RecordingsDir, call: &LiveCall) -> Result<(), StoreError> {
         Some(writer) => writer,
         none => none.insert(create(dir, call)?),
     };
-    writer.append(&outgoing)?;
+    writer.append(&outgoing.bytes)?;
     call.committed.store(writer.committed(), Ordering::Release);
-    outgoing.clear();
-    if outgoing.capacity() > 1024 * 1024 {
-        *outgoing = Vec::new();
-    }
+    call.clear(&mut outgoing);
     if ended || (call.has_ended() && call.drain_is_empty()) {
         call.sealed.store(true, Ordering::Release);
     }

@@ -1,7 +1,7 @@
 //! One stream while it is recorded and completed: what its owner, the journal's thread and the workers share.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -13,13 +13,17 @@ use callrec_summary::LocalTime;
 use crate::clock::Stopwatch;
 use crate::error::RecordError;
 use crate::header::{Header, kind, odd_track};
-use crate::inbox::{Inbox, Taken};
+use crate::inbox::{Inbox, Outgoing, Taken};
+use crate::memory::Memory;
 use crate::options::FormatChange;
 use crate::status::{CallFiles, CallState, CallStatus};
 use crate::take::Take;
 
 /// What the future of a call gives.
 pub(crate) type Outcome = Result<CallFiles, RecordError>;
+
+/// Later than any time of a call.
+const NOTHING: u64 = u64::MAX;
 
 /// Locks whatever a panic elsewhere has left behind: each lock here guards values that are valid at every moment.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -35,7 +39,9 @@ pub(crate) struct LiveCall {
     settings: Mutex<Settings>,
     inbox: Mutex<Inbox>,
     /// Bytes on their way into the journal; only the journal's thread has it for longer.
-    pub(crate) outgoing: Mutex<Vec<u8>>,
+    pub(crate) outgoing: Mutex<Outgoing>,
+    /// Since when the first of them waits, in microseconds; none: [`NOTHING`]. For those who must not wait for a disk.
+    outgoing_since_us: AtomicU64,
     pub(crate) journal: Mutex<Option<JournalWriter>>,
     /// How much of the journal may be read.
     pub(crate) committed: AtomicU64,
@@ -73,14 +79,15 @@ struct Settled {
 }
 
 impl LiveCall {
-    pub(crate) fn new(id: CallId, header: Header) -> Self {
+    pub(crate) fn new(id: CallId, header: Header, memory: &Arc<Memory>) -> Self {
         Self {
             id,
             settings: Mutex::new(header.settings.clone()),
             header,
             clock: Stopwatch::start(),
-            inbox: Mutex::default(),
-            outgoing: Mutex::default(),
+            inbox: Mutex::new(Inbox::new(memory.grant())),
+            outgoing: Mutex::new(Outgoing::new(memory.grant())),
+            outgoing_since_us: AtomicU64::new(NOTHING),
             journal: Mutex::default(),
             committed: AtomicU64::new(0),
             sealed: AtomicBool::new(false),
@@ -114,23 +121,41 @@ impl LiveCall {
     }
 
     /// Moves what waits into `outgoing`; tells whether the end is among it.
-    pub(crate) fn drain(&self, outgoing: &mut Vec<u8>) -> bool {
+    pub(crate) fn drain(&self, outgoing: &mut Outgoing) -> bool {
         let mut inbox = lock(&self.inbox);
         inbox.drain(outgoing);
+        self.outgoing_since_us.store(outgoing.since_us().unwrap_or(NOTHING), Ordering::Release);
         inbox.has_ended()
+    }
+
+    /// What went out is in the journal, or given up.
+    pub(crate) fn clear(&self, outgoing: &mut Outgoing) {
+        outgoing.clear();
+        self.outgoing_since_us.store(NOTHING, Ordering::Release);
     }
 
     /// Gives up what waits for the journal, and seals it as it is.
     pub(crate) fn seal_short(&self) {
         let mut outgoing = lock(&self.outgoing);
-        self.refused.store(outgoing.len() as u64 + lock(&self.inbox).waiting(), Ordering::Release);
-        outgoing.clear();
+        self.refused.store(outgoing.bytes.len() as u64 + lock(&self.inbox).waiting(), Ordering::Release);
+        self.clear(&mut outgoing);
         self.sealed.store(true, Ordering::Release);
     }
 
     /// How many bytes the disk refused for good, and how the call ended that they told of.
     pub(crate) fn refused(&self) -> (u64, Option<EndReason>) {
         (self.refused.load(Ordering::Acquire), lock(&self.inbox).end_reason())
+    }
+
+    /// For how long the first byte waits that is not in the journal and may still come there; zero if none does.
+    pub(crate) fn journal_behind(&self) -> Duration {
+        if self.sealed.load(Ordering::Acquire) {
+            return Duration::ZERO;
+        }
+        let inbox_us = lock(&self.inbox).since_us().unwrap_or(NOTHING);
+        let since_us = self.outgoing_since_us.load(Ordering::Acquire).min(inbox_us);
+        // Nothing is later than any clock.
+        Duration::from_micros(self.clock.us().saturating_sub(since_us))
     }
 
     /// Whether nothing waits for the journal's thread.

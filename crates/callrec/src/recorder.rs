@@ -106,9 +106,9 @@ impl Recorder {
             record_audio: shared.record_audio,
             recorder: THIS_VERSION.to_owned(),
         };
-        let live = Arc::new(LiveCall::new(id, header));
+        let live = Arc::new(LiveCall::new(id, header, &shared.memory));
         live.push(0, &Event::Started(std::borrow::Cow::Borrowed(&live.header.start)));
-        shared.add(&live)?;
+        shared.add(&live).inspect_err(|error| shared.counters.note_call(error))?;
         pending.note_begun(&live.id);
         drop(pending);
         shared.wake_journal();
@@ -128,7 +128,8 @@ impl Recorder {
             if CallFiles::read(&shared.dir, &id).is_some() {
                 return Err(SetFormatError::TooLate);
             }
-            lock(&shared.pending).put(&id, change, &shared.settings)?;
+            let put = lock(&shared.pending).put(&id, change, &shared.settings);
+            put.inspect_err(|error| shared.counters.note_format(error))?;
             // It may have begun in between.
             if shared.streams(&id).is_empty() {
                 return Ok(SetFormat::Pending);
@@ -222,6 +223,16 @@ impl Recorder {
     /// The directory cannot be listed.
     pub fn recover(&self) -> Result<Recovery, RecordError> {
         Ok(recovery::recover(&self.handle.shared)?)
+    }
+
+    /// Whether the disk has room for another recording, as far as it is known; see
+    /// [`min_free_disk`](Builder::min_free_disk).
+    ///
+    /// # Errors
+    /// [`RecordError::DiskLow`].
+    pub fn check_disk(&self) -> Result<(), RecordError> {
+        let shared = &self.handle.shared;
+        shared.space.check(shared.unfinished())
     }
 
     /// How the recorder is.

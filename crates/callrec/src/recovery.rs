@@ -1,9 +1,12 @@
-//! Recordings that an earlier process left in their journals are finished.
+//! Recordings that an earlier process left in their journals are finished: one at a time, and behind everything that live
+//! calls need.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use callrec_store::{FreeJournal, HeaderDamage, LockedJournal, StoreError};
 
+use crate::clock::{self, Stopwatch};
 use crate::finish::{Source, complete_texts};
 use crate::header::Header;
 use crate::shared::Shared;
@@ -27,6 +30,30 @@ enum Found {
     Finished,
     Failed,
     Owned,
+}
+
+/// How long a slice of recovery stands back for live calls that wait for a worker. It is never starved altogether: on a machine
+/// that is always busy it gets on by twenty seconds of a call in this time.
+const STANDS_BACK: Duration = Duration::from_secs(1);
+/// How often it looks whether they still wait.
+const LOOKS_EVERY: Duration = Duration::from_millis(5);
+
+/// The same on a thread of its own, which has the least priority that there is.
+pub(crate) fn recover_in_background(shared: &Shared) {
+    // On Linux this is the thread's alone. Where it cannot be had, standing back is all.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, 19);
+    if let Err(error) = recover(shared) {
+        tracing::error!(%error, "recovery failed; it is tried again at the next start");
+    }
+}
+
+/// Waits as long as live calls wait for a worker, within reason.
+fn stand_back(shared: &Shared) {
+    let clock = Stopwatch::start();
+    while shared.has_work_waiting() && !shared.is_stopping() && clock.elapsed() < STANDS_BACK {
+        clock::pause(LOOKS_EVERY);
+    }
 }
 
 /// Finishes every journal whose owner is gone, one after another.
@@ -91,7 +118,7 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
         Ok(false) => {}
         Err(error) => tracing::warn!(call = %subject.call, %error, "the texts could not be completed"),
     }
-    let taken = match take_whole(&subject, || journal.reader()) {
+    let taken = match take_whole(&subject, || journal.reader(), || stand_back(shared)) {
         Ok(taken) => taken,
         Err(error) => {
             tracing::error!(call = %subject.call, %error, "a recording could not be recovered; its journal is kept");
@@ -103,6 +130,7 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
             return Found::Failed;
         }
     };
+    shared.counters.note_recording(&taken.completeness);
     match conclude(&subject, taken, Source::Recovered(journal)) {
         Ok(_) => {
             tracing::info!(call = %subject.call, number = subject.number, "a recording was recovered");
@@ -123,5 +151,50 @@ fn forget(subject: &Subject, journal: LockedJournal) -> Found {
             tracing::error!(call = %subject.call, %error, "a journal that is not needed any more could not be removed");
             Found::Failed
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use callrec_encode::Settings;
+    use callrec_faulty_disk::FaultyDisk;
+    use callrec_session::{StreamStart, Topology};
+    use callrec_store::{CallId, RecordingsDir};
+
+    use super::*;
+    use crate::clock::{local_now, simulated::use_clock_of};
+    use crate::header::THIS_VERSION;
+    use crate::live::LiveCall;
+    use crate::shared::Limits;
+
+    #[test]
+    fn recovery_stands_back_while_a_live_call_waits_for_a_worker_but_not_for_ever() {
+        let disk = FaultyDisk::default();
+        use_clock_of(Some(disk.clone()));
+        let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
+        let limits = Limits { calls: 10, waiting_bytes: 1_000_000, free_disk: 0 };
+        let shared = Shared::new(dir, Settings::default(), true, limits);
+        let took = || {
+            let begun_us = disk.now_us();
+            stand_back(&shared);
+            Duration::from_micros(disk.now_us() - begun_us)
+        };
+        assert_eq!(took(), Duration::ZERO, "nobody waits");
+
+        let header = Header {
+            start: StreamStart::new("CA1", "MZ1", Topology::OneWay),
+            started_at: local_now(),
+            settings: Settings::default(),
+            record_audio: true,
+            recorder: THIS_VERSION.to_owned(),
+        };
+        let call = Arc::new(LiveCall::new(CallId::new("CA1").unwrap(), header, &shared.memory));
+        shared.schedule(&call, false);
+        assert_eq!(took(), STANDS_BACK);
+        shared.work_at_hand().unwrap();
+        assert_eq!(took(), Duration::ZERO, "it has its worker");
+        use_clock_of(None);
     }
 }

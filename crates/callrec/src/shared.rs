@@ -11,8 +11,22 @@ use callrec_store::{CallId, RecordingsDir};
 use crate::clock::Stopwatch;
 use crate::error::RecordError;
 use crate::live::{LiveCall, lock};
+use crate::memory::Memory;
 use crate::pending::PendingFormats;
+use crate::refusals::{Counters, Refusals};
+use crate::space::Space;
 use crate::status::Health;
+
+/// How much there may be of what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Streams that are live or being completed.
+    pub(crate) calls: usize,
+    /// Bytes that wait for the disk, over all calls.
+    pub(crate) waiting_bytes: usize,
+    /// Bytes of the disk that must be free.
+    pub(crate) free_disk: u64,
+}
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -20,6 +34,9 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) record_audio: bool,
     pub(crate) max_calls: usize,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) space: Space,
+    pub(crate) counters: Counters,
     pub(crate) pending: Mutex<PendingFormats>,
     pub(crate) journal_error: Mutex<Option<String>>,
     pub(crate) recovering: AtomicBool,
@@ -64,12 +81,15 @@ struct Sync {
 }
 
 impl Shared {
-    pub(crate) fn new(dir: RecordingsDir, settings: Settings, record_audio: bool, max_calls: usize) -> Self {
+    pub(crate) fn new(dir: RecordingsDir, settings: Settings, record_audio: bool, limits: Limits) -> Self {
         Self {
             dir,
             settings,
             record_audio,
-            max_calls,
+            max_calls: limits.calls,
+            memory: Memory::new(limits.waiting_bytes),
+            space: Space::new(limits.free_disk),
+            counters: Counters::default(),
             pending: Mutex::default(),
             journal_error: Mutex::default(),
             recovering: AtomicBool::new(false),
@@ -86,15 +106,21 @@ impl Shared {
         }
     }
 
-    /// Adds a call, unless there are too many or the recorder closes.
+    /// How many streams are live or being completed.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// Adds a call, unless there are too many, the disk is nearly full, or the recorder closes.
     pub(crate) fn add(&self, call: &Arc<LiveCall>) -> Result<(), RecordError> {
         let mut calls = lock(&self.calls);
         if self.closing.load(Ordering::Acquire) {
             return Err(RecordError::Closing);
         }
-        if self.count.load(Ordering::Acquire) >= self.max_calls {
+        if self.unfinished() >= self.max_calls {
             return Err(RecordError::TooManyCalls { most: self.max_calls });
         }
+        self.space.check(self.unfinished())?;
         self.count.fetch_add(1, Ordering::AcqRel);
         calls.entry(call.id.clone()).or_default().push(Arc::clone(call));
         Ok(())
@@ -231,6 +257,12 @@ impl Shared {
         }
     }
 
+    /// Whether a call waits for a worker.
+    pub(crate) fn has_work_waiting(&self) -> bool {
+        let queue = lock(&self.queue);
+        !queue.urgent.is_empty() || !queue.normal.is_empty()
+    }
+
     /// The next call to work on, if there is one.
     #[cfg(test)]
     pub(crate) fn work_at_hand(&self) -> Option<Arc<LiveCall>> {
@@ -255,13 +287,26 @@ impl Shared {
         let finishing = calls.iter().filter(|call| call.has_ended()).count();
         let sync = lock(&self.sync);
         let behind = sync.since.map_or(Duration::ZERO, |since| since.elapsed());
+        let journal_behind = calls.iter().map(|call| call.journal_behind()).max().unwrap_or_default();
+        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Health {
             live: calls.len() - finishing,
             finishing,
+            most: self.max_calls,
+            waiting_bytes: self.memory.held() as u64,
+            most_waiting_bytes: self.memory.most() as u64,
+            journal_behind_ms: ms(journal_behind),
             journal_error: lock(&self.journal_error).clone(),
             sync_error: sync.error.clone(),
-            sync_behind_ms: u64::try_from(behind.as_millis()).unwrap_or(u64::MAX),
+            sync_behind_ms: ms(behind),
             recovering: self.recovering.load(Ordering::Acquire),
+            disk_free_bytes: self.space.free(),
+            disk_low: self.space.check(self.unfinished()).err().map(|error| error.to_string()),
+            refused: Refusals {
+                events_call_full: self.memory.call_full(),
+                events_memory_full: self.memory.refused(),
+                ..self.counters.refusals()
+            },
         }
     }
 }

@@ -7,6 +7,7 @@ use callrec_summary::{AudioFile, AudioOutcome, CallSummary, LocalTime, parse_jso
 use serde::Serialize;
 
 use crate::finish::file_name;
+use crate::refusals::Refusals;
 
 /// How far a call is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -141,6 +142,14 @@ pub struct Health {
     pub live: usize,
     /// Streams that have ended and are being completed.
     pub finishing: usize,
+    /// How many there may be of both together.
+    pub most: usize,
+    /// Bytes that wait for the disk, over all calls, beside the little that each may have of its own.
+    pub waiting_bytes: u64,
+    /// How many there may be; beyond, events are dropped and counted.
+    pub most_waiting_bytes: u64,
+    /// How old the oldest event is that is not in its journal, in milliseconds.
+    pub journal_behind_ms: u64,
     /// Why the journals cannot be written, if they cannot.
     pub journal_error: Option<String>,
     /// Why what is written cannot be synced to the disk, if it cannot.
@@ -149,4 +158,10 @@ pub struct Health {
     pub sync_behind_ms: u64,
     /// Whether the journals of an earlier process are being finished.
     pub recovering: bool,
+    /// How many bytes of the disk are free, if the system says so.
+    pub disk_free_bytes: Option<u64>,
+    /// Why no new recordings are begun for want of room on the disk, if so.
+    pub disk_low: Option<String>,
+    /// How often each limit was met.
+    pub refused: Refusals,
 }

@@ -169,6 +169,7 @@ fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Outc
         taken.completeness.unjournalled_bytes = refused;
         taken.ended = ended.unwrap_or(taken.ended);
     }
+    shared.counters.note_recording(&taken.completeness);
     let Some(subject) = subject(shared, call) else { return Err(TakeError::Panic) };
     let Some(journal) = lock(&call.journal).take() else { return Err(TakeError::Panic) };
     Ok(conclude(&subject, taken, Source::Live(journal)))
@@ -182,10 +183,11 @@ pub(crate) fn conclude(subject: &Subject, taken: Taken, source: Source) -> Outco
     })
 }
 
-/// Takes a whole journal at once, in what format it will go.
+/// Takes a whole journal, in what format it will go; `between` slices others may have their turn.
 pub(crate) fn take_whole(
     subject: &Subject,
     mut reader: impl FnMut() -> Result<JournalReader, StoreError>,
+    between: impl Fn(),
 ) -> Result<Taken, TakeError> {
     let (mut failures, mut bad_takes) = (0, 0);
     loop {
@@ -193,7 +195,9 @@ pub(crate) fn take_whole(
             guarded(|| {
                 let mut take = Take::new(subject.clone(), reader, fallback(bad_takes));
                 take.skip_to_last_format()?;
-                while take.advance(u64::MAX, SLICE)? == Progress::More {}
+                while take.advance(u64::MAX, SLICE)? == Progress::More {
+                    between();
+                }
                 take.finish()
             })
         });

@@ -37,6 +37,8 @@ struct State {
     ignored_sync: Option<usize>,
     /// How long a sync of everything takes.
     sync_us: u64,
+    /// How many bytes are said to be free.
+    free: u64,
     lacks_rename_to_free_name: bool,
     lacks_sync_everything: bool,
     meanwhile: Option<Meanwhile>,
@@ -81,6 +83,7 @@ impl FaultyDisk {
             syncs: Vec::new(),
             ignored_sync: None,
             sync_us: 0,
+            free: u64::MAX,
             lacks_rename_to_free_name: lacks.0,
             lacks_sync_everything: lacks.1,
             meanwhile: None,
@@ -107,6 +110,11 @@ impl FaultyDisk {
     /// How long a sync of everything takes from here on, in microseconds.
     pub fn set_sync_us(&self, sync_us: u64) {
         self.state().sync_us = sync_us;
+    }
+
+    /// How many bytes are free from here on, as far as anybody is told; what is written takes none of them.
+    pub fn set_free(&self, bytes: u64) {
+        self.state().free = bytes;
     }
 
     /// The sync with this index does nothing from here on, and says that it did.

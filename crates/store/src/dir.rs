@@ -215,6 +215,14 @@ impl RecordingsDir {
         }
     }
 
+    /// How many bytes the user may still write here. Quotas of a user or a directory are not known to all systems.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn free_space(&self) -> Result<u64, StoreError> {
+        self.disk().free_space(self.path()).at("measure", self.path())
+    }
+
     /// Tries whether files can be made, locked, written and removed here.
     ///
     /// # Errors

@@ -248,6 +248,21 @@ impl Disk {
         }
     }
 
+    /// How many bytes this user may still write where the path is. Not every system says so.
+    pub(crate) fn free_space(&self, path: &Path) -> io::Result<u64> {
+        match self {
+            #[cfg(unix)]
+            Self::System => {
+                let found = rustix::fs::statvfs(path)?;
+                Ok(found.f_bavail.saturating_mul(found.f_frsize))
+            }
+            #[cfg(not(unix))]
+            Self::System => Err(io::ErrorKind::Unsupported.into()),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(disk) => disk.free_space(path),
+        }
+    }
+
     /// Brings the names in a directory to the disk. Windows has no such operation, and needs none.
     pub(crate) fn sync_directory(&self, path: &Path) -> io::Result<()> {
         match self {

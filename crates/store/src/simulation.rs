@@ -20,6 +20,7 @@ pub trait Disk: Debug + Send + Sync {
     fn rename_to_free_name(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
+    fn free_space(&self, path: &Path) -> io::Result<u64>;
     fn sync_directory(&self, path: &Path) -> io::Result<()>;
     /// Whether there is one sync for everything.
     fn syncs_all(&self) -> bool;

@@ -19,7 +19,7 @@ use crate::journalling::{EVERY, Journalling, SYNC_EVERY, Syncing};
 use crate::live::lock;
 use crate::options::{CallOptions, FormatChange};
 use crate::recorder::{Handle, Recorder};
-use crate::shared::Shared;
+use crate::shared::{Limits, Shared};
 use crate::status::CallFiles;
 use crate::workers::work_on;
 
@@ -156,7 +156,8 @@ pub(super) struct Life {
 /// A recorder without threads: they are played by whoever has it.
 fn recorder_on(disk: &FaultyDisk) -> Result<(Recorder, Arc<Shared>), StoreError> {
     let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), HOME)?;
-    let shared = Arc::new(Shared::new(dir, Settings::default(), true, 100));
+    let limits = Limits { calls: 100, waiting_bytes: 512 * 1024 * 1024, free_disk: 0 };
+    let shared = Arc::new(Shared::new(dir, Settings::default(), true, limits));
     Ok((Recorder::new(Handle::new(Arc::clone(&shared))), shared))
 }
 

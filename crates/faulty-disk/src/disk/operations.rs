@@ -127,6 +127,13 @@ impl simulation::Disk for FaultyDisk {
         Ok(())
     }
 
+    fn free_space(&self, path: &Path) -> io::Result<u64> {
+        let mut state = self.state();
+        state.begin(Operation::Look(what(path)))?;
+        state.find(path)?;
+        Ok(state.free)
+    }
+
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
         let id = state.find(path)?;

@@ -1,0 +1,131 @@
+//! How many bytes wait for the disk over all calls, and that they are bounded.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// What a call may hold of its own, however much the others do: three seconds of both sides of a phone line. So a few calls
+/// whose bots hand over minutes at once cost the others nothing.
+pub(crate) const OWN: usize = 64 * 1024;
+
+/// What all calls of a recorder may hold together, beside what each has of its own.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    most: usize,
+    held: AtomicUsize,
+    refused: AtomicU64,
+    call_full: AtomicU64,
+}
+
+/// A share of it, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    memory: Arc<Memory>,
+    bytes: usize,
+}
+
+impl Memory {
+    pub(crate) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            most,
+            held: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+            call_full: AtomicU64::new(0),
+        })
+    }
+
+    /// A share that has nothing yet.
+    pub(crate) fn grant(self: &Arc<Self>) -> Grant {
+        Grant { memory: Arc::clone(self), bytes: 0 }
+    }
+
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// How many bytes are held, without what each call has of its own.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Acquire)
+    }
+
+    /// How often there was no room.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Acquire)
+    }
+
+    /// How often there was none in a call's own inbox, whatever the others held.
+    pub(crate) fn call_full(&self) -> u64 {
+        self.call_full.load(Ordering::Acquire)
+    }
+}
+
+impl Grant {
+    /// Whether so many bytes may be held; if so, they are.
+    pub(crate) fn hold(&mut self, bytes: usize) -> bool {
+        let Some(more) = bytes.checked_sub(self.bytes) else { return true };
+        let held = |held: usize| held.checked_add(more).filter(|held| *held <= self.memory.most);
+        if self.memory.held.fetch_update(Ordering::AcqRel, Ordering::Acquire, held).is_err() {
+            self.memory.refused.fetch_add(1, Ordering::AcqRel);
+            return false;
+        }
+        self.bytes = bytes;
+        true
+    }
+
+    /// Counts that the call's own inbox had no room.
+    pub(crate) fn note_call_full(&self) {
+        self.memory.call_full.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Adds another share to this one.
+    pub(crate) fn absorb(&mut self, other: &mut Self) {
+        debug_assert!(Arc::ptr_eq(&self.memory, &other.memory), "shares of one memory");
+        self.bytes += std::mem::take(&mut other.bytes);
+    }
+
+    /// Gives everything back.
+    pub(crate) fn release(&mut self) {
+        self.memory.held.fetch_sub(std::mem::take(&mut self.bytes), Ordering::AcqRel);
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_all_hold_is_bounded_and_given_back() {
+        let memory = Memory::new(100);
+        let (mut one, mut other) = (memory.grant(), memory.grant());
+        assert!(one.hold(60) && one.hold(50) && other.hold(40));
+        assert!(!other.hold(41) && !one.hold(61));
+        assert_eq!((memory.held(), memory.refused()), (100, 2));
+        other.absorb(&mut one);
+        drop(one);
+        assert_eq!(memory.held(), 100, "what was handed on is still held");
+        drop(other);
+        assert_eq!(memory.held(), 0);
+    }
+
+    #[test]
+    fn many_threads_together_hold_no_more_than_one_may() {
+        let memory = Memory::new(1_000);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for bytes in 0..20_000 {
+                        let mut grant = memory.grant();
+                        grant.hold(bytes % 400);
+                        assert!(memory.held() <= 1_000);
+                    }
+                });
+            }
+        });
+        assert_eq!(memory.held(), 0);
+    }
+}

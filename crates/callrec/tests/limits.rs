@@ -1,0 +1,115 @@
+//! What happens where there is as much as there may be: calls, bytes that wait, room on the disk.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+
+mod sound;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use callrec::{Audio, Call, CallOptions, EndReason, Format, Health, RecordError, Recorder, Settings};
+use sound::{decode_wav, talk};
+
+fn wav() -> Settings {
+    Settings::default().with_format(Format::Wav)
+}
+
+fn until(what: &str, recorder: &Recorder, condition: impl Fn(&Health) -> bool) {
+    let begun = Instant::now();
+    while !condition(&recorder.health()) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "not {what}: {:?}", recorder.health());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_call_too_many_is_refused_and_counted() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = Recorder::builder(home.path()).settings(wav()).max_calls(1).start().unwrap();
+    let first = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    let refused = recorder.start_call(CallOptions::new("CA2")).unwrap_err();
+    assert!(matches!(refused, RecordError::TooManyCalls { most: 1 }), "{refused}");
+    let health = recorder.health();
+    assert_eq!((health.refused.calls_full, health.live, health.most), (1, 1, 1));
+    talk(&first, 0, 50);
+    first.finish(EndReason::Stopped).wait().unwrap();
+    recorder.start_call(CallOptions::new("CA2")).unwrap();
+}
+
+#[test]
+fn where_the_disk_has_too_little_room_live_calls_go_on_and_no_other_begins() {
+    let home = tempfile::tempdir().unwrap();
+    // No disk has so much: it is low from the beginning.
+    let low = Recorder::builder(home.path()).settings(wav()).min_free_disk(u64::MAX / 2).start().unwrap();
+    let refused = low.start_call(CallOptions::new("CA1")).unwrap_err();
+    let RecordError::DiskLow { free, least } = refused else { panic!("{refused}") };
+    assert!(free > 0 && least == u64::MAX / 2);
+    assert!(refused.to_string().contains("free some space"), "{refused}");
+    let health = low.health();
+    assert_eq!((health.refused.calls_disk_low, health.disk_free_bytes), (1, Some(free)));
+    assert!(health.disk_low.is_some_and(|why| why.contains("MB free")));
+
+    // Beside each live call so much is kept that in the end another finds no room; those that began go on.
+    let free = low.health().disk_free_bytes.unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let tight = Recorder::builder(other.path()).settings(wav()).min_free_disk(free - 600_000_000);
+    let tight = tight.start().unwrap();
+    let mut calls = Vec::new();
+    let refused = loop {
+        assert!(calls.len() < 1_000);
+        match tight.start_call(CallOptions::new(format!("CA{}", calls.len()))) {
+            Ok(call) => calls.push(call),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, RecordError::DiskLow { .. }), "{refused}");
+    assert!(!calls.is_empty());
+    for call in &calls {
+        talk(call, 0, 50);
+    }
+    for call in calls {
+        call.finish(EndReason::Stopped).wait().unwrap();
+    }
+    assert_eq!(decode_wav(&other.path().join("call_CA0_conversation.wav")).0.len(), 8_000);
+}
+
+/// A disk that takes nothing: where journals are made is a file.
+fn break_disk(home: &std::path::Path) {
+    fs::rename(home.join(".journal"), home.join(".moved")).unwrap();
+    fs::write(home.join(".journal"), "").unwrap();
+}
+
+fn mend_disk(home: &std::path::Path) {
+    fs::remove_file(home.join(".journal")).unwrap();
+    fs::rename(home.join(".moved"), home.join(".journal")).unwrap();
+}
+
+#[test]
+fn what_waits_over_all_calls_is_bounded_and_told_and_a_call_that_holds_little_loses_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let most = 1_000_000;
+    let recorder = Recorder::builder(home.path()).settings(wav()).max_waiting_bytes(most).start().unwrap();
+    break_disk(home.path());
+    let begin = |name: &str| recorder.start_call(CallOptions::new(name)).unwrap();
+    let (greedy, modest) = (begin("CA1"), begin("CA2"));
+    // Ten minutes at once are 5 MB.
+    let second = vec![0x10; 8_000];
+    (0..600).for_each(|at: u64| greedy.caller_at(at * 1_000, Audio::mulaw(&second)));
+    let health = recorder.health();
+    assert!((990_000..=most as u64).contains(&health.waiting_bytes), "{health:?}");
+    assert_eq!((health.most_waiting_bytes, health.refused.events_call_full), (most as u64, 0));
+    assert!(health.refused.events_memory_full > 400, "{health:?}");
+    // A second of both sides.
+    talk(&modest, 0, 50);
+    until("behind", &recorder, |health| health.journal_behind_ms > 300);
+    assert!(recorder.health().journal_error.is_some());
+    mend_disk(home.path());
+
+    let audio = |call: Call| call.finish(EndReason::Stopped).wait().unwrap().details.streams[0].clone();
+    let (greedy, modest) = (audio(greedy), audio(modest));
+    assert!(modest.completeness.is_complete(), "{:?}", modest.completeness);
+    assert_eq!(decode_wav(&home.path().join("call_CA2_conversation.wav")).0.len(), 8_000);
+    let dropped = greedy.completeness.dropped.audio;
+    assert_eq!(dropped, recorder.health().refused.events_memory_full);
+    assert!(!greedy.completeness.is_complete() && greedy.duration_ms > 110_000, "{greedy:?}");
+    until("all given back", &recorder, |health| health.waiting_bytes == 0 && health.journal_behind_ms == 0);
+}
