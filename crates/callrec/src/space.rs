@@ -10,6 +10,9 @@ use crate::shared::Shared;
 /// What is kept for each call that is being recorded, in bytes: journal and recording take 20 to 55 kB a second of a phone
 /// call, so three to eight minutes of it.
 pub(crate) const PER_CALL: u64 = 10_000_000;
+/// Once there was too little room, there must be so much more before another recording begins: what a moment frees is
+/// soon taken again.
+const MORE: u64 = 50_000_000;
 /// How often it is measured.
 const EVERY: Duration = Duration::from_secs(1);
 /// Nobody has measured yet, or the system does not say.
@@ -38,11 +41,11 @@ impl Space {
         self.low.load(Ordering::Acquire)
     }
 
-    /// Whether another recording may begin beside so many. Once there was too little room, there must be a tenth more.
+    /// Whether another recording may begin beside so many.
     pub(crate) fn check(&self, live: usize) -> Result<(), RecordError> {
         let kept = PER_CALL.saturating_mul(u64::try_from(live).unwrap_or(u64::MAX));
         let least = self.least.saturating_add(kept);
-        let more = if self.is_low() { self.least / 10 } else { 0 };
+        let more = if self.is_low() { MORE.min(self.least / 10) } else { 0 };
         let free = self.free.load(Ordering::Acquire);
         if self.least > 0 && free < least.saturating_add(more) {
             return Err(RecordError::DiskLow { free, least });
@@ -79,7 +82,58 @@ pub(crate) fn measure_once(shared: &Shared) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use callrec_encode::{Format, Settings};
+    use callrec_faulty_disk::FaultyDisk;
+    use callrec_session::EndReason;
+    use callrec_store::RecordingsDir;
+
     use super::*;
+    use crate::clock::simulated::use_clock_of;
+    use crate::journalling::Journalling;
+    use crate::recorder::{Handle, Recorder};
+    use crate::shared::Limits;
+    use crate::workers::work_on;
+    use crate::{Audio, CallOptions};
+
+    #[test]
+    fn a_call_that_began_before_the_disk_was_low_is_recorded_to_its_end() {
+        let disk = FaultyDisk::default();
+        use_clock_of(Some(disk.clone()));
+        let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
+        let limits = Limits { calls: 10, waiting_bytes: 1_000_000, free_disk: 100_000_000 };
+        let settings = Settings::default().with_format(Format::compiled().last().unwrap());
+        let shared = Arc::new(Shared::new(dir, settings, true, limits));
+        let recorder = Recorder::new(Handle::new(Arc::clone(&shared)));
+        disk.set_free(110_000_000);
+        measure_once(&shared);
+        let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+        disk.set_free(99_000_000);
+        measure_once(&shared);
+        let refused = recorder.start_call(CallOptions::new("CA2")).unwrap_err();
+        assert!(
+            matches!(refused, RecordError::DiskLow { free: 99_000_000, least: 110_000_000 }),
+            "{refused}"
+        );
+        assert_eq!(recorder.health().refused.calls_disk_low, 1);
+        (0..50).for_each(|frame: u64| call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160])));
+        let finishing = call.finish(EndReason::Stopped);
+        Journalling::default().turn(&shared);
+        while let Some(call) = shared.work_at_hand() {
+            work_on(&shared, &call);
+        }
+        let files = finishing.wait_timeout(Duration::ZERO).unwrap().unwrap();
+        assert_eq!(files.details.streams[0].duration_ms, 1_000);
+        disk.set_free(109_000_000);
+        measure_once(&shared);
+        assert!(recorder.start_call(CallOptions::new("CA2")).is_err(), "it is not much more yet");
+        disk.set_free(110_000_000);
+        measure_once(&shared);
+        drop((finishing, recorder.start_call(CallOptions::new("CA2")).unwrap()));
+        shared.abandon();
+        use_clock_of(None);
+    }
 
     #[test]
     fn what_is_kept_grows_with_the_calls_and_a_disk_that_was_low_needs_a_tenth_more() {

@@ -2,7 +2,7 @@
 //! setting.
 
 use crate::config::{Config, SETTINGS, Sources};
-use crate::{Application, demo, inspect, telemetry};
+use crate::{Application, demo, descriptors, inspect, telemetry};
 use anyhow::Context as _;
 use callrec::Recorder;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -71,6 +71,7 @@ pub async fn run() -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
+    descriptors::allow(&config);
     let application = Application::build(config)?;
     let stop = stop_signal()?;
     // The one line on standard output: whoever started us can wait for it, and read the port from it.

@@ -96,6 +96,14 @@ pub struct Config {
     pub api_read_token: Option<Secret>,
     /// Live calls at once.
     pub max_calls: usize,
+    /// Open connections at once, those of calls included.
+    pub max_connections: usize,
+    /// Bytes that may wait for the disk over all calls.
+    pub max_waiting_bytes: usize,
+    /// Bytes of the disk that must be free for another recording to begin.
+    pub min_free_disk: u64,
+    /// How long a request may take to arrive as a whole and be answered.
+    pub request_timeout: Duration,
     /// How long a media socket may take to send `start`.
     pub start_timeout: Duration,
     /// How long a media socket may be silent.
@@ -154,6 +162,7 @@ impl Config {
     fn read(values: &Values) -> Result<Self, ConfigError> {
         let audio = audio_settings(values)?;
         let web = |scheme: &str| matches!(scheme, "http" | "https");
+        let max_calls = values.in_range("MAX_CALLS", 1..=100_000)?;
         Ok(Self {
             audio,
             record_conversations: values.switch("RECORD_CONVERSATIONS")?,
@@ -179,7 +188,14 @@ impl Config {
             twilio_auth_token: values.secret("TWILIO_AUTH_TOKEN")?,
             api_token: values.secret("API_TOKEN")?,
             api_read_token: values.secret("API_READ_TOKEN")?,
-            max_calls: values.in_range("MAX_CALLS", 1..=100_000)?,
+            max_calls,
+            max_connections: match values.required("MAX_CONNECTIONS")? {
+                "auto" => max_calls + OTHER_CONNECTIONS,
+                _ => values.in_range("MAX_CONNECTIONS", 1..=200_000)?,
+            },
+            max_waiting_bytes: values.in_range("MAX_WAITING_MB", 1..=1_000_000_usize)? * MB,
+            min_free_disk: values.in_range("MIN_FREE_DISK_MB", 0..=1_000_000_000_u64)? * MB as u64,
+            request_timeout: values.seconds("REQUEST_TIMEOUT_SECONDS", 600)?,
             start_timeout: values.seconds("START_TIMEOUT_SECONDS", 600)?,
             idle_timeout: values.seconds("IDLE_TIMEOUT_SECONDS", 3_600)?,
             bot_connect_timeout: values.seconds("BOT_CONNECT_TIMEOUT_SECONDS", 60)?,
@@ -260,6 +276,11 @@ fn audio_settings(values: &Values) -> Result<AudioSettings, ConfigError> {
     settings.resolve(PHONE_LINE_HZ).map_err(ConfigError::Audio)?;
     Ok(settings)
 }
+
+/// Connections beside those of calls, if nobody says how many.
+const OTHER_CONNECTIONS: usize = 1_000;
+/// Bytes.
+const MB: usize = 1_000_000;
 
 /// The sample rate of a telephone line in Hz, against which settings are checked before a call tells its own.
 pub const PHONE_LINE_HZ: u32 = 8_000;

@@ -19,8 +19,11 @@ mod admission;
 mod auth;
 pub mod cli;
 pub mod config;
+mod connections;
+mod counters;
 #[allow(clippy::disallowed_methods, reason = "the demo is a phone, and calls the server that it started")]
 mod demo;
+mod descriptors;
 pub mod error;
 mod inspect;
 mod live;

@@ -1,5 +1,6 @@
 //! `GET /media-stream`: the WebSocket on which the provider streams a call.
 
+use crate::counters::Limit;
 use crate::error::ApiError;
 use crate::live::NoPlace;
 use crate::recording::Recording;
@@ -17,8 +18,16 @@ pub(crate) async fn media_stream(
 ) -> Result<HttpResponse, actix_web::Error> {
     let place = match state.live.open() {
         Ok(place) => place,
-        Err(why) => return Ok(no_place(why)),
+        Err(why) => return Ok(no_place(why, &state)),
     };
+    // A call with a bot goes on without a recording.
+    if state.bot.is_none()
+        && let Err(error) = state.recorder.check_disk()
+    {
+        state.counters.count(Limit::CallsDiskLow);
+        tracing::error!(%error, "a call without a bot was refused");
+        return Ok(busy(&ApiError::unavailable("disk_low", error.to_string())));
+    }
     let (response, session, messages) = actix_ws::handle(&request, body)?;
     let provider = ProviderSocket::new(session, messages);
     let recording = Recording::new(state.clone());
@@ -28,14 +37,18 @@ pub(crate) async fn media_stream(
     Ok(response)
 }
 
-fn no_place(why: NoPlace) -> HttpResponse {
-    let error = match why {
+fn no_place(why: NoPlace, state: &State) -> HttpResponse {
+    busy(&match why {
         NoPlace::Full => {
+            state.counters.count(Limit::CallsFull);
             tracing::warn!("a call was refused: as many as MAX_CALLS allows are live");
-            ApiError::unavailable("full", "as many calls as MAX_CALLS allows are live")
+            ApiError::unavailable("full", "as many calls as MAX_CALLS allows are live; try again later")
         }
         NoPlace::Closing => ApiError::unavailable("closing", "the server is shutting down"),
-    };
+    })
+}
+
+fn busy(error: &ApiError) -> HttpResponse {
     let mut response = error.error_response();
     response.headers_mut().insert(RETRY_AFTER, actix_web::http::header::HeaderValue::from_static("5"));
     response

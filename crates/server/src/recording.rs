@@ -3,6 +3,7 @@
 //! Nothing in here can break the call. A stream that cannot be recorded, a recorder that refuses it and even a panic
 //! are logged; the recording of that one call is off then, and the relay goes on.
 
+use crate::counters::Limit;
 use crate::state::State;
 use crate::stream_tokens::{self, Pass};
 use actix_web::web;
@@ -103,6 +104,11 @@ impl Recording {
     /// Whether marks of our own serve anybody, and are wanted.
     pub(crate) fn may_mark(&self) -> bool {
         self.state.config.relay_marks && matches!(self.tape, Tape::Running(_))
+    }
+
+    /// Counts a limit that the call met.
+    pub(crate) fn count(&self, limit: Limit) {
+        self.state.counters.count(limit);
     }
 
     /// The SID of the stream; empty before it began.

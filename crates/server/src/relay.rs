@@ -7,10 +7,11 @@
 
 mod bot_end;
 
+use crate::counters::Limit;
 use crate::live::Place;
 use crate::marks::{Mark, Marks};
 use crate::recording::{Heard, Recording};
-use crate::socket::{BotConnector, BotSocket, FromBot, FromProvider, ProviderSocket};
+use crate::socket::{BotConnector, BotSocket, FromBot, FromProvider, ProviderSocket, is_too_long};
 use actix_ws::CloseCode;
 use bot_end::BotEnd;
 use callrec::EndReason;
@@ -151,6 +152,9 @@ impl Relay {
                 Step::FromProvider(FromProvider::Vanished) => return Parting::Provider(EndReason::Aborted),
                 Step::FromProvider(FromProvider::Broken(error)) => {
                     tracing::warn!(%error, "the provider's socket broke");
+                    if is_too_long(&error) {
+                        recording.count(Limit::MessagesTooLong);
+                    }
                     return Parting::Provider(EndReason::Aborted);
                 }
                 Step::MarkDue => {
@@ -245,6 +249,9 @@ impl Relay {
     async fn part_from_provider(mut self, end: &BotEnd) {
         self.bot = None;
         end.log(self.recording.call());
+        if let Some(limit) = end.limit() {
+            self.recording.count(limit);
+        }
         self.hear_what_is_in_flight().await;
         self.provider.close(end.code());
         let Self { mut provider, mut recording, .. } = self;
@@ -332,6 +339,7 @@ fn late(
 ) -> Option<Parting> {
     if !recording.has_started() {
         tracing::info!("a media socket was closed: it sent no start message");
+        recording.count(Limit::SocketsWithoutStart);
         return Some(Parting::Ours(EndReason::Idle, CloseCode::Policy));
     }
     let deadline = last_message + patience.idle;
@@ -340,6 +348,7 @@ fn late(
         return None;
     }
     tracing::warn!(call = recording.call(), "the media socket went silent; its recording is finished");
+    recording.count(Limit::SocketsIdle);
     Some(Parting::Ours(EndReason::Idle, CloseCode::Normal))
 }
 

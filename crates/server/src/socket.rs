@@ -9,4 +9,4 @@ mod provider;
 
 pub(crate) use bot::{BotConnector, BotSocket, ConnectError, FromBot};
 pub(crate) use outbox::TooFarBehind;
-pub(crate) use provider::{FromProvider, ProviderSocket};
+pub(crate) use provider::{FromProvider, ProviderSocket, is_too_long};

@@ -2,6 +2,8 @@
 
 use crate::auth::Auth;
 use crate::config::Config;
+use crate::connections::{self, Connections};
+use crate::counters::Counters;
 use crate::error;
 use crate::live::LiveSockets;
 use crate::routes;
@@ -10,12 +12,14 @@ use crate::socket::BotConnector;
 use crate::state::State;
 use crate::stream_tokens::StreamTokens;
 use actix_web::dev::{Server, ServerHandle};
+use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
 use callrec::Recorder;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -46,6 +50,8 @@ impl Application {
             .group_read(config.recordings_group_read)
             // Calls that are being completed do not keep new ones out.
             .max_calls(config.max_calls.saturating_mul(2))
+            .max_waiting_bytes(config.max_waiting_bytes)
+            .min_free_disk(config.min_free_disk)
             .start()
             .with_context(|| {
                 let directory = config.recordings_directory.display();
@@ -54,11 +60,14 @@ impl Application {
         if let Some(bot) = &config.bot_url {
             tracing::info!(bot = bot.shown(), "calls are relayed");
         }
+        let counters = Arc::new(Counters::default());
         let state = web::Data::new(State {
             recorder,
             auth: Auth::new(&config),
             stream_tokens: StreamTokens::new(config.twilio_auth_token.as_ref()),
             live: LiveSockets::new(config.max_calls),
+            connections: Connections::new(config.max_connections, config.idle_timeout, Arc::clone(&counters)),
+            counters,
             bot: config.bot_url.clone().map(connector).transpose()?,
             config,
         });
@@ -107,13 +116,24 @@ async fn shut_down(state: &State, handle: &ServerHandle) {
 }
 
 fn listen(listener: TcpListener, state: web::Data<State>) -> anyhow::Result<Server> {
+    let connections = Arc::clone(&state.connections);
+    let (patience, most) = (state.config.request_timeout, state.config.max_connections);
     let server = HttpServer::new(move || {
+        let counters = Arc::clone(&state.counters);
         App::new()
             .app_data(state.clone())
             .configure(routes::configure)
+            .wrap(from_fn(move |request, next| {
+                connections::in_time(patience, Arc::clone(&counters), request, next)
+            }))
             .wrap(from_fn(error::in_one_shape))
             .wrap(security_headers(&state.config))
     })
+    .client_request_timeout(patience)
+    .keep_alive(KeepAlive::Disabled)
+    // Ours is the bound: beyond the framework's own, nobody would be told.
+    .max_connections(most.saturating_add(BEYOND))
+    .on_connect(move |socket, data| connections.accept(socket, data))
     // Each message of a call is small and wanted at once.
     .tcp_nodelay(true)
     // Signals are the owner's (see `main`): live calls are ended first, each with a Close.
@@ -124,5 +144,7 @@ fn listen(listener: TcpListener, state: web::Data<State>) -> anyhow::Result<Serv
     Ok(server.run())
 }
 
+/// Connections that are being told that there are too many.
+const BEYOND: usize = 1_000;
 /// How long requests that are not calls may go on at shutdown.
 const HTTP_FAREWELL: Duration = Duration::from_secs(2);

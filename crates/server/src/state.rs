@@ -2,10 +2,13 @@
 
 use crate::auth::Auth;
 use crate::config::Config;
+use crate::connections::Connections;
+use crate::counters::Counters;
 use crate::live::LiveSockets;
 use crate::socket::BotConnector;
 use crate::stream_tokens::StreamTokens;
 use callrec::Recorder;
+use std::sync::Arc;
 
 /// One value for all workers.
 pub(crate) struct State {
@@ -13,6 +16,8 @@ pub(crate) struct State {
     pub(crate) auth: Auth,
     pub(crate) stream_tokens: StreamTokens,
     pub(crate) live: LiveSockets,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) bot: Option<BotConnector>,
     pub(crate) recorder: Recorder,
 }

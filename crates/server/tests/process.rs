@@ -204,3 +204,20 @@ fn recover_finishes_what_is_left_and_tells_how_much() {
     let told = String::from_utf8(output.stdout).unwrap();
     assert_eq!(told, "recordings finished: 0; failed: 0; in use by a running server: 0\n");
 }
+
+/// What a shell gives a process is too little for a thousand calls; what it may have is more.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_number_of_open_files_is_raised_to_what_the_settings_may_take() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start_after("ulimit -Sn 256", home.path(), &[("MAX_CALLS", "100")]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let soft: u64 = line.split_whitespace().nth(3).unwrap().parse().unwrap();
+    // A hundred calls of five, 1,100 connections, 200 others.
+    assert_eq!(soft, 1_800, "{line}");
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start_after("ulimit -n 256", home.path(), &[("MAX_CALLS", "100")]);
+    let (well, log) = server.terminate();
+    assert!(well && log.contains("raise the limit") && log.contains("wanted=1800"), "{log}");
+}

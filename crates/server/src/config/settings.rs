@@ -130,6 +130,30 @@ pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
             "live calls at once; more are refused with 503",
         ),
         setting(
+            "MAX_CONNECTIONS",
+            "auto",
+            "auto, which is MAX_CALLS and 1000 more, or a whole number from 1 to 200000",
+            "open connections at once, those of calls included; more are answered 503 and closed",
+        ),
+        setting(
+            "MAX_WAITING_MB",
+            "512",
+            "a whole number from 1 to 1000000 (MB of 1000000 bytes)",
+            "what may wait for a slow disk over all calls; beyond, audio is dropped and told",
+        ),
+        setting(
+            "MIN_FREE_DISK_MB",
+            "512",
+            "a whole number from 0 to 1000000000 (MB of 1000000 bytes); 0: it is not looked",
+            "with less free, and 10 MB for each live call, no new recording begins; calls go on",
+        ),
+        setting(
+            "REQUEST_TIMEOUT_SECONDS",
+            "10",
+            "a whole number from 1 to 600",
+            "how long a request may take to arrive as a whole and be answered",
+        ),
+        setting(
             "START_TIMEOUT_SECONDS",
             "10",
             "a whole number from 1 to 600",

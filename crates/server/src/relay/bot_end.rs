@@ -1,5 +1,6 @@
 //! How the bot's side of a call ends, and what that means for the provider and the recording.
 
+use crate::counters::Limit;
 use crate::socket::{ConnectError, TooFarBehind};
 use actix_ws::CloseCode;
 use callrec::EndReason;
@@ -30,6 +31,16 @@ impl BotEnd {
         match self {
             Self::Closed => CloseCode::Normal,
             Self::Failed | Self::Deaf(_) | Self::Gone(_) => CloseCode::Error,
+        }
+    }
+
+    /// The limit that it met, if it was one.
+    pub(super) fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Deaf(_) => Some(Limit::BotsDeaf),
+            Self::Gone(ConnectError::Timeout(_)) => Some(Limit::BotsTooSlow),
+            Self::Gone(error) if error.is_too_long() => Some(Limit::MessagesTooLong),
+            Self::Closed | Self::Failed | Self::Gone(_) => None,
         }
     }
 

@@ -4,7 +4,11 @@
 
 use crate::state::State;
 use actix_web::{HttpRequest, HttpResponse, web};
+use callrec::Health;
 use serde_json::json;
+
+/// What is promised of journals and of a disk in time, in milliseconds.
+const BEHIND_MS: u64 = 1_000;
 
 pub(crate) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "live" }))
@@ -15,34 +19,83 @@ pub(crate) async fn ready(request: HttpRequest, state: web::Data<State>) -> Http
 }
 
 pub(crate) async fn health(request: HttpRequest, state: web::Data<State>) -> HttpResponse {
-    let problems = problems(&state);
+    let recorder = state.recorder.health();
+    let problems = problems(&state, &recorder);
     let status = if problems.is_empty() { "ready" } else { "not ready" };
     let mut response =
         if problems.is_empty() { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     if !state.auth.is_trusted(&request) {
         return response.json(json!({ "status": status }));
     }
-    let recorder = state.recorder.health();
     response.json(json!({
         "status": status,
         "problems": problems,
+        "warnings": warnings(&recorder),
         "version": env!("CARGO_PKG_VERSION"),
         "sockets": { "open": state.live.count(), "most": state.live.most() },
+        "connections": { "open": state.connections.open(), "most": state.connections.most() },
         "relay": state.bot.is_some(),
         "recording": state.config.record_conversations,
         "recorder": recorder,
+        "refused": state.counters.to_json(),
     }))
 }
 
-/// What keeps new calls from being taken.
-fn problems(state: &State) -> Vec<String> {
+/// What keeps new calls from being taken and recorded.
+fn problems(state: &State, recorder: &Health) -> Vec<String> {
     let mut problems = Vec::new();
     if state.live.is_closing() {
         problems.push("the server is shutting down".to_owned());
-    } else if let Some(error) = state.recorder.health().journal_error {
+    }
+    if let Some(error) = &recorder.journal_error {
         problems.push(format!("the journals cannot be written: {error}"));
-    } else if state.live.count() >= state.live.most() {
+    }
+    if let Some(low) = &recorder.disk_low {
+        problems.push(format!("no new recordings are begun: {low}"));
+    }
+    if state.live.count() >= state.live.most() {
         problems.push("as many calls as MAX_CALLS allows are live".to_owned());
     }
+    if recorder.live + recorder.finishing >= recorder.most {
+        problems.push("too many recordings are being finished; new ones wait for the disk".to_owned());
+    }
     problems
+}
+
+/// What is not as it should be, while calls are taken and recorded all the same.
+fn warnings(recorder: &Health) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if recorder.journal_behind_ms > BEHIND_MS {
+        let behind = recorder.journal_behind_ms;
+        warnings.push(format!("the journals are {behind} ms behind: if callrec is killed, so much is lost"));
+    }
+    if recorder.sync_behind_ms > BEHIND_MS {
+        let behind = recorder.sync_behind_ms;
+        warnings.push(format!("the sync is {behind} ms behind: a power loss takes so much more"));
+    }
+    if let Some(error) = &recorder.sync_error {
+        warnings.push(format!("a sync failed, and what it was of may be forgotten by the disk: {error}"));
+    }
+    if recorder.recovering {
+        warnings.push("recordings of an earlier process are being finished".to_owned());
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_thing_that_is_not_as_it_should_be_is_named() {
+        assert_eq!(warnings(&Health::default()), [""; 0]);
+        let mut ill = Health::default();
+        (ill.journal_behind_ms, ill.sync_behind_ms, ill.recovering) = (1_001, 1_001, true);
+        ill.sync_error = Some("the disk is gone".to_owned());
+        let warnings = warnings(&ill);
+        for (warning, names) in warnings.iter().zip(["journals are", "sync is", "sync failed", "earlier"]) {
+            assert!(warning.contains(names), "{warning}");
+        }
+        assert_eq!(warnings.len(), 4);
+    }
 }

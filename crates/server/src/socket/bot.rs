@@ -50,6 +50,13 @@ pub(crate) enum ConnectError {
     Timeout(Duration),
 }
 
+impl ConnectError {
+    /// Whether a message of the bot was longer than any may be.
+    pub(crate) fn is_too_long(&self) -> bool {
+        matches!(self, Self::Socket(SocketError::Capacity(_)))
+    }
+}
+
 impl BotConnector {
     /// With a token the upgrade is signed as the provider signs it, so that a bot that checks works unchanged.
     pub(crate) fn new(url: BotUrl, token: Option<&Secret>, timeout: Duration) -> Result<Self, ConnectError> {

@@ -160,11 +160,21 @@ impl ProviderSocket {
         self.messages = None;
         let Some(error) = self.error.take() else { return Poll::Ready(FromProvider::Vanished) };
         self.close(match error {
-            ProtocolError::Overflow => CloseCode::Size,
+            ref error if is_too_long(error) => CloseCode::Size,
             ProtocolError::Io(_) => CloseCode::Invalid,
             _ => CloseCode::Protocol,
         });
         self.poll_send(cx);
         Poll::Ready(FromProvider::Broken(error))
+    }
+}
+
+/// Whether a message was longer than any may be, in one frame or in several.
+pub(crate) fn is_too_long(error: &ProtocolError) -> bool {
+    match error {
+        ProtocolError::Overflow => true,
+        // The library has no word of its own for fragments that are too much; a reset has the same kind.
+        ProtocolError::Io(error) => error.to_string() == "Exceeded maximum continuation size",
+        _ => false,
     }
 }

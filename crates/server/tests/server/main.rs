@@ -7,6 +7,8 @@ mod every_route;
 mod formats;
 mod hostile;
 mod http;
+mod limits;
+mod low_disk;
 mod marks;
 mod nowhere_else;
 mod our_twiml;

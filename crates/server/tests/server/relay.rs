@@ -134,6 +134,7 @@ async fn a_bot_that_does_not_read_stops_neither_its_own_words_nor_another_call()
         if tokio::time::timeout(std::time::Duration::from_millis(1), deaf_provider.next()).await
             == Ok(Got::Close(Some(1011)))
         {
+            assert_eq!(server.get("/health").json()["refused"]["bots_deaf"], 1);
             return;
         }
         let message = Message::text(filler.clone());

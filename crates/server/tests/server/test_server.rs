@@ -76,6 +76,12 @@ impl TestServer {
         self.request(&format!("GET {path}"), b"")
     }
 
+    /// How often a limit of the server was met.
+    pub(crate) fn refused(&self, limit: &str) -> u64 {
+        let health = self.get("/health").json();
+        health["refused"][limit].as_u64().unwrap_or_else(|| panic!("{limit} is not in {health}"))
+    }
+
     pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
         self.request(&format!("POST {path}\nContent-Type: application/json"), body.as_bytes())
     }

@@ -20,10 +20,14 @@ impl Spawned {
 
     /// A server that can write no file longer than this: further writes fail, as on a disk that is full.
     pub(crate) fn start_limited(home: &Path, kib: u32, variables: &[(&str, &str)]) -> Self {
-        let mut shell = Command::new("sh");
         // What is ignored stays ignored in the program that takes the shell's place. Units are 512 bytes (POSIX).
-        let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\"", kib * 2);
-        shell.args(["-c", &script, env!("CARGO_BIN_EXE_callrec")]);
+        Self::start_after(&format!("trap '' XFSZ; ulimit -f {}", kib * 2), home, variables)
+    }
+
+    /// A server for which a shell has set something before.
+    pub(crate) fn start_after(script: &str, home: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{script}; exec \"$0\""), env!("CARGO_BIN_EXE_callrec")]);
         Self::spawn(shell, home, variables)
     }
 

@@ -1,0 +1,129 @@
+//! How many connections are open, and how long each may keep the server waiting.
+//!
+//! A connection carries one request: the web framework has a deadline for the head of the first one alone.
+
+use crate::counters::{Counters, Limit};
+use crate::error::ApiError;
+use actix_web::HttpRequest;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::middleware::Next;
+use actix_web::rt::net::TcpStream;
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// The count of open connections.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    most: usize,
+    open: AtomicUsize,
+    /// How long a client may leave unread what it is sent.
+    unread: Duration,
+    counters: Arc<Counters>,
+}
+
+/// One of them, as long as it is open.
+#[derive(Debug)]
+struct Connection {
+    connections: Arc<Connections>,
+    asked: AtomicBool,
+}
+
+impl Connections {
+    pub(crate) fn new(most: usize, unread: Duration, counters: Arc<Counters>) -> Arc<Self> {
+        Arc::new(Self { most, open: AtomicUsize::new(0), unread, counters })
+    }
+
+    pub(crate) fn open(&self) -> usize {
+        self.open.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// A connection was accepted. If it is one too many, it is told so at once, whatever it was to ask, and closed.
+    pub(crate) fn accept(self: &Arc<Self>, socket: &dyn Any, data: &mut Extensions) {
+        let before = self.open.fetch_add(1, Ordering::AcqRel);
+        let refused = before >= self.most;
+        data.insert(Connection { connections: Arc::clone(self), asked: AtomicBool::new(refused) });
+        let Some(socket) = socket.downcast_ref::<TcpStream>() else { return };
+        if refused {
+            self.counters.count(Limit::ConnectionsFull);
+            turn_away(socket);
+        } else {
+            limit_unread(socket, self.unread);
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.connections.open.fetch_sub(1, Ordering::AcqRel);
+        if !*self.asked.get_mut() {
+            self.connections.counters.count(Limit::ConnectionsWithoutRequest);
+        }
+    }
+}
+
+/// Says that there are too many connections, without waiting: nothing was written to it yet, so there is room.
+#[cfg(unix)]
+fn turn_away(socket: &TcpStream) {
+    let message = "as many connections as MAX_CONNECTIONS allows are open; try again later";
+    let body = format!(r#"{{"error":{{"code":"full","message":"{message}"}}}}"#);
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         retry-after: 5\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let _ = rustix::net::send(socket, answer.as_bytes(), rustix::net::SendFlags::NOSIGNAL);
+    let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+}
+
+#[cfg(not(unix))]
+fn turn_away(_: &TcpStream) {}
+
+/// A client that is gone without a goodbye, or does not read, is given up by the kernel.
+#[cfg(target_os = "linux")]
+fn limit_unread(socket: &TcpStream, unread: Duration) {
+    let ms = u32::try_from(unread.as_millis()).unwrap_or(u32::MAX);
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(socket, ms) {
+        tracing::debug!(%error, "a connection has the system's own patience");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_unread(_: &TcpStream, _: Duration) {}
+
+/// Middleware: a request must be there as a whole, and answered, within `patience`.
+pub(crate) async fn in_time<B: MessageBody + 'static>(
+    patience: Duration,
+    counters: Arc<Counters>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    note_asked(request.request());
+    let Ok(answered) = actix_web::rt::time::timeout(patience, next.call(request)).await else {
+        counters.count(Limit::RequestsTooSlow);
+        let message = "the request did not arrive as a whole, or could not be answered, in \
+                       REQUEST_TIMEOUT_SECONDS; send it again";
+        return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message).into());
+    };
+    let status = match &answered {
+        Ok(response) => response.status(),
+        Err(error) => error.as_response_error().status_code(),
+    };
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        counters.count(Limit::BodiesTooLong);
+    }
+    answered
+}
+
+fn note_asked(request: &HttpRequest) {
+    if let Some(connection) = request.conn_data::<Connection>() {
+        connection.asked.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,83 @@
+//! How often each limit of the server was met, by name.
+
+use serde_json::{Map, Value};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A limit of the server. Those of the recorder are counted by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// A connection was answered 503 and closed: as many as MAX_CONNECTIONS were open.
+    ConnectionsFull,
+    /// A connection ended without a whole request.
+    ConnectionsWithoutRequest,
+    /// A request was not there as a whole, or not answered, in REQUEST_TIMEOUT_SECONDS.
+    RequestsTooSlow,
+    /// A body was too long.
+    BodiesTooLong,
+    /// A call was refused: as many as MAX_CALLS were live.
+    CallsFull,
+    /// A call without a bot was refused: the disk is nearly full.
+    CallsDiskLow,
+    /// A media socket did not send its start in START_TIMEOUT_SECONDS.
+    SocketsWithoutStart,
+    /// A media socket was silent for IDLE_TIMEOUT_SECONDS.
+    SocketsIdle,
+    /// A message of a provider or a bot was too long.
+    MessagesTooLong,
+    /// A bot did not accept its call in BOT_CONNECT_TIMEOUT_SECONDS.
+    BotsTooSlow,
+    /// A bot did not read.
+    BotsDeaf,
+}
+
+/// Every limit with its name.
+const NAMES: [(Limit, &str); 11] = [
+    (Limit::ConnectionsFull, "connections_full"),
+    (Limit::ConnectionsWithoutRequest, "connections_without_request"),
+    (Limit::RequestsTooSlow, "requests_too_slow"),
+    (Limit::BodiesTooLong, "bodies_too_long"),
+    (Limit::CallsFull, "calls_full"),
+    (Limit::CallsDiskLow, "calls_disk_low"),
+    (Limit::SocketsWithoutStart, "sockets_without_start"),
+    (Limit::SocketsIdle, "sockets_idle"),
+    (Limit::MessagesTooLong, "messages_too_long"),
+    (Limit::BotsTooSlow, "bots_too_slow"),
+    (Limit::BotsDeaf, "bots_deaf"),
+];
+
+/// The counts since the server was started.
+#[derive(Debug, Default)]
+pub(crate) struct Counters([AtomicU64; NAMES.len()]);
+
+impl Counters {
+    pub(crate) fn count(&self, limit: Limit) {
+        if let Some(counter) = self.0.get(limit as usize) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// All of them, by name.
+    pub(crate) fn to_json(&self) -> Value {
+        let named = NAMES.iter().zip(&self.0);
+        let named =
+            named.map(|((_, name), count)| ((*name).to_owned(), count.load(Ordering::Relaxed).into()));
+        Value::Object(named.collect::<Map<_, _>>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_is_counted_under_its_own_name() {
+        let counters = Counters::default();
+        for (times, (limit, _)) in NAMES.iter().enumerate() {
+            (0..times).for_each(|_| counters.count(*limit));
+        }
+        let json = counters.to_json();
+        for (times, (_, name)) in NAMES.iter().enumerate() {
+            assert_eq!(json[name], times, "{name}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! At each limit of the server: a status, a counter, and no effect on a call beside.
+
+use super::phone::{both_sides, call_one_way, finished, one_way, relayed, sides, stop};
+use super::scripted_bot::ScriptedBot;
+use super::test_server::{Answer, Got, LONG, TestServer, until};
+use futures_util::SinkExt;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+
+const WAV: (&str, &str) = ("DEFAULT_AUDIO_FORMAT", "wav");
+const SOON: (&str, &str) = ("REQUEST_TIMEOUT_SECONDS", "1");
+
+/// Sends this and no more; gives what comes until the connection ends.
+fn ask(server: &TestServer, request: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    answer
+}
+
+fn status(answer: &[u8]) -> Option<&str> {
+    std::str::from_utf8(answer).ok()?.split(' ').nth(1)
+}
+
+#[tokio::test]
+async fn a_connection_too_many_is_told_so_and_the_calls_beside_go_on() {
+    let server = TestServer::start([WAV, ("MAX_CONNECTIONS", "3")]);
+    let mut calls = [server.provider().await, server.provider().await, server.provider().await];
+    for _ in 0..5 {
+        let answer = server.get("/health/live");
+        assert_eq!((answer.status, answer.error_code().as_str()), (503, "full"));
+        assert_eq!(answer.header("retry-after").as_deref(), Some("5"));
+    }
+    for (call, sid) in calls.iter_mut().zip(["CA1", "CA2", "CA3"]) {
+        call.send(one_way(sid)).await;
+        both_sides(call, 0, 50).await;
+        call.send(stop(sid)).await;
+    }
+    for call in calls {
+        call.close().await;
+    }
+    until("there is room", || server.get("/health").status == 200).await;
+    assert!(server.refused("connections_full") >= 5);
+    for sid in ["CA1", "CA2", "CA3"] {
+        finished(&server, sid).await;
+        assert_eq!(sides(&server, sid).0.len(), 8_000, "{sid}");
+    }
+    until("they are gone", || server.get("/health").json()["connections"]["open"] == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_trickles_in_is_given_up_and_a_call_beside_goes_on() {
+    let server = TestServer::start([WAV, SOON]);
+    let mut call = server.provider().await;
+    call.send(one_way("CA1")).await;
+    both_sides(&mut call, 0, 25).await;
+    assert_eq!(status(&ask(&server, "GET /health HT")), Some("408"));
+    assert_eq!(status(&ask(&server, "")), Some("408"), "a connection that says nothing");
+    let body = "POST /calls/CA1/transcript HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{";
+    let answer = ask(&server, body);
+    assert!(status(&answer) == Some("408") && String::from_utf8_lossy(&answer).contains("too_slow"));
+    // Byte after byte does not keep it open either.
+    let mut slow = TcpStream::connect(server.address).unwrap();
+    let begun = Instant::now();
+    let given_up = "GET /health HTTP/1.1\r\nx-slow: ".bytes().chain(std::iter::repeat(b'a')).any(|byte| {
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(begun.elapsed() < LONG, "it is never given up");
+        slow.write_all(&[byte]).is_err()
+    });
+    assert!(given_up);
+    assert_eq!(server.refused("requests_too_slow"), 1);
+    assert_eq!(server.refused("connections_without_request"), 3);
+    both_sides(&mut call, 25, 50).await;
+    call.send(stop("CA1")).await;
+    call.close().await;
+    finished(&server, "CA1").await;
+    assert_eq!(sides(&server, "CA1").0.len(), 8_000);
+}
+
+#[test]
+fn a_connection_carries_one_request_so_that_no_second_can_trickle_in() {
+    let server = TestServer::start([]);
+    let request = "GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: keep-alive\r\n\r\nGET /health HT";
+    let answer = ask(&server, request);
+    let text = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+    assert_eq!(text.matches("http/1.1 ").count(), 1, "{text}");
+    assert!(text.contains("connection: close"), "{text}");
+}
+
+/// The kernel gives it up: Linux alone has a limit for that.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_client_that_does_not_read_what_it_asked_for_is_given_up() {
+    let server = TestServer::start([WAV, ("IDLE_TIMEOUT_SECONDS", "1")]);
+    call_one_way(&server, "CA1", 50).await;
+    finished(&server, "CA1").await;
+    // Far more than sockets hold.
+    let path = server.responses().join("call_CA1_conversation.wav");
+    std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(256_000_000).unwrap();
+    let mut reader = TcpStream::connect(server.address).unwrap();
+    reader.write_all(b"GET /calls/CA1/recording HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let mut first = [0; 12];
+    reader.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    let open = || server.get("/health").json()["connections"]["open"].as_u64().unwrap();
+    assert_eq!(open(), 2);
+    until("it is given up", || open() == 1).await;
+}
+
+#[tokio::test]
+async fn a_message_too_long_is_counted_whether_in_one_frame_or_in_many() {
+    let server = TestServer::start([WAV]);
+    let mut other = server.provider().await;
+    other.send(one_way("CA9")).await;
+    let piece = vec![b'x'; 100_000];
+    for (count, frames) in [
+        (1, vec![Frame::message(vec![b'x'; 3_000_000], OpCode::Data(Data::Text), true)]),
+        (2, {
+            let first = Frame::message(piece.clone(), OpCode::Data(Data::Text), false);
+            let next = Frame::message(piece, OpCode::Data(Data::Continue), false);
+            std::iter::once(first).chain(std::iter::repeat_n(next, 11)).collect()
+        }),
+    ] {
+        let mut provider = server.provider().await;
+        provider.send(one_way("CA1")).await;
+        for frame in frames {
+            let _ = provider.socket.send(Message::Frame(frame)).await;
+        }
+        while !matches!(provider.next().await, Got::End | Got::Close(_)) {}
+        until("it is counted", || server.refused("messages_too_long") == count).await;
+    }
+    both_sides(&mut other, 0, 50).await;
+    other.close().await;
+    finished(&server, "CA9").await;
+    assert_eq!(sides(&server, "CA9").0.len(), 8_000);
+}
+
+#[tokio::test]
+async fn a_call_too_many_and_a_body_too_long_are_counted() {
+    let server = TestServer::start([("MAX_CALLS", "1")]);
+    let call = server.provider().await;
+    assert_eq!(server.provider_with(&[]).await.err(), Some(503));
+    assert_eq!(server.refused("calls_full"), 1);
+    let long = "x".repeat(2 * 1024 * 1024);
+    let answer: Answer = server.post("/calls/CA1/transcript", &long);
+    assert_eq!((answer.status, answer.error_code().as_str()), (413, "body_too_large"));
+    assert_eq!(server.refused("bodies_too_long"), 1);
+    call.close().await;
+}
+
+#[tokio::test]
+async fn sockets_that_keep_the_server_waiting_are_counted() {
+    let server = TestServer::start([("START_TIMEOUT_SECONDS", "1"), ("IDLE_TIMEOUT_SECONDS", "1")]);
+    let (mut unstarted, mut idle) = (server.provider().await, server.provider().await);
+    idle.send(one_way("CA1")).await;
+    assert_eq!(unstarted.next().await, Got::Close(Some(1008)));
+    assert_eq!(idle.next().await, Got::Close(Some(1000)));
+    assert_eq!((server.refused("sockets_without_start"), server.refused("sockets_idle")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_bot_that_does_not_take_its_call_is_counted() {
+    let bot = ScriptedBot::listen().await;
+    let server = TestServer::start([("BOT_URL", &bot.url()), ("BOT_CONNECT_TIMEOUT_SECONDS", "1")]);
+    let mut provider = server.provider().await;
+    provider.send(relayed("CA1")).await;
+    // The connection is there; nobody answers the upgrade.
+    assert_eq!(provider.next().await, Got::Close(Some(1011)));
+    assert_eq!(server.refused("bots_too_slow"), 1);
+}
