@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 use callrec_simulator::{BotKind, Echoes};
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -25,8 +25,10 @@ use crate::{Plan, PlayoutLog, Span, Voice, sockets};
 /// since the stream began, how many), where it was cut, and how late this machine was. With the default voice a
 /// WAV recording at 8,000 Hz has these very samples.
 #[derive(Debug, Parser)]
-#[command(name = "callrec-load", version, verbatim_doc_comment)]
+#[command(name = "callrec-load", version, verbatim_doc_comment, args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Where the server takes media streams; `-` reads it from the first line of standard input.
     #[arg(long, default_value = "ws://127.0.0.1:8080/media-stream")]
     url: String,
@@ -80,6 +82,15 @@ struct Arguments {
     one_way: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the shipped server, and see whether its memory, descriptors and threads stay flat under calls of all kinds.
+    ///
+    /// Prints slopes and a verdict; fails if something is not flat. Linux alone tells what a process holds.
+    #[cfg(unix)]
+    Soak(crate::soak::Options),
+}
+
 /// Where echoes stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Order {
@@ -110,6 +121,12 @@ pub fn run() -> anyhow::Result<bool> {
     let arguments = Arguments::parse();
     let plan = arguments.plan();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    #[cfg(unix)]
+    if let Some(Command::Soak(options)) = &arguments.command {
+        let report = runtime.block_on(crate::soak::run(options))?;
+        writeln!(io::stdout(), "{report}")?;
+        return Ok(report.is_well());
+    }
     runtime.block_on(async {
         let bots = if arguments.one_way { None } else { Some(listen(arguments.listen).await?) };
         let url = server_url(&arguments.url)?;

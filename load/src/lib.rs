@@ -13,6 +13,9 @@ mod plan;
 mod playout_log;
 mod progress;
 mod provider_end;
+#[cfg(unix)]
+#[allow(clippy::disallowed_methods, reason = "a soak has its time, and its own files")]
+pub mod soak;
 #[allow(clippy::disallowed_methods, reason = "calls are paced by the real clock")]
 mod sockets;
 mod voice;

@@ -63,7 +63,7 @@ pub(crate) async fn call_all(
 }
 
 /// One call, from the provider's side.
-async fn provide(url: &str, plan: &CallPlan) -> PlayoutLog {
+pub(crate) async fn provide(url: &str, plan: &CallPlan) -> PlayoutLog {
     let mut provider = ProviderEnd::new(plan);
     let mut late_us = 0;
     let outcome = converse(url, &mut provider, &mut late_us).await;
@@ -135,7 +135,7 @@ async fn part(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>) {
 }
 
 /// Takes the server's calls to the bot.
-async fn answer_all(listener: TcpListener, plans: Arc<HashMap<String, CallPlan>>) {
+pub(crate) async fn answer_all(listener: TcpListener, plans: Arc<HashMap<String, CallPlan>>) {
     while let Ok((stream, _)) = listener.accept().await {
         // A bot whose call breaks is noticed by the provider.
         tokio::spawn(answer(stream, Arc::clone(&plans)));

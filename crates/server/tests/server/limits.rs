@@ -6,6 +6,7 @@ use super::test_server::{Answer, Got, LONG, TestServer, until};
 use futures_util::SinkExt;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
@@ -13,6 +14,40 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 const WAV: (&str, &str) = ("DEFAULT_AUDIO_FORMAT", "wav");
 const SOON: (&str, &str) = ("REQUEST_TIMEOUT_SECONDS", "1");
+
+/// The table of limits names every counter, and no test that is not there.
+#[test]
+fn the_table_of_limits_names_every_counter_and_tests_that_there_are() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let table = std::fs::read_to_string(format!("{root}/docs/limits.md")).unwrap();
+    let server = TestServer::start([]);
+    let health = server.get("/health").json();
+    for counters in [&health["refused"], &health["recorder"]["refused"]] {
+        for name in counters.as_object().unwrap().keys() {
+            assert!(table.contains(&format!("`{name}`")), "{name} is not in docs/limits.md");
+        }
+    }
+    let mut sources = String::new();
+    for directory in ["server", "callrec", "session"].map(|name| format!("{root}/crates/{name}")) {
+        read_all(Path::new(&directory), &mut sources);
+    }
+    let names = table.split('`').skip(1).step_by(2).filter(|name| name.matches('_').count() >= 4);
+    let names = names.filter(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+    for name in names {
+        assert!(sources.contains(&format!("fn {name}(")), "docs/limits.md: there is no test {name}");
+    }
+}
+
+fn read_all(directory: &Path, sources: &mut String) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_all(&path, sources);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            sources.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
 
 /// Sends this and no more; gives what comes until the connection ends.
 fn ask(server: &TestServer, request: &str) -> Vec<u8> {
@@ -136,6 +171,24 @@ async fn a_message_too_long_is_counted_whether_in_one_frame_or_in_many() {
         until("it is counted", || server.refused("messages_too_long") == count).await;
     }
     both_sides(&mut other, 0, 50).await;
+    other.close().await;
+    finished(&server, "CA9").await;
+    assert_eq!(sides(&server, "CA9").0.len(), 8_000);
+}
+
+#[tokio::test]
+async fn a_bots_message_too_long_ends_its_own_call_alone_and_is_counted() {
+    let bot = ScriptedBot::listen().await;
+    let server = TestServer::start([WAV, ("BOT_URL", &bot.url())]);
+    let mut provider = server.provider().await;
+    provider.send(relayed("CA1")).await;
+    let mut call = bot.accept().await;
+    let mut other = server.provider().await;
+    other.send(one_way("CA9")).await;
+    both_sides(&mut other, 0, 50).await;
+    let _ = call.socket.send(Message::text("x".repeat(17 * 1024 * 1024))).await;
+    assert_eq!(provider.next().await, Got::Close(Some(1011)));
+    assert_eq!(server.refused("messages_too_long"), 1);
     other.close().await;
     finished(&server, "CA9").await;
     assert_eq!(sides(&server, "CA9").0.len(), 8_000);

@@ -1,0 +1,253 @@
+//! A soak: the shipped server under calls of all kinds for as long as is wished, while it is measured whether it holds on to
+//! anything: memory, descriptors, threads.
+
+mod calls;
+mod process;
+mod report;
+mod rest;
+mod trend;
+
+use anyhow::{Context as _, ensure};
+use calls::SoakCall;
+use clap::Args;
+use process::{Held, ServerProcess};
+use report::Report;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
+
+use crate::sockets;
+
+/// How the soak is done.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// How many minutes calls begin. The first fifth is not looked at, and no less than two minutes if there are ten.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub minutes: u64,
+    /// How many calls there are at once, on average.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub live: u64,
+    /// The server's program; without it, it is built, and found beside this one.
+    #[arg(long, value_name = "FILE")]
+    pub server: Option<PathBuf>,
+    /// The formats that calls ask for.
+    #[arg(long, value_delimiter = ',', default_value = "mp3,wav,ogg,flac", value_parser = known)]
+    pub formats: Vec<&'static str>,
+    /// What everything is drawn from.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+fn known(name: &str) -> Result<&'static str, String> {
+    let all = ["mp3", "wav", "ogg", "flac"];
+    all.into_iter().find(|format| *format == name).ok_or_else(|| format!("one of {}", all.join(", ")))
+}
+
+/// How often it is measured.
+const EVERY: Duration = Duration::from_secs(1);
+/// How long the files of an ended call are left: whoever runs a server clears up as well.
+const KEPT: Duration = Duration::from_secs(60);
+/// How long the server may take, after the last call, to hold no more than before the first: threads that wait for work end
+/// after ten seconds.
+const SETTLES: Duration = Duration::from_secs(60);
+
+/// What was done.
+#[derive(Debug, Default)]
+struct Done {
+    calls: u64,
+    one_way: u64,
+    broken_off: u64,
+    requests: u64,
+    /// The first failure, and how many there were.
+    failed: Option<String>,
+    failures: u64,
+    /// When calls ended.
+    ended: VecDeque<(Instant, String)>,
+}
+
+impl Done {
+    fn note(&mut self, what: &str, outcome: anyhow::Result<()>) {
+        if let Err(error) = outcome {
+            self.failures += 1;
+            self.failed.get_or_insert(format!("{what}: {error:#}"));
+        }
+    }
+}
+
+type Shared = Arc<Mutex<Done>>;
+
+fn lock(done: &Shared) -> std::sync::MutexGuard<'_, Done> {
+    done.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does it and tells what came of it; the report says whether all is well.
+///
+/// # Errors
+/// The server could not be started or measured.
+pub async fn run(options: &Options) -> anyhow::Result<Report> {
+    let program = match &options.server {
+        Some(program) => std::path::absolute(program)?,
+        None => build().await?,
+    };
+    let home = tempfile::tempdir()?;
+    let bots = TcpListener::bind("127.0.0.1:0").await?;
+    let bot = format!("ws://{}", bots.local_addr()?);
+    let server = ServerProcess::start(&program, home.path(), &bot).await?;
+    let calls = calls::all(options.minutes, options.live, &options.formats, options.seed);
+    let plans = calls.iter().map(|call| (call.plan.sid.clone(), call.plan.clone())).collect();
+    let answering = tokio::spawn(sockets::answer_all(bots, Arc::new(plans)));
+    let done = Shared::default();
+    sleep(EVERY).await;
+    let before = server.held()?;
+
+    let began = Instant::now();
+    let (mut samples, mut tasks) = (Vec::new(), JoinSet::new());
+    for call in calls {
+        tasks.spawn(one(server.address.clone(), call, began, Arc::clone(&done)));
+    }
+    let reading = tokio::spawn(read(server.address.clone(), Arc::clone(&done)));
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let until = Duration::from_secs(options.minutes * 60);
+    while began.elapsed() < until {
+        ticks.tick().await;
+        samples.push((began.elapsed().as_secs_f64(), server.held()?));
+        clear_up(&home.path().join("responses"), &done);
+    }
+    // Those that are still on the phone hang up in their own time.
+    let longest = Duration::from_millis(2 * calls::LONGEST_MS);
+    let last = timeout(longest, async { while tasks.join_next().await.is_some() {} }).await;
+    last.context("the last calls do not end")?;
+    reading.abort();
+    let _ = reading.await;
+    let after = settled(&server, before).await?;
+    answering.abort();
+    let (_, health) = rest::ask(&server.address, "GET", "/health", "").await?;
+    let log = server.log();
+    server.end().await?;
+    let done = std::mem::take(&mut *lock(&done));
+    Ok(Report::new(options, done, before, &samples, after, &health, &log))
+}
+
+/// One call, and what is asked for while it goes on and when it is over.
+async fn one(address: String, call: SoakCall, began: Instant, done: Shared) {
+    let SoakCall { plan, breaks_off_ms, set_format, tells_ms } = call;
+    let begins = began + Duration::from_millis(plan.begins_ms);
+    let sid = plan.sid.clone();
+    let beside = |path: String, body: &'static str, at_ms: u64| {
+        let (address, done) = (address.clone(), Arc::clone(&done));
+        async move {
+            sleep_until(begins + Duration::from_millis(at_ms)).await;
+            // Whether the call has begun, goes on or has ended: the answer is one of these.
+            let asked = rest::ask(&address, "POST", &path, body).await;
+            let asked = asked.and_then(|(status, _)| {
+                ensure!(matches!(status, 200 | 404 | 409), "{status}");
+                Ok(())
+            });
+            let mut done = lock(&done);
+            done.requests += 1;
+            done.note(&path, asked);
+        }
+    };
+    let url = format!("ws://{address}/media-stream");
+    let calling = async {
+        sleep_until(begins).await;
+        let speaking = sockets::provide(&url, &plan);
+        let failed = match breaks_off_ms {
+            // Dropped in the middle of whatever it does: a reset, for what came is not read.
+            Some(after_ms) => {
+                timeout(Duration::from_millis(after_ms), speaking).await.ok().and_then(|log| log.failed)
+            }
+            None => speaking.await.failed,
+        };
+        let mut done = lock(&done);
+        done.calls += 1;
+        done.one_way += u64::from(plan.one_way);
+        done.broken_off += u64::from(breaks_off_ms.is_some());
+        done.note(&sid, failed.map_or(Ok(()), |why| Err(anyhow::anyhow!(why))));
+    };
+    let setting = async {
+        if let Some((at_ms, format)) = set_format {
+            beside(format!("/audio/set-format/{sid}?format={format}"), "", at_ms).await;
+        }
+    };
+    let telling = async {
+        if let Some(at_ms) = tells_ms {
+            beside(format!("/calls/{sid}/transcript"), r#"{"speaker":"caller","text":"hello"}"#, at_ms).await;
+        }
+    };
+    tokio::join!(calling, setting, telling);
+    if plan.index.is_multiple_of(4) {
+        for path in ["recording", "transcript", "summary"] {
+            let asked = rest::ask(&address, "GET", &format!("/calls/{sid}/{path}"), "").await;
+            let mut done = lock(&done);
+            done.requests += 1;
+            done.note(path, asked.map(drop));
+        }
+    }
+    lock(&done).ended.push_back((Instant::now(), sid));
+}
+
+/// What is asked for all the time, well and badly.
+async fn read(address: String, done: Shared) {
+    let mut ticks = interval(EVERY);
+    loop {
+        ticks.tick().await;
+        for path in ["/health", "/calls", "/audio/formats", "/nothing-here"] {
+            let asked = rest::ask(&address, "GET", path, "").await.map(drop);
+            let mut done = lock(&done);
+            done.requests += 1;
+            done.note(path, asked);
+        }
+        let broken = rest::break_off(&address).await;
+        lock(&done).note("a request broken off", broken);
+    }
+}
+
+/// Removes the files of calls that ended a while ago.
+fn clear_up(responses: &Path, done: &Shared) {
+    let mut done = lock(done);
+    while let Some((_, sid)) = done.ended.pop_front_if(|(ended, _)| ended.elapsed() > KEPT) {
+        let ends = ["_conversation.mp3", "_conversation.wav", "_conversation.ogg", "_conversation.flac"];
+        for end in ends.into_iter().chain([".txt", "_summary.txt", "_summary.json"]) {
+            let _ = std::fs::remove_file(responses.join(format!("call_{sid}{end}")));
+        }
+    }
+}
+
+/// Waits until no more is held than before the first call, and gives what is held then.
+async fn settled(server: &ServerProcess, before: Held) -> anyhow::Result<Held> {
+    let deadline = Instant::now() + SETTLES;
+    loop {
+        let held = server.held()?;
+        let is_settled = held.descriptors <= before.descriptors && held.threads <= before.threads;
+        if is_settled || Instant::now() > deadline {
+            return Ok(held);
+        }
+        sleep(EVERY).await;
+    }
+}
+
+/// Builds the server as this program was built, and says where it is.
+async fn build() -> anyhow::Result<PathBuf> {
+    let beside = std::env::current_exe()?.with_file_name("callrec");
+    let Some(cargo) = std::env::var_os("CARGO") else {
+        ensure!(
+            beside.is_file(),
+            "{} is not there: cargo build --release -p callrec-server",
+            beside.display()
+        );
+        return Ok(beside);
+    };
+    let mut building = tokio::process::Command::new(cargo);
+    building.args(["build", "--quiet", "-p", "callrec-server"]);
+    if !cfg!(debug_assertions) {
+        building.arg("--release");
+    }
+    ensure!(building.status().await?.success(), "the server could not be built");
+    Ok(beside)
+}

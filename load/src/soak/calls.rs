@@ -1,0 +1,84 @@
+//! The calls of a soak: of all lengths, formats and bots, one-way and relayed, ended well or broken off.
+
+use callrec_simulator::{BotKind, Echoes, Luck};
+
+use crate::{CallPlan, Plan, Span, Voice};
+
+/// The mean length of a call, in milliseconds, as [`length_ms`] draws it.
+pub(crate) const MEAN_MS: u64 = 17_000;
+/// The longest.
+pub(crate) const LONGEST_MS: u64 = 120_000;
+
+/// One call, and what is done to it beside.
+#[derive(Debug, Clone)]
+pub(crate) struct SoakCall {
+    pub(crate) plan: CallPlan,
+    /// When the provider is gone without a word, in milliseconds.
+    pub(crate) breaks_off_ms: Option<u64>,
+    /// When a format is set for it, and which.
+    pub(crate) set_format: Option<(u64, &'static str)>,
+    /// When a line of the transcript is told.
+    pub(crate) tells_ms: Option<u64>,
+}
+
+/// All calls of so many minutes, `live` of them at once.
+pub(crate) fn all(minutes: u64, live: u64, formats: &[&'static str], seed: u64) -> Vec<SoakCall> {
+    let length_ms = minutes * 60_000;
+    let plan = Plan {
+        calls: (length_ms * live / MEAN_MS).max(1),
+        length_ms: MEAN_MS,
+        ramp_ms: length_ms,
+        kinds: vec![BotKind::Bursting, BotKind::Pacing, BotKind::Stalling, BotKind::AtOnce],
+        formats: formats.iter().map(|format| (*format).to_owned()).collect(),
+        voice: Voice::Noise,
+        delay_up: Span { low: 0, high: 200 },
+        delay_down: Span { low: 0, high: 200 },
+        jitter: Span { low: 0, high: 100 },
+        stalls_percent: 3,
+        stall_ms: 500,
+        echoes: Echoes::BehindFrame,
+        one_way: false,
+        seed,
+    };
+    let mut luck = Luck::new(seed ^ 0x50a6);
+    plan.all().into_iter().map(|plan| vary(plan, formats, &mut luck)).collect()
+}
+
+fn vary(mut plan: CallPlan, formats: &[&'static str], luck: &mut Luck) -> SoakCall {
+    plan.length_ms = length_ms(luck);
+    plan.one_way = luck.percent(20);
+    let within = |luck: &mut Luck, length_ms: u64| luck.between(100, length_ms);
+    let any = |luck: &mut Luck| formats[luck.between(0, formats.len() as u64 - 1) as usize];
+    SoakCall {
+        breaks_off_ms: luck.percent(25).then(|| within(luck, plan.length_ms)),
+        set_format: luck.percent(30).then(|| (within(luck, plan.length_ms), any(luck))),
+        tells_ms: luck.percent(50).then(|| within(luck, plan.length_ms)),
+        plan,
+    }
+}
+
+fn length_ms(luck: &mut Luck) -> u64 {
+    match luck.between(0, 99) {
+        0..70 => luck.between(1_000, 15_000),
+        70..95 => luck.between(15_000, 40_000),
+        _ => luck.between(60_000, LONGEST_MS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_of_every_kind_and_as_many_at_once_as_was_asked() {
+        let calls = all(60, 40, &["mp3", "wav"], 1);
+        let share = |what: &dyn Fn(&SoakCall) -> bool| {
+            calls.iter().filter(|call| what(call)).count() * 100 / calls.len()
+        };
+        assert!((15..25).contains(&share(&|call| call.plan.one_way)));
+        assert!((20..30).contains(&share(&|call| call.breaks_off_ms.is_some())));
+        assert!((25..35).contains(&share(&|call| call.set_format.is_some())));
+        let live_ms: u64 = calls.iter().map(|call| call.plan.length_ms).sum();
+        assert!((36..=44).contains(&(live_ms / 3_600_000)), "{}", live_ms / 3_600_000);
+    }
+}

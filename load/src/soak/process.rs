@@ -1,0 +1,89 @@
+//! The server as a process of its own, and what the system says it holds.
+
+use anyhow::{Context as _, ensure};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// How long it may take to listen, and to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a process holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Held {
+    /// Resident memory, in bytes.
+    pub(crate) memory: u64,
+    pub(crate) descriptors: u64,
+    pub(crate) threads: u64,
+}
+
+pub(crate) struct ServerProcess {
+    child: Child,
+    /// Host and port.
+    pub(crate) address: String,
+    log: PathBuf,
+}
+
+impl ServerProcess {
+    /// Starts the shipped binary in a directory of its own, in which `responses` is where its recordings go.
+    pub(crate) async fn start(program: &Path, home: &Path, bot: &str) -> anyhow::Result<Self> {
+        let log = home.join("server.log");
+        let mut child = Command::new(program)
+            .current_dir(home)
+            .env_clear()
+            .envs([
+                ("PORT", "0"),
+                ("BOT_URL", bot),
+                ("RECORDINGS_DIRECTORY", "responses"),
+                ("MAX_CALLS", "1000"),
+            ])
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(&log)?)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("{} cannot be started (--server)", program.display()))?;
+        let stdout = child.stdout.take().context("no standard output")?;
+        let mut line = String::new();
+        timeout(PATIENCE, BufReader::new(stdout).read_line(&mut line))
+            .await
+            .context("it does not listen")??;
+        let address = line.trim().strip_prefix("callrec listening on http://");
+        let address = address.with_context(|| format!("it does not start: {}", read(&log)))?.to_owned();
+        Ok(Self { child, address, log })
+    }
+
+    /// What it holds now.
+    pub(crate) fn held(&self) -> anyhow::Result<Held> {
+        let id = self.child.id().context("the server is gone")?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).context("only Linux tells")?;
+        let number = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse::<u64>().ok()
+        };
+        Ok(Held {
+            memory: number("VmRSS:").context("no VmRSS")? * 1_024,
+            descriptors: std::fs::read_dir(format!("/proc/{id}/fd"))?.count() as u64,
+            threads: number("Threads:").context("no Threads")?,
+        })
+    }
+
+    pub(crate) fn log(&self) -> String {
+        read(&self.log)
+    }
+
+    /// Tells it to end, and waits until every recording is finished.
+    pub(crate) async fn end(mut self) -> anyhow::Result<()> {
+        let id = self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?));
+        rustix::process::kill_process(id.context("the server is gone")?, rustix::process::Signal::TERM)?;
+        let ended = timeout(PATIENCE, self.child.wait()).await.context("it does not end")??;
+        ensure!(ended.success(), "it ended badly: {ended}");
+        Ok(())
+    }
+}
+
+fn read(log: &Path) -> String {
+    std::fs::read_to_string(log).unwrap_or_default()
+}
