@@ -211,7 +211,8 @@ async fn read(address: String, done: Shared) {
 /// Removes the files of calls that ended a while ago.
 fn clear_up(responses: &Path, done: &Shared) {
     let mut done = lock(done);
-    while let Some((_, sid)) = done.ended.pop_front_if(|(ended, _)| ended.elapsed() > KEPT) {
+    while done.ended.front().is_some_and(|(ended, _)| ended.elapsed() > KEPT) {
+        let Some((_, sid)) = done.ended.pop_front() else { return };
         let ends = ["_conversation.mp3", "_conversation.wav", "_conversation.ogg", "_conversation.flac"];
         for end in ends.into_iter().chain([".txt", "_summary.txt", "_summary.json"]) {
             let _ = std::fs::remove_file(responses.join(format!("call_{sid}{end}")));
