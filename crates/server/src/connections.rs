@@ -30,7 +30,13 @@ pub(crate) struct Connections {
 struct Connection {
     connections: Arc<Connections>,
     asked: AtomicBool,
+    is_too_many: bool,
 }
+
+/// Connections beyond the most whose request is read, so that whoever watches over the process learns that it lives.
+const FOR_WATCHERS: usize = 100;
+/// What is answered to all others.
+const FULL: &str = "as many connections as MAX_CONNECTIONS allows are open; try again later";
 
 impl Connections {
     pub(crate) fn new(most: usize, unread: Duration, counters: Arc<Counters>) -> Arc<Self> {
@@ -45,13 +51,18 @@ impl Connections {
         self.most
     }
 
-    /// A connection was accepted. If it is one too many, it is told so at once, whatever it was to ask, and closed.
+    /// A connection was accepted. If it is one too many, its request is refused; if there are many such, it is told so at once,
+    /// whatever it was to ask, and closed.
     pub(crate) fn accept(self: &Arc<Self>, socket: &dyn Any, data: &mut Extensions) {
         let before = self.open.fetch_add(1, Ordering::AcqRel);
-        let refused = before >= self.most;
-        data.insert(Connection { connections: Arc::clone(self), asked: AtomicBool::new(refused) });
+        let is_turned_away = before >= self.most.saturating_add(FOR_WATCHERS);
+        data.insert(Connection {
+            connections: Arc::clone(self),
+            asked: AtomicBool::new(is_turned_away),
+            is_too_many: before >= self.most,
+        });
         let Some(socket) = socket.downcast_ref::<TcpStream>() else { return };
-        if refused {
+        if is_turned_away {
             self.counters.count(Limit::ConnectionsFull);
             turn_away(socket);
         } else {
@@ -72,8 +83,7 @@ impl Drop for Connection {
 /// Says that there are too many connections, without waiting: nothing was written to it yet, so there is room.
 #[cfg(unix)]
 fn turn_away(socket: &TcpStream) {
-    let message = "as many connections as MAX_CONNECTIONS allows are open; try again later";
-    let body = format!(r#"{{"error":{{"code":"full","message":"{message}"}}}}"#);
+    let body = format!(r#"{{"error":{{"code":"full","message":"{FULL}"}}}}"#);
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
          retry-after: 5\r\nconnection: close\r\n\r\n{body}",
@@ -98,14 +108,17 @@ fn limit_unread(socket: &TcpStream, unread: Duration) {
 #[cfg(not(target_os = "linux"))]
 fn limit_unread(_: &TcpStream, _: Duration) {}
 
-/// Middleware: a request must be there as a whole, and answered, within `patience`.
+/// Middleware: a request comes on a connection that there may be, and must be there as a whole, and answered, within `patience`.
 pub(crate) async fn in_time<B: MessageBody + 'static>(
     patience: Duration,
     counters: Arc<Counters>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
-    note_asked(request.request());
+    if is_too_many(request.request()) && request.path() != "/health/live" {
+        counters.count(Limit::ConnectionsFull);
+        return Err(ApiError::unavailable("full", FULL).into());
+    }
     let Ok(answered) = actix_web::rt::time::timeout(patience, next.call(request)).await else {
         counters.count(Limit::RequestsTooSlow);
         let message = "the request did not arrive as a whole, or could not be answered, in \
@@ -122,8 +135,9 @@ pub(crate) async fn in_time<B: MessageBody + 'static>(
     answered
 }
 
-fn note_asked(request: &HttpRequest) {
-    if let Some(connection) = request.conn_data::<Connection>() {
-        connection.asked.store(true, Ordering::Release);
-    }
+/// Notes that a whole request came on its connection; tells whether that is one too many.
+fn is_too_many(request: &HttpRequest) -> bool {
+    let Some(connection) = request.conn_data::<Connection>() else { return false };
+    connection.asked.store(true, Ordering::Release);
+    connection.is_too_many
 }

@@ -144,7 +144,7 @@ fn listen(listener: TcpListener, state: web::Data<State>) -> anyhow::Result<Serv
     Ok(server.run())
 }
 
-/// Connections that are being told that there are too many.
+/// Connections that are being told that there are too many, and those of watchers.
 const BEYOND: usize = 1_000;
 /// How long requests that are not calls may go on at shutdown.
 const HTTP_FAREWELL: Duration = Duration::from_secs(2);
