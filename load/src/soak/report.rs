@@ -7,8 +7,12 @@ use super::process::Held;
 use super::trend::Trend;
 use super::{Done, Options};
 
-/// The share of the time at the beginning that is not looked at: calls get as many as there will be, and memory is what they take.
-const WARM_UP: f64 = 0.2;
+/// The share of the time at the beginning that is not looked at. Calls are as many as there will be after two minutes; what the
+/// system's allocator holds back, an arena for each thread, is as much as it will be after five or so.
+const WARM_UP: f64 = 0.5;
+
+/// In how many steps memory is told.
+const STEPS: usize = 20;
 
 /// What came of it.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub struct Report {
     before: Held,
     after: Held,
     warm_up: f64,
+    /// Memory from the beginning to the end.
+    in_steps: Vec<String>,
     trends: [(&'static str, Unit, Option<Trend>); 3],
     /// What the server counted at its limits, if anything.
     refused: Vec<String>,
@@ -63,6 +69,7 @@ impl Report {
             before,
             after,
             warm_up,
+            in_steps: in_steps(samples),
             trends: [
                 ("memory", Unit::Megabytes, of(|held| held.memory, 0.03, 2e6)),
                 ("descriptors", Unit::Pieces, of(|held| held.descriptors, 0.05, 3.0)),
@@ -143,10 +150,11 @@ impl fmt::Display for Report {
                 if trend.is_flat() { "flat" } else { "NOT FLAT" }
             )?;
         }
+        writeln!(f, "memory in MB, in equal steps: {}", self.in_steps.join(" "))?;
         let (before, after) = (self.before, self.after);
         writeln!(
             f,
-            "\nbefore the first call and after the last: memory {} and {}, descriptors {} and {}, threads {} and {}: {}",
+            "before the first call and after the last: memory {} and {}, descriptors {} and {}, threads {} and {}: {}",
             Unit::Megabytes.show(before.memory as f64),
             Unit::Megabytes.show(after.memory as f64),
             before.descriptors,
@@ -159,6 +167,13 @@ impl fmt::Display for Report {
         writeln!(f, "counted at limits: {refused}; panics: {}", self.panics)?;
         write!(f, "verdict: {}", if self.is_well() { "flat" } else { "FAILED" })
     }
+}
+
+/// Memory in steps of equal length, of which there are few enough for a line.
+fn in_steps(samples: &[(f64, Held)]) -> Vec<String> {
+    let step = samples.len().div_ceil(STEPS).max(1);
+    let last = samples.iter().skip(step - 1).step_by(step);
+    last.map(|(_, held)| format!("{:.1}", held.memory as f64 / 1e6)).collect()
 }
 
 /// The counters in a health report that are not zero.
