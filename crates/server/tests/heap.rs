@@ -33,15 +33,16 @@ async fn call(server: &Running, number: usize) {
     let mut provider = Provider::new(&sid, "MZ1");
     let format = ["mp3", "wav", "ogg", "flac"][number / 4 % 4];
     let tracks = [Track::Caller, Track::Assistant];
+    let is_broken_off = number.is_multiple_of(4);
     let mut messages = vec![provider.connected(), provider.start(&tracks, &[("audio_format", format)])];
     for at in 0..50 {
         messages.extend(tracks.map(|track| provider.media(track, at * 20, &[0x10; 160])));
     }
-    messages.extend((number % 4 > 0).then(|| provider.stop()));
+    messages.extend((!is_broken_off).then(|| provider.stop()));
     for message in messages {
         socket.send(Message::text(message)).await.unwrap();
     }
-    if number % 4 > 0 {
+    if !is_broken_off {
         let _ = socket.close(None).await;
         while let Some(Ok(_)) = socket.next().await {}
     }
