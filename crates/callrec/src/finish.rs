@@ -32,6 +32,14 @@ impl Source {
         }
     }
 
+    /// Leaves nothing in the journal that was refused, and so is not in the recording.
+    fn cut(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Live(journal) => journal.cut(),
+            Self::Recovered(_) => Ok(()),
+        }
+    }
+
     fn remove(self) -> Result<(), StoreError> {
         match self {
             Self::Live(journal) => journal.remove(),
@@ -64,6 +72,11 @@ pub(crate) fn finish(
     mut source: Source,
 ) -> Result<CallFiles, FinishError> {
     let call = &subject.call;
+    if let Err(error) = source.cut() {
+        // The next start would make another recording of it, and find this one in its place.
+        note_not_saved(subject, taken, source.is_recovered(), &error);
+        return Err(error.into());
+    }
     // A recording must not outlive what it was made of: whoever finds it without its texts, or with a journal that is shorter than
     // it is, could not tell what it is.
     if let Err(error) = source.sync() {

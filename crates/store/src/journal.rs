@@ -183,16 +183,26 @@ impl JournalWriter {
     /// The disk refused. Nothing is committed; what was written in part is cut off or overwritten by the next append,
     /// which may well succeed.
     pub fn append(&mut self, records: &[u8]) -> Result<(), StoreError> {
-        if self.soiled {
-            // Without this cut, a shorter append could be followed by an old record that begins where it ends.
-            self.file.set_len(self.committed).at("cut", &self.path)?;
-            self.soiled = false;
-        }
+        // Without this cut, a shorter append could be followed by an old record that begins where it ends.
+        self.cut()?;
         if let Err(cause) = open::write_at(&self.file, records, self.committed) {
             self.soiled = self.file.set_len(self.committed).is_err();
             return Err(StoreError::new("write", &self.path, cause));
         }
         self.committed += records.len() as u64;
+        Ok(())
+    }
+
+    /// Cuts off what an append wrote before it failed, if that could not be cut off at once. Whoever reads the journal later would
+    /// take that for committed.
+    ///
+    /// # Errors
+    /// The disk refuses this too.
+    pub fn cut(&mut self) -> Result<(), StoreError> {
+        if self.soiled {
+            self.file.set_len(self.committed).at("cut", &self.path)?;
+            self.soiled = false;
+        }
         Ok(())
     }
 
@@ -275,6 +285,8 @@ mod tests {
         journal.file = writable;
         open::write_at(&journal.file, &lost, before).unwrap();
 
+        journal.cut().unwrap();
+        assert_eq!(fs::metadata(&journal.path).unwrap().len(), before);
         journal.append(&kept).unwrap();
         let mut reader = journal.reader().unwrap();
         assert_eq!(reader.next(u64::MAX).unwrap().unwrap().payload, b"kept C");
