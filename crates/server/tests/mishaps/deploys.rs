@@ -18,6 +18,9 @@ use crate::{LONG, TURN, recover, setting};
 /// Beyond SHUTDOWN_SECONDS: what requests that are no calls may take, and a slow machine.
 const SLACK: Duration = Duration::from_secs(5);
 
+/// A hang-up that was said so shortly before may not have been heard yet.
+const ON_ITS_WAY: Duration = Duration::from_millis(250);
+
 /// A disk on which fifty recordings are not finished in a second.
 #[cfg(target_os = "linux")]
 const SLOW: Slowness = Slowness { write: Duration::from_millis(5), sync: Duration::from_millis(100) };
@@ -81,9 +84,12 @@ async fn deploy(luck: &mut Luck, seconds: u64) {
     for sent in &calls {
         let sid = &sent.sid;
         match sent.hung_up {
-            Some(at) if at < told => assert_eq!(ending(&responses, sid), "stopped", "{sid}"),
+            Some(at) if at + ON_ITS_WAY < told => assert_eq!(ending(&responses, sid), "stopped", "{sid}"),
             // Who hung up at that moment was told goodbye, or not.
-            Some(_) => {}
+            Some(_) => {
+                let ending = ending(&responses, sid);
+                assert!(["stopped", "shutdown"].contains(&ending.as_str()), "{sid}: {ending}");
+            }
             None => {
                 live[usize::from(sent.one_way)] += 1;
                 assert_eq!(ending(&responses, sid), "shutdown", "{sid}");
