@@ -165,7 +165,7 @@ pub(crate) fn read_header(
         return Ok(Err(HeaderDamage::Version(le_u32(version))));
     }
     let bytes = le_u32(len) as usize;
-    if bytes > MAX_HEADER {
+    if bytes > MAX_HEADER || (FIXED + bytes) as u64 > file.len().at("look at", path)? {
         return Ok(Err(HeaderDamage::Damaged));
     }
     let mut header = vec![0; bytes];

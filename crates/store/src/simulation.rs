@@ -3,9 +3,20 @@
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use crate::disk::{Kind, Opening};
+use crate::{JournalReader, StoreError, disk};
+
+/// A reader of the journal that has these bytes, without any disk. `file` is asked for them as a file is.
+///
+/// # Errors
+/// As those of [`JournalReader::open`], but that there is a file.
+pub fn read_journal(file: impl File + 'static) -> Result<JournalReader, StoreError> {
+    let file = disk::File::Simulated { file: Box::new(file), at: 0 };
+    JournalReader::new(Arc::new(file), "simulated".into())
+}
 
 /// A disk with directories and files. Errors are those that a system would give.
 #[allow(missing_docs, reason = "each is the system's operation of this name")]

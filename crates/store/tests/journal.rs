@@ -259,4 +259,28 @@ proptest! {
         read.extend(read_all(&mut reader, u64::MAX));
         prop_assert_eq!(read, records);
     }
+
+    #[test]
+    fn a_journal_that_was_bent_loses_nothing_that_was_before(
+        records in prop::collection::vec((any::<u64>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..60)), 1..8),
+        at in any::<prop::sample::Index>(), byte: u8, how in 0_u8..4,
+    ) {
+        let whole = encode(&records);
+        let (mut bent, at) = (whole.clone(), at.index(whole.len()));
+        match how {
+            0 => bent[at] ^= byte,
+            1 => bent.truncate(at),
+            2 => bent.insert(at, byte),
+            _ => drop(bent.drain(at..(at + usize::from(byte)).min(whole.len()))),
+        }
+        let before = records.iter().scan(0, |end, record| {
+            *end += encode(std::slice::from_ref(record)).len();
+            Some(*end)
+        }).filter(|end| *end <= at).count();
+        let (_home, dir) = abandoned(&bent);
+        let path = dir.free_journals().unwrap()[0].path().to_owned();
+        reads_without_end_or_error(&dir, &path);
+        let read = read_all(&mut locked(&dir).reader().unwrap(), u64::MAX);
+        prop_assert!(read.len() >= before && read[..before] == records[..before], "{} of {before}", read.len());
+    }
 }
