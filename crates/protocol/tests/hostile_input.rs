@@ -1,9 +1,10 @@
 //! Any bytes give events or an error, never a panic, on either side.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use callrec_protocol::twilio::{BotSide, Twilio, outgoing::Provider};
-use callrec_protocol::{Dialect, Message};
-use callrec_session::{Topology, Track};
+use callrec_protocol::twilio::outgoing::{self, Provider};
+use callrec_protocol::twilio::{BotSide, Twilio};
+use callrec_protocol::{Dialect, Message, signature};
+use callrec_session::{Speaker, Topology, Track};
 use proptest::prelude::*;
 
 /// JSON with the protocol's own names in odd places.
@@ -88,12 +89,53 @@ proptest! {
     }
 
     #[test]
-    fn any_cut_or_bent_message_is_survived(at in 0usize..400, byte in any::<u8>()) {
-        let whole = Provider::new("CA1", "MZ1").start(&[Track::Caller], &[("name", "value")]);
-        let at = at % whole.len();
-        let mut bent = whole.clone().into_bytes();
-        bent[at] = byte;
-        let bent = String::from_utf8_lossy(&bent);
-        swallow(&[Message::Text(&whole[..at]), Message::Text(&bent)]);
+    fn any_message_is_survived_however_it_is_bent(
+        which in any::<prop::sample::Index>(), other in any::<prop::sample::Index>(),
+        bends in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..4), 1..5),
+    ) {
+        let messages = every_message();
+        let (mut bytes, other) = (which.get(&messages).clone().into_bytes(), other.get(&messages).as_bytes());
+        for (at, byte, how) in &bends {
+            let at = at.index(bytes.len() + 1);
+            match how {
+                0 if at < bytes.len() => bytes[at] = *byte,
+                1 => bytes.truncate(at),
+                2 => bytes.insert(at, *byte),
+                _ => drop(bytes.splice(at.., other.iter().skip(usize::from(*byte)).copied())),
+            }
+        }
+        let bent = String::from_utf8_lossy(&bytes);
+        swallow(&[Message::Text(&bent), Message::Binary(&bytes)]);
     }
+
+    #[test]
+    fn any_request_is_validated_or_not(
+        url in any::<String>(), fields in prop::collection::vec((any::<String>(), any::<String>()), 0..5),
+        body in any::<Vec<u8>>(), offered in any::<String>(),
+    ) {
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let urls = [&signature::websocket_urls(&url, &offered)[..], &signature::webhook_urls(&url, &offered)].concat();
+        prop_assert!(!signature::validate_request("token", &urls, &fields, &offered));
+        prop_assert!(!signature::validate_json("token", &urls, &body, &offered));
+        let signed = signature::sign_form("token", &url, &fields);
+        prop_assert!(signature::validate_request("token", &[url], &fields, &signed));
+    }
+}
+
+/// Every kind of message of either side.
+fn every_message() -> Vec<String> {
+    let mut provider = Provider::new("CA1", "MZ1");
+    vec![
+        provider.connected(),
+        provider.start(&[Track::Caller, Track::Assistant], &[("name", "value"), ("other", "\"\u{fc}\"")]),
+        provider.media(Track::Caller, 20, &[0xff, 0x00, 0x55]),
+        provider.dtmf("#"),
+        provider.mark("callrec-1"),
+        provider.stop(),
+        outgoing::media("MZ1", &[0x55; 20]),
+        outgoing::mark("MZ1", "a"),
+        outgoing::clear("MZ1"),
+        outgoing::transcript(Speaker::Assistant, "Good morning", Some(1_200)),
+        r#"{"event":"transcript","lines":[{"speaker":"caller","text":"a b","word_ms":[0,5]},7]}"#.to_owned(),
+    ]
 }

@@ -314,10 +314,46 @@ mod tests {
 
         #[test]
         fn any_bytes_are_an_event_or_an_error(kind: u8, payload in prop::collection::vec(any::<u8>(), 0..64)) {
-            if let Ok(event) = decode(kind, &payload) {
-                let mut again = Vec::new();
-                prop_assert_eq!(encode(&event, &mut again), kind);
+            read_and_written_again(kind, &payload);
+        }
+
+        #[test]
+        fn any_event_is_read_or_refused_however_it_is_bent(
+            at in any::<prop::sample::Index>(), byte: u8, how in 0_u8..4, which in any::<prop::sample::Index>(),
+        ) {
+            let mut start = StreamStart::new("CA1", "MZ1", Topology::Relay);
+            start.parameters.push(("name".to_owned(), "value".to_owned()));
+            let place = Place::At(20);
+            let events = [
+                Event::Started(Cow::Owned(start)),
+                Event::Audio { track: Track::Caller, place, codec: Codec::Pcm16, bytes: &[1, 2, 3] },
+                Event::Omitted { track: Track::Assistant, place, samples: 160 },
+                Event::MarkSent { name: "\u{fc}" },
+                Event::Said { speaker: Speaker::Caller, text: "\u{fc}", at_ms: Some(5) },
+                Event::WordTimes { starts_ms: Cow::Borrowed(&[0, 5]) },
+                Event::Dropped { what: DropKind::Audio, count: 5 },
+                Event::Ended { reason: EndReason::Stopped },
+                Event::Over,
+            ];
+            let mut payload = Vec::new();
+            let kind = encode(which.get(&events), &mut payload);
+            let at = at.index(payload.len() + 1);
+            match how {
+                0 if at < payload.len() => payload[at] = byte,
+                1 => payload.truncate(at),
+                2 => payload.insert(at, byte),
+                _ => {}
             }
+            read_and_written_again(if how == 3 { byte } else { kind }, &payload);
+        }
+    }
+
+    /// What is an event is the same event when it was written again.
+    fn read_and_written_again(kind: u8, payload: &[u8]) {
+        if let Ok(event) = decode(kind, payload) {
+            let mut again = Vec::new();
+            assert_eq!(encode(&event, &mut again), kind);
+            assert_eq!(decode(kind, &again), Ok(event));
         }
     }
 }
