@@ -4,7 +4,9 @@
 use callrec_session::{Completeness, Cut, CutBy, EndReason, Gap, GapWhy, Line, Note, Notes, Speaker, Track};
 use callrec_summary::{
     AudioFile, AudioOutcome, CallSummary, LocalTime, ParseError, StreamSummary, parse_json, summary_json,
+    summary_text, transcript_text,
 };
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn call(audio: AudioOutcome) -> CallSummary {
@@ -113,4 +115,29 @@ fn any_beginning_of_a_summary_is_refused_without_panic() {
         assert!(parse_json(&json.as_bytes()[..end]).is_err(), "{end}");
     }
     assert!(parse_json(&json.as_bytes()[..whole]).is_ok());
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_summary_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(parse_json(&bytes).is_err());
+    }
+
+    #[test]
+    fn any_summary_is_read_or_refused_however_it_is_bent(
+        at in any::<prop::sample::Index>(), byte: u8, how in 0_u8..3,
+    ) {
+        let mut bytes = summary_json(&call(recorded())).into_bytes();
+        let at = at.index(bytes.len());
+        match how {
+            0 => bytes[at] = byte,
+            1 => bytes.truncate(at),
+            _ => bytes.insert(at, byte),
+        }
+        if let Ok(call) = parse_json(&bytes) {
+            let again = summary_json(&call);
+            prop_assert_eq!(parse_json(again.as_bytes()).unwrap(), call.clone());
+            prop_assert!(!summary_text(&call).is_empty() && !transcript_text(&call).is_empty());
+        }
+    }
 }
