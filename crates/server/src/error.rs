@@ -39,6 +39,17 @@ impl ApiError {
     }
 }
 
+/// What a parser says of a request, for the answer to it. A parser may quote all that it was given; a client knows that.
+pub(crate) fn in_short(words: impl fmt::Display) -> String {
+    /// More than any parser has to say of its own.
+    const LONGEST: usize = 160;
+    let words = words.to_string();
+    match words.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} ...", &words[..end]),
+        None => words,
+    }
+}
+
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

@@ -1,7 +1,7 @@
 //! `POST /audio/set-format/{call_sid}`: chooses the format of a call's recording, before or during the call.
 
 use super::call_sid;
-use crate::error::ApiError;
+use crate::error::{ApiError, in_short};
 use crate::state::State;
 use actix_web::{HttpRequest, HttpResponse, web};
 use callrec::{Bitrate, Format, FormatChange, SetFormat, SetFormatError, mpeg};
@@ -31,8 +31,7 @@ pub(crate) async fn set_format(
     state: web::Data<State>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let sid = call_sid(&sid)?;
-    let wish = read_wish(request.query_string(), &body?)?;
-    let change = wish.check()?;
+    let change = read_change(request.query_string(), &body?)?;
     let (format, bitrate) = (change.format, change.bitrate);
     let recorder = state.recorder.clone();
     let answer = {
@@ -53,9 +52,15 @@ pub(crate) async fn set_format(
     }
 }
 
+/// What is asked for, checked.
+pub(crate) fn read_change(query: &str, body: &[u8]) -> Result<FormatChange, ApiError> {
+    read_wish(query, body)?.check()
+}
+
 fn read_wish(query: &str, body: &[u8]) -> Result<Wish, ApiError> {
     let bad = |error: &dyn std::fmt::Display| {
-        let message = format!("{error}; send `?format=flac` or {{\"format\":\"mp3\",\"bitrate\":\"64k\"}}");
+        let message =
+            format!("{}; send `?format=flac` or {{\"format\":\"mp3\",\"bitrate\":\"64k\"}}", in_short(error));
         ApiError::bad_request("bad_request", message)
     };
     let queried = web::Query::<Wish>::from_query(query).map_err(|error| bad(&error))?.into_inner();
@@ -77,7 +82,7 @@ impl Wish {
             TextOrNumber::Text(text) => text.parse::<Bitrate>(),
             TextOrNumber::Number(kbps) => kbps.to_string().parse(),
         });
-        let bitrate = bitrate.transpose().map_err(|error| impossible_bitrate(&error.to_string()))?;
+        let bitrate = bitrate.transpose().map_err(|error| impossible_bitrate(&in_short(error)))?;
         // Also beside a format that has no use for it: it is remembered for the call.
         if let Some(bitrate) = bitrate.filter(|bitrate| !mpeg::all_bitrates().contains(&bitrate.kbps())) {
             return Err(impossible_bitrate(&format!("{bitrate} is none of MPEG's")));

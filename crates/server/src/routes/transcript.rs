@@ -1,7 +1,7 @@
 //! `POST /calls/{sid}/transcript`: lines of the transcript, told by the bot.
 
 use super::call_sid;
-use crate::error::ApiError;
+use crate::error::{ApiError, in_short};
 use crate::state::State;
 use actix_web::{HttpResponse, web};
 use callrec::{AddLineError, Speaker};
@@ -15,9 +15,9 @@ const LONGEST_LINE: usize = 64 * 1024;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+pub(crate) struct Line {
     speaker: Speaker,
-    text: String,
+    pub(crate) text: String,
     at_ms: Option<u64>,
     #[serde(default)]
     word_ms: Vec<u32>,
@@ -41,11 +41,13 @@ pub(crate) async fn add(
 }
 
 /// One line, an array of them, or `{"lines": [...]}`. All of them are good, or none is taken.
-fn read_lines(body: &[u8]) -> Result<Vec<Line>, ApiError> {
+pub(crate) fn read_lines(body: &[u8]) -> Result<Vec<Line>, ApiError> {
     let bad = |what: String| {
         let example = r#"{"speaker":"assistant","text":"...","at_ms":1200}"#;
-        let message =
-            format!("{what}; send a line such as {example}, an array of lines, or {{\"lines\":[...]}}");
+        let message = format!(
+            "{}; send a line such as {example}, an array of lines, or {{\"lines\":[...]}}",
+            in_short(what)
+        );
         ApiError::bad_request("bad_line", message)
     };
     let json: Value = serde_json::from_slice(body).map_err(|error| bad(format!("not JSON: {error}")))?;

@@ -294,3 +294,24 @@ async fn a_directory_that_breaks_does_not_break_the_call() {
     call_one_way(&one_way_server, "CA9", 5).await;
     finished(&one_way_server, "CA9").await;
 }
+
+#[test]
+fn a_refusal_does_not_repeat_what_was_sent() {
+    let server = TestServer::start([WAV]);
+    let long = "x".repeat(5_000);
+    for (path, body) in [
+        (format!("/audio/set-format/CA1?{long}=1"), String::new()),
+        ("/audio/set-format/CA1".to_owned(), json!({ long.as_str(): 1 }).to_string()),
+        ("/audio/set-format/CA1".to_owned(), json!({ "format": long }).to_string()),
+        ("/audio/set-format/CA1".to_owned(), json!({ "bitrate": long }).to_string()),
+        ("/calls/CA1/transcript".to_owned(), json!({ "speaker": long, "text": "a" }).to_string()),
+        (
+            "/calls/CA1/transcript".to_owned(),
+            json!({ "speaker": "caller", "text": "a", long.as_str(): 1 }).to_string(),
+        ),
+    ] {
+        let answer = server.post(&path, &body);
+        assert_eq!(answer.status, 400, "{path}");
+        assert!(answer.text().len() < 1_000, "{} bytes", answer.text().len());
+    }
+}
