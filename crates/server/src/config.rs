@@ -154,6 +154,25 @@ impl Config {
             }
         }
         layers.push(Layer::environment(sources.environment));
+        Self::of(layers)
+    }
+
+    /// The same for files that are in memory.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn of_bytes(
+        audio_config: &[u8],
+        dot_env: &[u8],
+        environment: Vec<(String, String)>,
+    ) -> Result<Self, ConfigError> {
+        Self::of(vec![
+            Layer::defaults(),
+            Layer::lines(dotenvy::Iter::new(audio_config), "audio_config.env".to_owned(), true)?,
+            Layer::lines(dotenvy::Iter::new(dot_env), ".env".to_owned(), false)?,
+            Layer::environment(environment),
+        ])
+    }
+
+    fn of(layers: Vec<Layer>) -> Result<Self, ConfigError> {
         let config = Self::read(&Values::merge(layers)?)?;
         config.check_credentials()?;
         Ok(config)

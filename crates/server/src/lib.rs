@@ -25,6 +25,9 @@ mod counters;
 mod demo;
 mod descriptors;
 pub mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inspect;
 mod live;
 #[allow(clippy::disallowed_methods, reason = "marks are sent in time: the server reads a clock")]

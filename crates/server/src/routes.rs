@@ -9,9 +9,9 @@ mod calls;
 mod files;
 mod formats;
 mod health;
-mod incoming_call;
-mod set_format;
-mod transcript;
+pub(crate) mod incoming_call;
+pub(crate) mod set_format;
+pub(crate) mod transcript;
 
 use crate::admission::admit;
 use crate::error::ApiError;
@@ -115,7 +115,7 @@ fn wrong_method(allowed: String) -> actix_web::Route {
 }
 
 /// The call SID in a path, checked by the rule that file names are made by.
-fn call_sid(text: &str) -> Result<String, ApiError> {
+pub(crate) fn call_sid(text: &str) -> Result<String, ApiError> {
     let sid = CallId::new(text).map_err(|error| ApiError::bad_request("bad_call_sid", error.to_string()))?;
     Ok(sid.to_string())
 }

@@ -40,17 +40,28 @@ impl Layer {
     /// an error; a `.env` is often shared with other programs, so there it is not.
     pub(super) fn file(path: &Path, strict: bool) -> Result<Self, ConfigError> {
         let origin = path.display().to_string();
-        let unreadable = |error: dotenvy::Error| ConfigError::File { file: origin.clone(), error };
         let lines = match dotenvy::from_path_iter(path) {
             Ok(lines) => lines,
             Err(dotenvy::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Self::default());
             }
-            Err(error) => return Err(unreadable(error)),
+            Err(error) => return Err(ConfigError::File { file: origin, error }),
         };
+        Self::lines(lines, origin, strict)
+    }
+
+    /// The settings of a file's lines.
+    pub(super) fn lines<R: io::Read>(
+        lines: dotenvy::Iter<R>,
+        origin: String,
+        strict: bool,
+    ) -> Result<Self, ConfigError> {
         let mut values = Vec::new();
         for line in lines {
-            let (name, value) = line.map_err(unreadable)?;
+            let (name, value) = match line {
+                Ok(line) => line,
+                Err(error) => return Err(ConfigError::File { file: origin, error }),
+            };
             if settings::find(&name).is_some() {
                 values.push((name, value));
             } else if strict {

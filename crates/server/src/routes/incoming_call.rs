@@ -17,7 +17,7 @@ pub(crate) async fn incoming_call(
 ) -> HttpResponse {
     let socket = media_socket(&request, &state);
     let config = &state.config;
-    let call = url::form_urlencoded::parse(&form).find(|(name, _)| name == "CallSid");
+    let call = read_form(&form).into_iter().find(|(name, _)| name == "CallSid");
     let answers = config.bot_url.is_some() || config.next_twiml_url.is_some();
     let token = call.filter(|_| answers).and_then(|(_, sid)| state.stream_tokens.issue(&sid));
     let parameters: Vec<_> = token.iter().map(|token| (stream_tokens::PARAMETER, token.as_str())).collect();
@@ -30,6 +30,11 @@ pub(crate) async fn incoming_call(
         }
     };
     HttpResponse::Ok().content_type(ContentType::xml()).body(answer)
+}
+
+/// The fields of the provider's form, in their order.
+pub(crate) fn read_form(body: &[u8]) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(body).into_owned().collect()
 }
 
 /// The address of our media socket as the provider reaches it. Without a PUBLIC_URL the request knows best: a tunnel
