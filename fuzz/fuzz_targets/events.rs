@@ -1,0 +1,9 @@
+//! See `callrec_fuzz::events`.
+#![no_main]
+#![allow(
+    unsafe_code,
+    clippy::disallowed_methods,
+    reason = "libFuzzer calls a C function by its name, and wants a file"
+)]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| callrec_fuzz::events::read(bytes));
