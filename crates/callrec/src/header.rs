@@ -97,4 +97,31 @@ mod tests {
         assert_ne!(old, bytes);
         assert_eq!(encoder(&Header::from_bytes(old.as_bytes()).unwrap()), "callrec");
     }
+
+    #[test]
+    fn a_header_is_read_or_refused_however_it_is_bent() {
+        let header = Header {
+            start: StreamStart::new("CA1", "MZ1", Topology::Relay),
+            started_at: LocalTime::from_unix_ms(1_752_395_325_250, -12_600).unwrap(),
+            settings: Settings::default(),
+            record_audio: true,
+            recorder: THIS_VERSION.to_owned(),
+        };
+        let (whole, call) = (header.to_bytes(), CallId::new("CA1").unwrap());
+        let mut read = 0;
+        for at in 0..whole.len() {
+            assert!(Header::from_bytes(&whole[..at]).is_err(), "{at}");
+            for byte in *b"0179-.\"{}[],:nex\x00\xff" {
+                let mut bent = whole.clone();
+                bent[at] = byte;
+                if let Ok(header) = Header::from_bytes(&bent) {
+                    read += 1;
+                    if let Ok(spec) = header.spec(&header.settings, &call, 1) {
+                        let _ = odd_track(&header.start, spec.rate);
+                    }
+                }
+            }
+        }
+        assert!(read > 500, "{read}");
+    }
 }
