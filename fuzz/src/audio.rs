@@ -133,15 +133,14 @@ fn bounded(file: &[u8], work: impl FnOnce()) {
 }
 
 /// Tells of the first panic at each place, and lets them go on: a decoder's is caught where it was called.
+#[allow(clippy::print_stderr, reason = "it is for whoever watches libFuzzer")]
 pub fn tell_panics_once() {
     static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    // libFuzzer's own hook ends the process. It goes, and the usual one is there again.
-    drop(std::panic::take_hook());
-    let usual = std::panic::take_hook();
+    // In place of libFuzzer's, which ends the process. And without a backtrace, which would count as the decoder's memory.
     std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         if TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(place) {
-            usual(panic);
+            eprintln!("{panic}");
         }
     }));
 }
