@@ -114,7 +114,7 @@ impl Auth {
                 signature::validate_json(token, &urls, body, offered)
             });
         }
-        let form: Vec<(String, String)> = url::form_urlencoded::parse(body).into_owned().collect();
+        let form = crate::routes::incoming_call::read_form(body);
         let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (&**name, &**value)).collect();
         self.check_signature(request, |token, offered| {
             signature::validate_request(token, &urls, &form, offered)
