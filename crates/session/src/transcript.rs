@@ -293,6 +293,17 @@ mod tests {
     }
 
     #[test]
+    fn a_line_may_have_any_time() {
+        for at_ms in [u64::MAX, u64::MAX / 1_000, u64::MAX / 8_000 + 5] {
+            let spoken = || Bot::new().at(1_000).sends(500).heard(0, 500, Some(1_000));
+            assert_eq!(spoken().tells("one two", Some(at_ms)).lines(), [(at_ms, None)]);
+            let told_before =
+                Bot::new().tells("one two", Some(at_ms)).at(1_000).sends(500).heard(0, 500, Some(1_000));
+            assert_eq!(told_before.lines(), [(at_ms, None)]);
+        }
+    }
+
+    #[test]
     fn a_line_told_before_its_speech_is_put_where_that_was_heard_and_cut_where_it_was_cut() {
         let bot = Bot::new().at(1_000).tells("one two three four", None).at(1_200).sends(2_000);
         let bot = bot.at(2_500).clears().heard(0, 1_000, Some(1_500)).heard(1_000, 1_000, None);

@@ -117,8 +117,8 @@ impl Speech {
             let start = placement.start?;
             let (from_ms, to_ms) = (self.ms_of(start), self.ms_of(start + placement.samples));
             let near = at_ms.saturating_add(WORDS_BEFORE_SPEECH_MS) >= from_ms && at_ms < to_ms;
-            let ahead = at_ms.saturating_sub(from_ms) * u64::from(self.rate) / 1000;
-            near.then_some(placement.first + ahead)
+            // Of a time that is not near, the sample would be beyond all numbers: a bot may say any.
+            near.then(|| placement.first + at_ms.saturating_sub(from_ms) * u64::from(self.rate) / 1000)
         })
     }
 
