@@ -136,7 +136,8 @@ fn bounded(file: &[u8], work: impl FnOnce()) {
 #[allow(clippy::print_stderr, reason = "it is for whoever watches libFuzzer")]
 pub fn tell_panics_once() {
     static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    // In place of libFuzzer's, which ends the process. And without a backtrace, which would count as the decoder's memory.
+    // In place of libFuzzer's, which ends the process. And without a backtrace, which would count as the decoder's memory
+    // where RUST_BACKTRACE asks for one.
     std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         if TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(place) {

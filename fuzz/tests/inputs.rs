@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use callrec_fuzz::{TARGETS, seeds};
+use callrec_fuzz::{TARGETS, audio, seeds};
 use proptest::prelude::*;
 
 /// The files of a target in a directory of this crate.
@@ -15,6 +15,7 @@ fn files(directory: &str, target: &str) -> Vec<PathBuf> {
 
 #[test]
 fn every_seed_and_everything_that_was_found_is_read() {
+    audio::tell_panics_once();
     for (target, read) in TARGETS {
         assert!(!files("seeds", target).is_empty(), "{target} has no seeds");
         for path in [files("seeds", target), files("findings", target)].concat() {
@@ -39,6 +40,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        audio::tell_panics_once();
         for (_, read) in TARGETS {
             read(&bytes);
         }
@@ -50,6 +52,7 @@ proptest! {
         other in any::<prop::sample::Index>(),
         bends in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..4), 1..6),
     ) {
+        audio::tell_panics_once();
         for (target, read) in TARGETS {
             let seeds: Vec<_> = SEEDS.iter().filter(|seed| seed.0 == target).collect();
             let (mut bytes, other) = (seed.get(&seeds).2.clone(), &other.get(&seeds).2);
