@@ -49,6 +49,19 @@ fn look(spec: &Spec, pcm: &[i16], file: &[u8]) {
     }
 }
 
+#[test]
+#[cfg(feature = "wav")]
+fn a_header_that_its_decoder_cannot_multiply_is_refused_and_no_panic() {
+    let spec = Settings::default().with_format(Format::Wav).resolve(8_000).unwrap();
+    let (pcm, mut file) = recording(&spec);
+    // Channels, and bits of a sample: their product is more than 16 bits hold.
+    file[22..24].copy_from_slice(&0xffff_u16.to_le_bytes());
+    file[34..36].copy_from_slice(&32_u16.to_le_bytes());
+    assert!(decode_file(Cursor::new(file.clone()), spec.format, |_, _, _| ()).is_err());
+    assert!(check_file(Cursor::new(file.clone()), &spec, pcm.len() as u64 / 2).is_err());
+    assert!(follow(&spec, &pcm, &file).is_err());
+}
+
 fn specs() -> Vec<Spec> {
     let of = |format| Settings::default().with_format(format).with_mp3_bitrate(Bitrate(64));
     Format::compiled().map(|format| of(format).resolve(8_000).unwrap()).collect()
