@@ -88,7 +88,7 @@ impl Shared {
             record_audio,
             max_calls: limits.calls,
             memory: Memory::new(limits.waiting_bytes),
-            space: Space::new(limits.free_disk),
+            space: Space::new(limits.free_disk, record_audio),
             counters: Counters::default(),
             pending: Mutex::default(),
             journal_error: Mutex::default(),

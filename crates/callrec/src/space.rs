@@ -9,7 +9,7 @@ use crate::shared::Shared;
 
 /// What is kept for each call that is being recorded, in bytes: journal and recording take 20 to 55 kB a second of a phone
 /// call, so three to eight minutes of it.
-pub(crate) const PER_CALL: u64 = 10_000_000;
+const PER_CALL: u64 = 10_000_000;
 /// Once there was too little room, there must be so much more before another recording begins: what a moment frees is
 /// soon taken again.
 const MORE: u64 = 50_000_000;
@@ -23,13 +23,17 @@ const UNKNOWN: u64 = u64::MAX;
 pub(crate) struct Space {
     /// How much must be free beside what is kept for live calls; 0: it is not looked.
     least: u64,
+    /// What is kept for each live call.
+    per_call: u64,
     free: AtomicU64,
     low: AtomicBool,
 }
 
 impl Space {
-    pub(crate) fn new(least: u64) -> Self {
-        Self { least, free: AtomicU64::new(UNKNOWN), low: AtomicBool::new(false) }
+    /// Where no audio is recorded, calls are kept no room: what is said takes next to none.
+    pub(crate) fn new(least: u64, record_audio: bool) -> Self {
+        let per_call = if record_audio { PER_CALL } else { 0 };
+        Self { least, per_call, free: AtomicU64::new(UNKNOWN), low: AtomicBool::new(false) }
     }
 
     /// How many bytes were free, if it is known.
@@ -43,7 +47,7 @@ impl Space {
 
     /// Whether another recording may begin beside so many.
     pub(crate) fn check(&self, live: usize) -> Result<(), RecordError> {
-        let kept = PER_CALL.saturating_mul(u64::try_from(live).unwrap_or(u64::MAX));
+        let kept = self.per_call.saturating_mul(u64::try_from(live).unwrap_or(u64::MAX));
         let least = self.least.saturating_add(kept);
         let more = if self.is_low() { MORE.min(self.least / 10) } else { 0 };
         let free = self.free.load(Ordering::Acquire);
@@ -137,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_grows_with_the_calls_and_a_disk_that_was_low_needs_a_tenth_more() {
-        let space = Space::new(100_000_000);
+        let space = Space::new(100_000_000, true);
         assert!(space.check(1_000).is_ok() && space.free().is_none(), "nothing is known yet");
         space.note(Some(129_999_999), 0);
         assert!(!space.is_low() && space.check(2).is_ok());
@@ -154,8 +158,17 @@ mod tests {
     }
 
     #[test]
+    fn calls_without_audio_are_kept_no_room() {
+        let space = Space::new(100_000_000, false);
+        space.note(Some(100_000_000), 10_000);
+        assert!(!space.is_low() && space.check(10_000).is_ok());
+        space.note(Some(99_999_999), 0);
+        assert!(space.check(0).is_err());
+    }
+
+    #[test]
     fn with_no_least_nothing_is_refused() {
-        let space = Space::new(0);
+        let space = Space::new(0, true);
         space.note(Some(0), 10);
         assert!(!space.is_low() && space.check(10).is_ok());
     }
