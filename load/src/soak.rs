@@ -11,7 +11,7 @@ use anyhow::{Context as _, ensure};
 use calls::SoakCall;
 use clap::Args;
 use process::{Held, ServerProcess};
-use report::Report;
+use report::{Report, Sample};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +25,7 @@ use crate::sockets;
 /// How the soak is done.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// For how many minutes calls begin. The first half is not looked at.
+    /// For how many minutes calls begin. The first four, twice the longest call, are not looked at.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub minutes: u64,
     /// How many calls there are at once, on average.
@@ -59,6 +59,8 @@ const SETTLES: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 struct Done {
     calls: u64,
+    /// Calls that have begun and are not over.
+    live: u64,
     one_way: u64,
     broken_off: u64,
     requests: u64,
@@ -115,7 +117,8 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
     let until = Duration::from_secs(options.minutes * 60);
     while began.elapsed() < until {
         ticks.tick().await;
-        samples.push((began.elapsed().as_secs_f64(), server.held()?));
+        let live = lock(&done).live;
+        samples.push(Sample { at: began.elapsed().as_secs_f64(), live, held: server.held()? });
         clear_up(&home.path().join("responses"), &done);
     }
     // Those that are still on the phone hang up in their own time.
@@ -156,6 +159,7 @@ async fn one(address: String, call: SoakCall, began: Instant, done: Shared) {
     let url = format!("ws://{address}/media-stream");
     let calling = async {
         sleep_until(begins).await;
+        lock(&done).live += 1;
         let speaking = sockets::provide(&url, &plan);
         let failed = match breaks_off_ms {
             // Dropped in the middle of whatever it does: a reset, for what came is not read.
@@ -166,6 +170,7 @@ async fn one(address: String, call: SoakCall, began: Instant, done: Shared) {
         };
         let mut done = lock(&done);
         done.calls += 1;
+        done.live -= 1;
         done.one_way += u64::from(plan.one_way);
         done.broken_off += u64::from(breaks_off_ms.is_some());
         done.note(&sid, failed.map_or(Ok(()), |why| Err(anyhow::anyhow!(why))));

@@ -3,16 +3,36 @@
 use serde_json::Value;
 use std::fmt;
 
+use super::calls::LONGEST_MS;
 use super::process::Held;
 use super::trend::Trend;
 use super::{Done, Options};
 
-/// The share of the time at the beginning that is not looked at. Calls are as many as there will be after two minutes; what the
-/// system's allocator holds back, an arena for each thread, is as much as it will be after five or so.
-const WARM_UP: f64 = 0.5;
+/// How much of the time at the beginning is not looked at, in seconds: twice the longest call. Calls begin one after another, so for the
+/// length of the longest there are more and more of them; those of the longest that began when all were there have come and gone
+/// after as much again. What is held from then on has been needed once before, by calls of every length: it has no reason to grow.
+const WARM_UP: f64 = 2.0 * LONGEST_MS as f64 / 1_000.0;
+
+/// What may be added of memory over all that is looked at, as a share of it and in bytes at least: what a handful of live calls takes,
+/// for how many there are goes up and down by that.
+const MEMORY: (f64, f64) = (0.03, 2e6);
+/// Of descriptors for each live call: they come and go with the call, the recording that is finished after it, and requests. One
+/// that stays is found without any allowance when the last call is over.
+const DESCRIPTORS: (f64, f64) = (0.05, 0.0);
+/// Of threads: one more may be at work, just then.
+const THREADS: (f64, f64) = (0.0, 1.0);
 
 /// In how many steps memory is told.
 const STEPS: usize = 20;
+
+/// What was measured at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sample {
+    /// In seconds since the beginning.
+    pub(super) at: f64,
+    pub(super) live: u64,
+    pub(super) held: Held,
+}
 
 /// What came of it.
 #[derive(Debug)]
@@ -22,7 +42,10 @@ pub struct Report {
     done: Done,
     before: Held,
     after: Held,
-    warm_up: f64,
+    /// How many calls were live, at the least and at the most, of the time that was looked at.
+    live: Option<(u64, u64)>,
+    /// The most memory, warm-up included.
+    peak: u64,
     /// Memory from the beginning to the end.
     in_steps: Vec<String>,
     trends: [(&'static str, Unit, Option<Trend>); 3],
@@ -34,6 +57,8 @@ pub struct Report {
 #[derive(Debug, Clone, Copy)]
 enum Unit {
     Megabytes,
+    /// For each live call.
+    PerCall,
     Pieces,
 }
 
@@ -41,6 +66,7 @@ impl Unit {
     fn show(self, value: f64) -> String {
         match self {
             Self::Megabytes => format!("{:.2} MB", value / 1e6),
+            Self::PerCall => format!("{value:.2}/call"),
             Self::Pieces => format!("{value:.1}"),
         }
     }
@@ -51,29 +77,34 @@ impl Report {
         options: &Options,
         done: Done,
         before: Held,
-        samples: &[(f64, Held)],
+        samples: &[Sample],
         after: Held,
         health: &[u8],
         log: &str,
     ) -> Self {
-        let warm_up = options.minutes as f64 * 60.0 * WARM_UP;
-        let late = samples.iter().filter(|(at, _)| *at >= warm_up);
-        let of = |what: fn(&Held) -> u64, share: f64, least: f64| {
-            let samples: Vec<_> = late.clone().map(|(at, held)| (*at, what(held) as f64)).collect();
+        let late = samples.iter().filter(|sample| sample.at >= WARM_UP);
+        let of = |what: fn(&Sample) -> f64, (share, least): (f64, f64)| {
+            let samples: Vec<_> = late.clone().map(|sample| (sample.at, what(sample))).collect();
             Trend::of(&samples, share, least)
         };
+        let live = late.clone().map(|sample| sample.live);
         Self {
             minutes: options.minutes,
             seed: options.seed,
             done,
             before,
             after,
-            warm_up,
+            live: live.clone().min().zip(live.max()),
+            peak: samples.iter().map(|sample| sample.held.memory).max().unwrap_or_default(),
             in_steps: in_steps(samples),
             trends: [
-                ("memory", Unit::Megabytes, of(|held| held.memory, 0.03, 2e6)),
-                ("descriptors", Unit::Pieces, of(|held| held.descriptors, 0.05, 3.0)),
-                ("threads", Unit::Pieces, of(|held| held.threads, 0.0, 1.0)),
+                ("memory", Unit::Megabytes, of(|sample| sample.held.memory as f64, MEMORY)),
+                (
+                    "descriptors",
+                    Unit::PerCall,
+                    of(|sample| sample.held.descriptors as f64 / sample.live.max(1) as f64, DESCRIPTORS),
+                ),
+                ("threads", Unit::Pieces, of(|sample| sample.held.threads as f64, THREADS)),
             ],
             refused: refused(health),
             panics: log.matches("panicked").count(),
@@ -96,6 +127,12 @@ impl Report {
     #[must_use]
     pub fn failed(&self) -> Option<&str> {
         self.done.failed.as_deref()
+    }
+
+    /// Whether it went on for long enough that something can be said.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.trends.iter().all(|(_, _, trend)| trend.is_some())
     }
 
     /// Whether memory, descriptors and threads stayed flat.
@@ -125,9 +162,13 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "measured every second from {:.0} s on; slopes by Theil and Sen, of medians of 10 s\n",
-            self.warm_up
+            "measured every second; looked at from {WARM_UP:.0} s on, when the longest calls have come and gone once; slopes by Theil and \
+             Sen, of medians of 10 s"
         )?;
+        if let Some((least, most)) = self.live {
+            writeln!(f, "{least} to {most} calls were live meanwhile")?;
+        }
+        writeln!(f)?;
         writeln!(
             f,
             "{:12} {:>10} {:>10} {:>12} {:>10} {:>10}",
@@ -150,7 +191,12 @@ impl fmt::Display for Report {
                 if trend.is_flat() { "flat" } else { "NOT FLAT" }
             )?;
         }
-        writeln!(f, "memory in MB, in equal steps: {}", self.in_steps.join(" "))?;
+        writeln!(
+            f,
+            "memory at the most {}, and in MB, in equal steps: {}",
+            Unit::Megabytes.show(self.peak as f64),
+            self.in_steps.join(" ")
+        )?;
         let (before, after) = (self.before, self.after);
         writeln!(
             f,
@@ -165,15 +211,20 @@ impl fmt::Display for Report {
         )?;
         let refused = if self.refused.is_empty() { "nothing".to_owned() } else { self.refused.join(", ") };
         writeln!(f, "counted at limits: {refused}; panics: {}", self.panics)?;
-        write!(f, "verdict: {}", if self.is_well() { "flat" } else { "FAILED" })
+        let verdict = match (self.is_well(), self.is_told()) {
+            (true, _) => "flat",
+            (_, false) => "TOO SHORT to tell",
+            _ => "FAILED",
+        };
+        write!(f, "verdict: {verdict}")
     }
 }
 
 /// Memory in steps of equal length, of which there are few enough for a line.
-fn in_steps(samples: &[(f64, Held)]) -> Vec<String> {
+fn in_steps(samples: &[Sample]) -> Vec<String> {
     let step = samples.len().div_ceil(STEPS).max(1);
     let last = samples.iter().skip(step - 1).step_by(step);
-    last.map(|(_, held)| format!("{:.1}", held.memory as f64 / 1e6)).collect()
+    last.map(|sample| format!("{:.1}", sample.held.memory as f64 / 1e6)).collect()
 }
 
 /// The counters in a health report that are not zero.
@@ -183,4 +234,50 @@ fn refused(health: &[u8]) -> Vec<String> {
     let counters = counters.into_iter().filter_map(Value::as_object).flatten();
     let met = counters.filter(|(_, count)| count.as_u64().is_some_and(|count| count > 0));
     met.map(|(name, count)| format!("{name} {count}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten minutes in which there are ever more calls for two, and 20 to 60 then; each holds half a megabyte and three descriptors, beside
+    /// what grows by so much a minute.
+    fn report(minutes: u64, bytes: f64, descriptors: f64) -> Report {
+        let held = |live: u64, at: f64| Held {
+            memory: 15_000_000 + live * 500_000 + (bytes * at / 60.0) as u64,
+            descriptors: 20 + 3 * live + (descriptors * at / 60.0) as u64,
+            threads: 12,
+        };
+        let samples: Vec<_> = (0..minutes * 60)
+            .map(|second| {
+                let live = (second / 3).min(40) + if second > 120 { second * 7 % 41 } else { 20 } - 20;
+                Sample { at: second as f64, live, held: held(live, second as f64) }
+            })
+            .collect();
+        let options = Options { minutes, live: 40, server: None, formats: Vec::new(), seed: 1 };
+        Report::new(&options, Done::default(), held(0, 0.0), &samples, held(0, 0.0), b"{}", "")
+    }
+
+    #[test]
+    fn calls_that_come_and_go_are_flat_though_there_are_more_of_them_at_first() {
+        let report = report(10, 0.0, 0.0);
+        assert!(report.is_well(), "{report}");
+        assert!(report.to_string().ends_with("verdict: flat"), "{report}");
+    }
+
+    #[test]
+    fn memory_or_descriptors_that_stay_with_each_call_are_found() {
+        // A hundred and forty calls a minute: 5 kB of each, or the descriptor of every tenth.
+        for (bytes, descriptors) in [(700_000.0, 0.0), (0.0, 14.0)] {
+            let report = report(10, bytes, descriptors);
+            assert!(!report.is_flat() && report.is_told(), "{report}");
+        }
+    }
+
+    #[test]
+    fn of_less_than_the_longest_calls_take_to_come_and_go_nothing_is_said() {
+        let report = report(4, 0.0, 0.0);
+        assert!(!report.is_well() && !report.is_told(), "{report}");
+        assert!(report.to_string().ends_with("verdict: TOO SHORT to tell"), "{report}");
+    }
 }
