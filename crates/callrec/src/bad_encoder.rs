@@ -4,10 +4,10 @@
 //! the call.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::panic, reason = "tests")]
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
 use callrec_encode::{EncodeError, Encoder, Format, Patch, Settings, Spec};
 use callrec_store::CallId;
@@ -34,14 +34,12 @@ struct Trouble {
     formats: Vec<Format>,
 }
 
-fn troubles() -> &'static Mutex<HashMap<String, Trouble>> {
-    static TROUBLES: OnceLock<Mutex<HashMap<String, Trouble>>> = OnceLock::new();
-    TROUBLES.get_or_init(Mutex::default)
-}
+/// By call. Takes are made on threads of their own, to which a test has no other way.
+static TROUBLES: Mutex<BTreeMap<String, Trouble>> = Mutex::new(BTreeMap::new());
 
 /// The encoder that a take of this call gets.
 pub(crate) fn given(encoder: Box<dyn Encoder>, call: &CallId, spec: &Spec) -> Box<dyn Encoder> {
-    let mut troubles = lock(troubles());
+    let mut troubles = lock(&TROUBLES);
     let Some(trouble) = troubles.get_mut(call.as_str()) else { return encoder };
     if trouble.encoders == 0 || !trouble.formats.contains(&spec.format) {
         return encoder;
@@ -90,7 +88,7 @@ impl Encoder for BadEncoder {
 /// So many encoders of a call that is yet to begin are bad.
 fn spoil(call: &str, how: Bad, encoders: u32, formats: &[Format]) {
     let trouble = Trouble { how, encoders, formats: formats.to_vec() };
-    lock(troubles()).insert(call.to_owned(), trouble);
+    lock(&TROUBLES).insert(call.to_owned(), trouble);
 }
 
 const SECONDS: u64 = 3;
@@ -153,7 +151,7 @@ fn an_encoder_that_fails_once_is_asked_again_and_the_recording_is_as_it_was_mean
         let files = call.finish(EndReason::Stopped).wait().unwrap();
         let AudioOutcome::Recorded(file) = &files.details.streams[0].audio else { panic!("{how:?}") };
         assert_eq!((file.format.as_str(), &file.requested_format), ("flac", &None), "{how:?}");
-        assert_eq!(lock(troubles())[&name].encoders, 0, "it was bad");
+        assert_eq!(lock(&TROUBLES)[&name].encoders, 0, "it was bad");
         drop(recorder);
     }
 }
