@@ -1,5 +1,6 @@
 //! Errors of the HTTP interface: `{"error":{"code":"...","message":"..."}}`, whoever found them.
 
+use crate::security_headers::SECURITY_HEADERS;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
@@ -63,7 +64,11 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         let error = serde_json::json!({ "code": self.code, "message": self.message });
-        HttpResponse::build(self.status).json(serde_json::json!({ "error": error }))
+        let mut response = HttpResponse::build(self.status);
+        for header in SECURITY_HEADERS {
+            response.insert_header(header);
+        }
+        response.json(serde_json::json!({ "error": error }))
     }
 }
 

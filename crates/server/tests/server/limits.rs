@@ -70,6 +70,7 @@ async fn a_connection_too_many_is_told_so_and_the_calls_beside_go_on() {
     for path in ["/health", "/calls", "/audio/formats", "/media-stream", "/nothing-here"] {
         let answer = server.get(path);
         assert_eq!((answer.status, answer.error_code().as_str()), (503, "full"), "{path}");
+        assert_eq!(answer.header("x-frame-options").as_deref(), Some("DENY"), "{path}");
     }
     assert_eq!(server.get("/health/live").status, 200, "whoever watches over it learns that it lives");
     // Where there are many, they are told before they have asked for anything.
@@ -110,7 +111,11 @@ async fn a_request_that_trickles_in_is_given_up_and_a_call_beside_goes_on() {
     assert_eq!(status(&ask(&server, "")), Some("408"), "a connection that says nothing");
     let body = "POST /calls/CA1/transcript HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{";
     let answer = ask(&server, body);
-    assert!(status(&answer) == Some("408") && String::from_utf8_lossy(&answer).contains("too_slow"));
+    let text = String::from_utf8_lossy(&answer);
+    assert!(
+        status(&answer) == Some("408") && text.contains("too_slow") && text.contains("nosniff"),
+        "{text}"
+    );
     // Byte after byte does not keep it open either.
     let mut slow = TcpStream::connect(server.address).unwrap();
     let begun = Instant::now();
