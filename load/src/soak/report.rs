@@ -13,8 +13,8 @@ use super::{Done, Options};
 /// after as much again. What is held from then on has been needed once before, by calls of every length: it has no reason to grow.
 const WARM_UP: f64 = 2.0 * LONGEST_MS as f64 / 1_000.0;
 
-/// What may be added of memory over all that is looked at, as a share of it and in bytes at least: what a handful of live calls takes,
-/// for how many there are goes up and down by that.
+/// What may be added of memory over all that is looked at, as a share of it and in bytes at least. How many calls are live goes up and
+/// down, and memory with it, by more than this at times: then a longer soak tells.
 const MEMORY: (f64, f64) = (0.03, 2e6);
 /// Of descriptors for each live call: they come and go with the call, the recording that is finished after it, and requests. One
 /// that stays is found without any allowance when the last call is over.
