@@ -25,7 +25,7 @@ use crate::sockets;
 /// How the soak is done.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// For how many minutes calls begin. The first four, twice the longest call, are not looked at.
+    /// For how many minutes calls begin, each minute the same ones. The first four, twice the longest call, are not looked at.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub minutes: u64,
     /// How many calls there are at once, on average.

@@ -1,4 +1,5 @@
-//! The calls of a soak: of all lengths, formats and bots, one-way and relayed, ended well or broken off.
+//! The calls of a soak: of all lengths, formats and bots, one-way and relayed, ended well or broken off. They come in rounds: each
+//! minute brings the same calls, under other names, so that what is held can be compared with what was held a round before.
 
 use callrec_simulator::{BotKind, Echoes, Luck};
 
@@ -8,6 +9,9 @@ use crate::{CallPlan, Plan, Span, Voice};
 pub(crate) const MEAN_MS: u64 = 17_000;
 /// The longest.
 pub(crate) const LONGEST_MS: u64 = 120_000;
+
+/// How long a round is, in milliseconds.
+pub(crate) const ROUND_MS: u64 = 60_000;
 
 /// One call, and what is done to it beside.
 #[derive(Debug, Clone)]
@@ -21,13 +25,12 @@ pub(crate) struct SoakCall {
     pub(crate) tells_ms: Option<u64>,
 }
 
-/// All calls of so many minutes, `live` of them at once.
-pub(crate) fn all(minutes: u64, live: u64, formats: &[&'static str], seed: u64) -> Vec<SoakCall> {
-    let length_ms = minutes * 60_000;
-    let plan = Plan {
-        calls: (length_ms * live / MEAN_MS).max(1),
+/// All calls of so many rounds, `live` of them at once.
+pub(crate) fn all(rounds: u64, live: u64, formats: &[&'static str], seed: u64) -> Vec<SoakCall> {
+    let round = Plan {
+        calls: (ROUND_MS * live / MEAN_MS).max(1),
         length_ms: MEAN_MS,
-        ramp_ms: length_ms,
+        ramp_ms: ROUND_MS,
         kinds: vec![BotKind::Bursting, BotKind::Pacing, BotKind::Stalling, BotKind::AtOnce],
         formats: formats.iter().map(|format| (*format).to_owned()).collect(),
         voice: Voice::Noise,
@@ -41,7 +44,18 @@ pub(crate) fn all(minutes: u64, live: u64, formats: &[&'static str], seed: u64) 
         seed,
     };
     let mut luck = Luck::new(seed ^ 0x50a6);
-    plan.all().into_iter().map(|plan| vary(plan, formats, &mut luck)).collect()
+    let round: Vec<SoakCall> = round.all().into_iter().map(|plan| vary(plan, formats, &mut luck)).collect();
+    (0..rounds).flat_map(|number| round.iter().map(move |call| again(call, number, seed))).collect()
+}
+
+/// The same call in another round.
+fn again(call: &SoakCall, round: u64, seed: u64) -> SoakCall {
+    let mut call = call.clone();
+    let name = format!("{seed:08x}{round:012x}{:012x}", call.plan.index);
+    call.plan.sid = format!("CA{name}");
+    call.plan.stream = format!("MZ{name}");
+    call.plan.begins_ms += round * ROUND_MS;
+    call
 }
 
 fn vary(mut plan: CallPlan, formats: &[&'static str], luck: &mut Luck) -> SoakCall {
@@ -71,7 +85,7 @@ mod tests {
 
     #[test]
     fn calls_are_of_every_kind_and_as_many_at_once_as_was_asked() {
-        let calls = all(60, 40, &["mp3", "wav"], 1);
+        let calls = all(1, 2_400, &["mp3", "wav"], 1);
         let share = |what: &dyn Fn(&SoakCall) -> bool| {
             calls.iter().filter(|call| what(call)).count() * 100 / calls.len()
         };
@@ -80,5 +94,22 @@ mod tests {
         assert!((25..35).contains(&share(&|call| call.set_format.is_some())));
         let live_ms: u64 = calls.iter().map(|call| call.plan.length_ms).sum();
         assert!((36..=44).contains(&(live_ms / 3_600_000)), "{}", live_ms / 3_600_000);
+    }
+
+    #[test]
+    fn every_round_brings_the_same_calls_under_names_of_their_own() {
+        let calls = all(3, 40, &["mp3", "wav"], 1);
+        let (first, others) = calls.split_at(calls.len() / 3);
+        for (later, earlier) in others.iter().zip(first.iter().cycle()) {
+            let same = |call: &SoakCall| {
+                let plan = &call.plan;
+                let (begins_ms, length_ms) = (plan.begins_ms % ROUND_MS, plan.length_ms);
+                (begins_ms, length_ms, plan.one_way, plan.bot_seed, call.breaks_off_ms, call.set_format)
+            };
+            assert_eq!(same(later), same(earlier));
+        }
+        let names: std::collections::HashSet<_> =
+            calls.iter().flat_map(|call| [&call.plan.sid, &call.plan.stream]).collect();
+        assert_eq!(names.len(), 2 * calls.len());
     }
 }

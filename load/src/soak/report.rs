@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::fmt;
 
-use super::calls::LONGEST_MS;
+use super::calls::{LONGEST_MS, ROUND_MS};
 use super::process::Held;
 use super::trend::Trend;
 use super::{Done, Options};
@@ -13,8 +13,10 @@ use super::{Done, Options};
 /// after as much again. What is held from then on has been needed once before, by calls of every length: it has no reason to grow.
 const WARM_UP: f64 = 2.0 * LONGEST_MS as f64 / 1_000.0;
 
-/// What may be added of memory over all that is looked at, as a share of it and in bytes at least. How many calls are live goes up and
-/// down, and memory with it, by more than this at times: then a longer soak tells.
+/// How long a round is, in seconds.
+const ROUND: f64 = ROUND_MS as f64 / 1_000.0;
+
+/// What may be added of memory over all that is looked at, as a share of it and in bytes at least.
 const MEMORY: (f64, f64) = (0.03, 2e6);
 /// Of descriptors for each live call: they come and go with the call, the recording that is finished after it, and requests. One
 /// that stays is found without any allowance when the last call is over.
@@ -85,7 +87,7 @@ impl Report {
         let late = samples.iter().filter(|sample| sample.at >= WARM_UP);
         let of = |what: fn(&Sample) -> f64, (share, least): (f64, f64)| {
             let samples: Vec<_> = late.clone().map(|sample| (sample.at, what(sample))).collect();
-            Trend::of(&samples, share, least)
+            Trend::of(&samples, ROUND, share, least)
         };
         let live = late.clone().map(|sample| sample.live);
         Self {
@@ -162,8 +164,8 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "measured every second; looked at from {WARM_UP:.0} s on, when the longest calls have come and gone once; slopes by Theil and \
-             Sen, of medians of 10 s"
+            "measured every second; looked at from {WARM_UP:.0} s on, when the longest calls have come and gone once; the same calls come in \
+             rounds of {ROUND:.0} s: slopes are medians of those between the same 10 s of any two rounds (Sen's, for seasons)"
         )?;
         if let Some((least, most)) = self.live {
             writeln!(f, "{least} to {most} calls were live meanwhile")?;

@@ -1,4 +1,4 @@
-//! Whether a number that is measured again and again stays where it is.
+//! Whether a number that is measured again and again, while the same happens in rounds, stays where it is.
 
 /// A measurement: seconds since the beginning, and what was measured.
 pub(crate) type Sample = (f64, f64);
@@ -15,23 +15,28 @@ pub(crate) struct Trend {
     pub(crate) allowed: f64,
 }
 
-/// Samples are joined to medians of so many seconds.
+/// Samples are joined to medians of so many seconds, of which a round has a whole number.
 const BUCKET: f64 = 10.0;
 
 impl Trend {
-    /// Of what was measured; what may have been added is a share of it, and at least so much. None of fewer than three medians.
+    /// Of what was measured in rounds of so many seconds; what may have been added is a share of it, and at least so much. None of fewer
+    /// than two rounds.
     ///
-    /// The line is Theil's and Sen's: its slope is the median of the slopes between any two points, so that a peak, or a third of
-    /// the samples being wild, does not turn it.
-    pub(crate) fn of(samples: &[Sample], share: f64, least: f64) -> Option<Self> {
+    /// The slope is Sen's for seasons (Hirsch, Slack and Smith, 1982): the median of the slopes between any two points at the same place
+    /// of their rounds. What goes up and down within a round does not turn it, nor does a peak, or a third of the samples being wild.
+    pub(crate) fn of(samples: &[Sample], round: f64, share: f64, least: f64) -> Option<Self> {
         let points = medians(samples);
         let (first, last) = (points.first()?.0, points.last()?.0);
-        let mut slopes: Vec<f64> = points
-            .iter()
-            .enumerate()
-            .flat_map(|(index, one)| points[index + 1..].iter().map(move |other| slope(*one, *other)))
+        let is_same_place = |one: Sample, other: Sample| {
+            let rounds = (other.0 - one.0) / round;
+            rounds > 0.5 && (rounds - rounds.round()).abs() * round < BUCKET / 2.0
+        };
+        let pairs = points.iter().flat_map(|one| points.iter().map(move |other| (*one, *other)));
+        let mut slopes: Vec<f64> = pairs
+            .filter(|(one, other)| is_same_place(*one, *other))
+            .map(|(one, other)| (other.1 - one.1) / (other.0 - one.0))
             .collect();
-        if slopes.len() < 3 {
+        if slopes.len() < (round / BUCKET) as usize {
             return None;
         }
         let slope = median(&mut slopes);
@@ -56,22 +61,15 @@ impl Trend {
     }
 }
 
-fn slope(one: Sample, other: Sample) -> f64 {
-    (other.1 - one.1) / (other.0 - one.0)
-}
-
 fn medians(samples: &[Sample]) -> Vec<Sample> {
-    let mut points = Vec::new();
-    let mut rest = samples;
-    while let Some(&(begin, _)) = rest.first() {
-        let length = rest.iter().take_while(|(at, _)| *at < begin + BUCKET).count();
-        let (bucket, later) = rest.split_at(length);
-        let mut times: Vec<f64> = bucket.iter().map(|(at, _)| *at).collect();
-        let mut values: Vec<f64> = bucket.iter().map(|(_, value)| *value).collect();
-        points.push((median(&mut times), median(&mut values)));
-        rest = later;
-    }
-    points
+    let place = |(at, _): &Sample| (at / BUCKET).floor();
+    let buckets = samples.chunk_by(|one, other| place(one) == place(other));
+    buckets
+        .map(|bucket| {
+            let mut values: Vec<f64> = bucket.iter().map(|(_, value)| *value).collect();
+            ((place(&bucket[0]) + 0.5) * BUCKET, median(&mut values))
+        })
+        .collect()
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -89,36 +87,40 @@ mod tests {
     use super::*;
     use callrec_simulator::Luck;
 
-    /// Eight minutes of samples around 40,000, that go up and down by some and grow by so much a minute.
+    const ROUND: f64 = 60.0;
+
+    /// Eight minutes of samples around 40,000, that go up and down by a quarter of it with each round and by some at random, and grow by so
+    /// much a minute.
     fn samples(growth: f64) -> Vec<Sample> {
         let mut luck = Luck::new(7);
         (0..480)
             .map(|second| {
                 let noise = luck.between(0, 2_000) as f64 - 1_000.0;
                 let peak = if luck.percent(10) { 20_000.0 } else { 0.0 };
-                (f64::from(second), 40_000.0 + noise + peak + growth * f64::from(second) / 60.0)
+                let tide = 10_000.0 * (f64::from(second) / ROUND * std::f64::consts::TAU).sin();
+                (f64::from(second), 40_000.0 + tide + noise + peak + growth * f64::from(second) / 60.0)
             })
             .collect()
     }
 
     #[test]
     fn what_only_goes_up_and_down_is_flat_whatever_its_peaks() {
-        let trend = Trend::of(&samples(0.0), 0.03, 2_000.0).unwrap();
+        let trend = Trend::of(&samples(0.0), ROUND, 0.03, 2_000.0).unwrap();
         assert!(trend.is_flat() && trend.growth().abs() < 500.0, "{trend:?}");
         assert_eq!(trend.allowed, 2_000.0);
     }
 
     #[test]
     fn what_grows_slowly_beneath_its_noise_is_not_flat_and_the_slope_is_told() {
-        // A third of the noise a minute.
-        let trend = Trend::of(&samples(350.0), 0.03, 2_000.0).unwrap();
+        // A third of the noise a minute, and little beside what a round goes up and down.
+        let trend = Trend::of(&samples(350.0), ROUND, 0.03, 2_000.0).unwrap();
         assert!(!trend.is_flat() && (trend.slope - 350.0).abs() < 50.0, "{trend:?}");
     }
 
     #[test]
     fn what_shrinks_is_flat_and_of_too_little_nothing_is_said() {
-        assert!(Trend::of(&samples(-1_000.0), 0.03, 0.0).unwrap().is_flat());
-        assert_eq!(Trend::of(&samples(0.0)[..20], 0.03, 0.0), None);
-        assert_eq!(Trend::of(&[], 0.03, 0.0), None);
+        assert!(Trend::of(&samples(-1_000.0), ROUND, 0.03, 0.0).unwrap().is_flat());
+        assert_eq!(Trend::of(&samples(0.0)[..110], ROUND, 0.03, 0.0), None);
+        assert_eq!(Trend::of(&[], ROUND, 0.03, 0.0), None);
     }
 }
