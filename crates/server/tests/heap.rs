@@ -60,7 +60,7 @@ async fn ask(server: &Running, request: &str, body: &str) -> String {
 /// A call of a second, whose format is changed and of which a line is told when it is half over.
 async fn call(server: &Running, number: usize) {
     let sid = format!("CA{number}");
-    let (is_broken_off, is_relayed) = (number.is_multiple_of(2), number / 2 % 2 == 0);
+    let (is_broken_off, is_relayed) = (number.is_multiple_of(2), (number / 2).is_multiple_of(2));
     let (format, other) = (FORMATS[number / 4 % 4], FORMATS[number / 16 % 4]);
     let (mut socket, _) = connect_async(format!("ws://{}/media-stream", server.address)).await.unwrap();
     let mut provider = Provider::new(&sid, "MZ1");
