@@ -11,7 +11,8 @@ use wait4::Wait4 as _;
 pub(crate) struct Taken {
     /// User and system time, of its children too.
     pub(crate) cpu: Duration,
-    /// The most memory that it, or any one of its children, had resident at once, in bytes.
+    /// The most memory that it, or any one of its children, had resident at once, in bytes. Linux counts from before the program
+    /// was loaded, so it is no less than what the process that started it ever had: see [`own_peak`].
     pub(crate) peak: u64,
 }
 
@@ -31,6 +32,13 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<Taken> {
     ensure!(ended.status.success(), "{what} failed: {said}");
     let usage = ended.rusage;
     Ok(Taken { cpu: usage.utime + usage.stime, peak: usage.maxrss })
+}
+
+/// The most memory that this process had resident at once, in bytes; 0 where that cannot be known.
+pub(crate) fn own_peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    peak.and_then(|kib| kib.parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
 }
 
 /// How often jobs are run, and which.

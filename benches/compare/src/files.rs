@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cpu::Bench;
+use crate::cpu::{Bench, own_peak};
 use crate::material::Material;
 use crate::peers::Peers;
 use crate::report::{Figure, Report};
@@ -144,8 +144,12 @@ impl Jobs<'_> {
         ensure!(home.join("call_CA1_conversation.mp3").exists(), "there is no recording");
         let what = "The whole job, MP3 at 8 kHz and 64 kbit/s: frames in; ours with journal, read-back, transcript and summary";
         report.add(Figure::cpu(what, "pydub + ffmpeg", [ours, theirs], 0.60));
+        let hidden = own_peak();
+        ensure!(ours.peak > hidden, "callrec's peak is hidden behind the {hidden} bytes of what started it");
         let peak = ours.peak as f64 / theirs.peak as f64;
-        report.add(Figure::ratio("peak memory of the larger process of that", "pydub + ffmpeg", peak, 0.06));
+        let [ours, theirs] = [ours, theirs].map(|taken| taken.peak as f64 / 1e6);
+        let what = format!("peak memory of the larger process of that ({ours:.1} and {theirs:.1} MB)");
+        report.add(Figure::ratio(&what, "pydub + ffmpeg", peak, 0.06));
         Ok(())
     }
 }

@@ -51,12 +51,17 @@ enum Job {
     /// callrec's side of one job, to be measured as a process.
     #[command(hide = true)]
     Ours(ours::Ours),
+    /// The call of which files are made.
+    #[command(hide = true)]
+    Material,
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    if let Some(Job::Ours(job)) = arguments.job {
-        return job.run();
+    match arguments.job {
+        Some(Job::Ours(job)) => return job.run(),
+        Some(Job::Material) => return material::write(&arguments.work, arguments.minutes),
+        None => {}
     }
     std::fs::create_dir_all(&arguments.work)
         .with_context(|| format!("{} cannot be made", arguments.work.display()))?;

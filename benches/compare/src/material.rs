@@ -3,11 +3,13 @@
 use anyhow::{Context as _, ensure};
 use callrec_audio::g711::Law;
 use callrec_simulator::Luck;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Where Debian's package of recorded telephone prompts puts them.
-const PROMPTS: &str = "/usr/share/asterisk/sounds";
+pub(crate) const PROMPTS: &str = "/usr/share/asterisk/sounds/en_US_f_Allison";
 
 /// The files that are worked on.
 #[derive(Debug)]
@@ -22,63 +24,101 @@ pub(crate) struct Material {
 }
 
 impl Material {
-    /// Makes a call of so many minutes; always the same one.
+    /// Makes a call of so many minutes; always the same one. A process of its own does it, for what this one ever held would count
+    /// as the least that the programs it measures have held: see [`own_peak`](crate::cpu::own_peak).
     pub(crate) fn make(work: &Path, minutes: u64) -> anyhow::Result<Self> {
-        let prompts = prompts()?;
-        let length = usize::try_from(minutes * 60 * 8_000)?;
-        let mut sides = [Vec::with_capacity(length), Vec::with_capacity(length)];
-        let mut luck = Luck::new(1);
-        for turn in 0.. {
-            if sides[0].len() >= length {
-                break;
-            }
-            for _ in 0..luck.between(1, 3) {
-                let prompt = &prompts[luck.between(0, prompts.len() as u64 - 1) as usize];
-                let pause = luck.between(0, 4_000) as usize;
-                sides[turn % 2].extend_from_slice(prompt);
-                let length = sides[turn % 2].len() + pause;
-                sides.iter_mut().for_each(|side| side.resize(length, 0));
-            }
+        let mut making = Command::new(std::env::current_exe()?);
+        making.arg("--work").arg(work).args(["--minutes", &minutes.to_string(), "material"]);
+        ensure!(making.status()?.success(), "the call of which files are made could not be made");
+        Ok(Self { sides: sides(work), wav: wav(work), minutes, prompts: prompts()?.len() })
+    }
+}
+
+/// Writes the files of a call of so many minutes.
+pub(crate) fn write(work: &Path, minutes: u64) -> anyhow::Result<()> {
+    let prompts = prompts()?;
+    let mut call = Call::create(work, minutes * 60 * 8_000)?;
+    let mut luck = Luck::new(1);
+    for turn in 0.. {
+        if call.left == 0 {
+            break;
         }
-        sides.iter_mut().for_each(|side| side.truncate(length));
-        let paths = ["caller.ulaw", "assistant.ulaw"].map(|name| work.join(name));
-        let wav = work.join("call.wav");
+        for _ in 0..luck.between(1, 3) {
+            let prompt = &prompts[luck.between(0, prompts.len() as u64 - 1) as usize];
+            let pause = luck.between(0, 4_000) as usize;
+            let mut said = hound::WavReader::open(prompt)?.samples().collect::<Result<Vec<i16>, _>>()?;
+            said.resize(said.len() + pause, 0);
+            call.say(turn % 2, &said)?;
+        }
+    }
+    call.close()
+}
+
+fn sides(work: &Path) -> [PathBuf; 2] {
+    ["caller.ulaw", "assistant.ulaw"].map(|name| work.join(name))
+}
+
+fn wav(work: &Path) -> PathBuf {
+    work.join("call.wav")
+}
+
+/// The files while they are written.
+struct Call {
+    sides: [BufWriter<File>; 2],
+    both: hound::WavWriter<BufWriter<File>>,
+    /// Samples of each side until it is long enough.
+    left: u64,
+}
+
+impl Call {
+    fn create(work: &Path, length: u64) -> anyhow::Result<Self> {
+        let [caller, assistant] = sides(work).map(|path| File::create(path).map(BufWriter::new));
         let format = hound::WavSpec {
             channels: 2,
             sample_rate: 8_000,
             bits_per_sample: 16,
             sample_format: hound::SampleFormat::Int,
         };
-        let mut writer = hound::WavWriter::create(&wav, format)?;
+        let both = hound::WavWriter::create(wav(work), format)?;
+        Ok(Self { sides: [caller?, assistant?], both, left: length })
+    }
+
+    /// One side speaks, and the other is silent.
+    fn say(&mut self, side: usize, samples: &[i16]) -> anyhow::Result<()> {
+        let length = samples.len().min(usize::try_from(self.left)?);
+        self.left -= length as u64;
+        let mut codes = [Vec::new(), Vec::new()];
+        Law::Mulaw.encode(&samples[..length], &mut codes[side]);
+        Law::Mulaw.encode(&vec![0; length], &mut codes[1 - side]);
         let mut heard = [Vec::new(), Vec::new()];
-        for ((side, heard), path) in sides.iter().zip(&mut heard).zip(&paths) {
-            let mut codes = Vec::new();
-            Law::Mulaw.encode(side, &mut codes);
-            fs::write(path, &codes)?;
-            Law::Mulaw.decode(&codes, heard);
+        for ((codes, file), heard) in codes.iter().zip(&mut self.sides).zip(&mut heard) {
+            file.write_all(codes)?;
+            Law::Mulaw.decode(codes, heard);
         }
         for (left, right) in heard[0].iter().zip(&heard[1]) {
-            writer.write_sample(*left)?;
-            writer.write_sample(*right)?;
+            self.both.write_sample(*left)?;
+            self.both.write_sample(*right)?;
         }
-        writer.finalize()?;
-        Ok(Self { sides: paths, wav, minutes, prompts: prompts.len() })
+        Ok(())
+    }
+
+    fn close(mut self) -> anyhow::Result<()> {
+        self.both.finalize()?;
+        Ok(self.sides.iter_mut().try_for_each(Write::flush)?)
     }
 }
 
-/// The samples of every prompt.
-fn prompts() -> anyhow::Result<Vec<Vec<i16>>> {
-    let mut paths = Vec::new();
-    find(Path::new(PROMPTS), &mut paths)
-        .with_context(|| format!("{PROMPTS} is missing: install asterisk-core-sounds-en-wav"))?;
-    paths.sort();
+/// Every prompt that is a telephone's.
+fn prompts() -> anyhow::Result<Vec<PathBuf>> {
     let mut prompts = Vec::new();
-    for path in &paths {
-        let mut wav = hound::WavReader::open(path)?;
-        if wav.spec().sample_rate == 8_000 && wav.spec().channels == 1 {
-            prompts.push(wav.samples::<i16>().collect::<Result<Vec<_>, _>>()?);
-        }
-    }
+    find(Path::new(PROMPTS), &mut prompts)
+        .with_context(|| format!("{PROMPTS} is missing: install asterisk-core-sounds-en-wav"))?;
+    prompts.sort();
+    let is_telephones = |path: &PathBuf| {
+        hound::WavReader::open(path)
+            .is_ok_and(|wav| (wav.spec().sample_rate, wav.spec().channels) == (8_000, 1))
+    };
+    prompts.retain(is_telephones);
     ensure!(prompts.len() > 100, "there are only {} prompts below {PROMPTS}", prompts.len());
     Ok(prompts)
 }

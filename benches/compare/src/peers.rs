@@ -8,7 +8,7 @@ use std::process::Command;
 /// Programs, and what tells that they are there, with the Debian package of each.
 const PROGRAMS: [(&str, &str, &str); 2] = [("ffmpeg", "-version", "ffmpeg"), ("flac", "--version", "flac")];
 /// Recorded telephone prompts, and where they are.
-const PROMPTS: (&str, &str) = ("/usr/share/asterisk/sounds", "asterisk-core-sounds-en-wav");
+const PROMPTS: (&str, &str) = (crate::material::PROMPTS, "asterisk-core-sounds-en-wav");
 
 /// What is installed.
 #[derive(Debug)]
