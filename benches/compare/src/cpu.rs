@@ -54,6 +54,16 @@ impl Bench<'_> {
         self.only.is_empty() || self.only.iter().any(|part| name.contains(part.as_str()))
     }
 
+    /// Shows how far the runs of a job have come, of which each has so many parts.
+    pub(crate) fn progress(&self, name: &str, parts: u64) -> ProgressBar {
+        let bar = ProgressBar::new(parts * self.runs).with_message(name.to_owned());
+        if let Ok(style) = ProgressStyle::with_template("  {msg:32} {bar:40} {pos} of {len} runs, {eta} left")
+        {
+            bar.set_style(style);
+        }
+        bar
+    }
+
     /// Runs both in turns; gives the medians of each.
     pub(crate) fn pair(
         &self,
@@ -61,11 +71,7 @@ impl Bench<'_> {
         ours: impl Fn() -> Command,
         theirs: impl Fn() -> Command,
     ) -> anyhow::Result<[Taken; 2]> {
-        let bar = ProgressBar::new(2 * self.runs).with_message(name.to_owned());
-        if let Ok(style) = ProgressStyle::with_template("  {msg:24} {bar:40} {pos} of {len} runs, {eta} left")
-        {
-            bar.set_style(style);
-        }
+        let bar = self.progress(name, 2);
         let mut taken = [Vec::new(), Vec::new()];
         for _ in 0..self.runs {
             for (side, taken) in taken.iter_mut().enumerate() {

@@ -5,7 +5,10 @@
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a command that measures")]
 
 mod cpu;
+mod decode;
 mod files;
+#[cfg(target_os = "linux")]
+mod live;
 mod material;
 mod ours;
 mod peers;
@@ -22,7 +25,7 @@ use report::Report;
 /// Runs callrec and its peers side by side and writes benches/RESULTS.md.
 ///
 /// Each pair does the same job on the same input, in turns; the figure is the ratio of the medians of their CPU times, those of
-/// their children included. Peers that are missing are installed: with apt-get, for which it takes root or sudo, and with pip
+/// their children included. Peers that are missing are installed: with apt-get, for which it takes root or sudo, and with pip and npm
 /// into target/compare.
 #[derive(Debug, Parser)]
 #[command(name = "callrec-compare", version)]
@@ -33,6 +36,9 @@ struct Arguments {
     /// How often each is run.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=99))]
     runs: u64,
+    /// For how many seconds live calls are measured each time, behind a warm-up.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    seconds: u64,
     /// Only jobs whose name has one of these in it, such as mp3,flac. The results are shown and not written.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     only: Vec<String>,
@@ -54,6 +60,13 @@ enum Job {
     /// The call of which files are made.
     #[command(hide = true)]
     Material,
+    /// The decoder's share of a job.
+    #[command(hide = true)]
+    Decode(decode::Decode),
+    /// A server that does as little as can be, to be measured beside callrec's.
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Bare(live::Bare),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -61,6 +74,9 @@ fn main() -> anyhow::Result<()> {
     match arguments.job {
         Some(Job::Ours(job)) => return job.run(),
         Some(Job::Material) => return material::write(&arguments.work, arguments.minutes),
+        Some(Job::Decode(job)) => return job.run(),
+        #[cfg(target_os = "linux")]
+        Some(Job::Bare(job)) => return job.run(),
         None => {}
     }
     std::fs::create_dir_all(&arguments.work)
@@ -71,6 +87,8 @@ fn main() -> anyhow::Result<()> {
     let bench = Bench { runs: arguments.runs, only: &arguments.only };
     let mut report = Report::new(arguments.runs, &material);
     files::run(&bench, &material, &peers, &work, &mut report)?;
+    #[cfg(target_os = "linux")]
+    live::run(&bench, arguments.seconds, &material, &peers, &work, &mut report)?;
     let text = report.text(&peers);
     println!("\n{text}");
     if arguments.only.is_empty() {

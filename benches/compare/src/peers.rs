@@ -6,7 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Programs, and what tells that they are there, with the Debian package of each.
-const PROGRAMS: [(&str, &str, &str); 2] = [("ffmpeg", "-version", "ffmpeg"), ("flac", "--version", "flac")];
+const PROGRAMS: [(&str, &str, &str); 4] = [
+    ("ffmpeg", "-version", "ffmpeg"),
+    ("flac", "--version", "flac"),
+    ("node", "--version", "nodejs"),
+    ("npm", "--version", "npm"),
+];
+/// The package for WebSockets in Node.
+const WS: &str = "ws@8.23.0";
 /// Recorded telephone prompts, and where they are.
 const PROMPTS: (&str, &str) = (crate::material::PROMPTS, "asterisk-core-sounds-en-wav");
 
@@ -32,6 +39,7 @@ pub(crate) fn install(work: &Path) -> anyhow::Result<Peers> {
     }
     let peers = Peers { venv: work.join("venv") };
     peers.install_python()?;
+    install_node(work)?;
     Ok(peers)
 }
 
@@ -57,13 +65,29 @@ impl Peers {
 
     /// The versions, a line each.
     pub(crate) fn versions(&self) -> Vec<String> {
-        let mut versions: Vec<String> =
-            PROGRAMS.iter().filter_map(|(program, flag, _)| version(program, &[flag])).collect();
+        let named = |(program, flag, _): &(&str, &str, &str)| {
+            let said = version(program, &[flag])?;
+            Some(if said.starts_with(program) { said } else { format!("{program} {said}") })
+        };
+        let mut versions: Vec<String> = PROGRAMS.iter().filter_map(named).collect();
+        versions.push(WS.replace('@', " "));
         versions.extend(version(self.python(), &["--version"]));
-        versions
-            .extend(include_str!("../peers/requirements.txt").lines().map(|line| line.replace("==", " ")));
+        // Those that only some versions of Python need have a condition behind them.
+        let packages = include_str!("../peers/requirements.txt").lines().filter(|line| !line.contains(';'));
+        versions.extend(packages.map(|line| line.replace("==", " ")));
         versions
     }
+}
+
+/// Installs what Node needs, where its scripts find it.
+fn install_node(work: &Path) -> anyhow::Result<()> {
+    let installed = work.join("node_modules/installed.txt");
+    if fs::read_to_string(&installed).is_ok_and(|there| there == WS) {
+        return Ok(());
+    }
+    println!("installing into {}: {WS}", work.display());
+    must(Command::new("npm").args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(work).arg(WS))?;
+    Ok(fs::write(&installed, WS)?)
 }
 
 /// The first line that a program says of itself.

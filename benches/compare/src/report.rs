@@ -12,22 +12,33 @@ use crate::peers::{Peers, version};
 pub(crate) struct Figure {
     what: String,
     peer: String,
-    /// CPU seconds of both, where it is made of them.
-    cpu: Option<[f64; 2]>,
+    /// CPU time of both, where it is made of that, with its unit.
+    cpu: Option<([f64; 2], &'static str)>,
     ratio: f64,
-    target: f64,
+    target: Option<f64>,
 }
 
 impl Figure {
     /// Ours by theirs, in CPU time.
     pub(crate) fn cpu(what: &str, peer: &str, [ours, theirs]: [Taken; 2], target: f64) -> Self {
         let cpu = [ours, theirs].map(|taken| taken.cpu.as_secs_f64());
-        Self { what: what.to_owned(), peer: peer.to_owned(), cpu: Some(cpu), ratio: cpu[0] / cpu[1], target }
+        Self::each(what, peer, cpu, "s").at_most(target)
+    }
+
+    /// Ours by theirs, in CPU time for each of something; without a target.
+    pub(crate) fn each(what: &str, peer: &str, cpu: [f64; 2], unit: &'static str) -> Self {
+        let ratio = cpu[0] / cpu[1];
+        Self { what: what.to_owned(), peer: peer.to_owned(), cpu: Some((cpu, unit)), ratio, target: None }
+    }
+
+    /// With the ratio that is aimed at.
+    pub(crate) fn at_most(self, target: f64) -> Self {
+        Self { target: Some(target), ..self }
     }
 
     /// Ours by theirs, in something else.
     pub(crate) fn ratio(what: &str, peer: &str, ratio: f64, target: f64) -> Self {
-        Self { what: what.to_owned(), peer: peer.to_owned(), cpu: None, ratio, target }
+        Self { what: what.to_owned(), peer: peer.to_owned(), cpu: None, ratio, target: Some(target) }
     }
 }
 
@@ -36,6 +47,7 @@ impl Figure {
 pub(crate) struct Report {
     made_of: String,
     figures: Vec<Figure>,
+    notes: Vec<String>,
 }
 
 impl Report {
@@ -46,11 +58,16 @@ impl Report {
              in mu-law. Each job was run {runs} times, callrec and its peer in turns; figures are ratios of the medians of CPU \
              times (user and system, children counted)."
         );
-        Self { made_of, figures: Vec::new() }
+        Self { made_of, figures: Vec::new(), notes: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, figure: Figure) {
         self.figures.push(figure);
+    }
+
+    /// Adds what must be known of the figures.
+    pub(crate) fn note(&mut self, note: String) {
+        self.notes.push(note);
     }
 
     /// The page.
@@ -61,11 +78,19 @@ impl Report {
             "Made by `cargo run --release -p callrec-compare`; no figure is typed by hand. {}\n",
             self.made_of
         );
-        let _ = writeln!(text, "| what | against | CPU s | ratio | target | |\n|---|---|---|---|---|---|");
+        let _ = writeln!(text, "| what | against | CPU | ratio | target | |\n|---|---|---|---|---|---|");
         for Figure { what, peer, cpu, ratio, target } in &self.figures {
-            let cpu = cpu.map_or_else(String::new, |[ours, theirs]| format!("{ours:.2} / {theirs:.2}"));
-            let met = if ratio <= target { "met" } else { "**not met**" };
-            let _ = writeln!(text, "| {what} | {peer} | {cpu} | {ratio:.3} | <= {target:.2} | {met} |");
+            let cpu = cpu
+                .map_or_else(String::new, |([ours, theirs], unit)| format!("{ours:.2} / {theirs:.2} {unit}"));
+            let (target, met) = match target {
+                Some(target) if ratio <= target => (format!("<= {target:.2}"), "met"),
+                Some(target) => (format!("<= {target:.2}"), "**not met**"),
+                None => (String::new(), ""),
+            };
+            let _ = writeln!(text, "| {what} | {peer} | {cpu} | {ratio:.3} | {target} | {met} |");
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "\n{note}");
         }
         let _ = writeln!(text, "\n## Where and with what\n");
         let now = jiff::Timestamp::now().strftime("%Y-%m-%d");
