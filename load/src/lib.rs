@@ -11,8 +11,14 @@ mod bot_end;
 pub mod cli;
 mod plan;
 mod playout_log;
+#[cfg(unix)]
+#[allow(clippy::disallowed_methods, reason = "the server is started as its users start it")]
+mod process;
 mod progress;
 mod provider_end;
+#[cfg(unix)]
+#[allow(clippy::disallowed_methods, reason = "only the server that was started is asked")]
+mod rest;
 #[cfg(unix)]
 #[allow(clippy::disallowed_methods, reason = "a soak has its time, and its own files")]
 pub mod soak;

@@ -2,15 +2,12 @@
 //! anything: memory, descriptors, threads.
 
 mod calls;
-mod process;
 mod report;
-mod rest;
 mod trend;
 
 use anyhow::{Context as _, ensure};
 use calls::SoakCall;
 use clap::Args;
-use process::{Held, ServerProcess};
 use report::{Report, Sample};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -20,7 +17,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
-use crate::sockets;
+use crate::process::{Held, ServerProcess, program};
+use crate::{rest, sockets};
 
 /// How the soak is done.
 #[derive(Debug, Clone, Args)]
@@ -91,14 +89,12 @@ fn lock(done: &Shared) -> std::sync::MutexGuard<'_, Done> {
 /// # Errors
 /// The server could not be started or measured.
 pub async fn run(options: &Options) -> anyhow::Result<Report> {
-    let program = match &options.server {
-        Some(program) => std::path::absolute(program)?,
-        None => build().await?,
-    };
+    let program = program(options.server.as_deref()).await?;
     let home = tempfile::tempdir()?;
     let bots = TcpListener::bind("127.0.0.1:0").await?;
     let bot = format!("ws://{}", bots.local_addr()?);
-    let server = ServerProcess::start(&program, home.path(), &bot).await?;
+    let server =
+        ServerProcess::start(&program, home.path(), &[("BOT_URL", &bot), ("MAX_CALLS", "1000")]).await?;
     let calls = calls::all(options.minutes, options.live, &options.formats, options.seed);
     let plans = calls.iter().map(|call| (call.plan.sid.clone(), call.plan.clone())).collect();
     let answering = tokio::spawn(sockets::answer_all(bots, Arc::new(plans)));
@@ -236,24 +232,4 @@ async fn settled(server: &ServerProcess, before: Held) -> anyhow::Result<Held> {
         }
         sleep(EVERY).await;
     }
-}
-
-/// Builds the server as this program was built, and says where it is.
-async fn build() -> anyhow::Result<PathBuf> {
-    let beside = std::env::current_exe()?.with_file_name("callrec");
-    let Some(cargo) = std::env::var_os("CARGO") else {
-        ensure!(
-            beside.is_file(),
-            "{} is not there: cargo build --release -p callrec-server",
-            beside.display()
-        );
-        return Ok(beside);
-    };
-    let mut building = tokio::process::Command::new(cargo);
-    building.args(["build", "--quiet", "-p", "callrec-server"]);
-    if !cfg!(debug_assertions) {
-        building.arg("--release");
-    }
-    ensure!(building.status().await?.success(), "the server could not be built");
-    Ok(beside)
 }

@@ -4,9 +4,9 @@ use serde_json::Value;
 use std::fmt;
 
 use super::calls::{LONGEST_MS, ROUND_MS};
-use super::process::Held;
 use super::trend::Trend;
 use super::{Done, Options};
+use crate::process::Held;
 
 /// How much of the time at the beginning is not looked at, in seconds: twice the longest call. Calls begin one after another, so for the
 /// length of the longest there are more and more of them; those of the longest that began when all were there have come and gone

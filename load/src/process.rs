@@ -22,42 +22,57 @@ pub(crate) struct Held {
 
 pub(crate) struct ServerProcess {
     child: Child,
-    /// Host and port.
+    /// Host and port, once it listens.
     pub(crate) address: String,
     log: PathBuf,
 }
 
 impl ServerProcess {
-    /// Starts the shipped binary in a directory of its own, in which `responses` is where its recordings go.
-    pub(crate) async fn start(program: &Path, home: &Path, bot: &str) -> anyhow::Result<Self> {
+    /// Starts the shipped binary with these settings in a directory of its own, in which `responses` is where its recordings go.
+    pub(crate) async fn start(
+        program: &Path,
+        home: &Path,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        Self::spawn(program, home, settings)?.listening().await
+    }
+
+    /// The same, without waiting: it does not listen yet.
+    pub(crate) fn spawn(program: &Path, home: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let log = home.join("server.log");
-        let mut child = Command::new(program)
+        let child = Command::new(program)
             .current_dir(home)
             .env_clear()
-            .envs([
-                ("PORT", "0"),
-                ("BOT_URL", bot),
-                ("RECORDINGS_DIRECTORY", "responses"),
-                ("MAX_CALLS", "1000"),
-            ])
+            .envs([("PORT", "0"), ("RECORDINGS_DIRECTORY", "responses")])
+            .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(&log)?)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("{} cannot be started (--server)", program.display()))?;
-        let stdout = child.stdout.take().context("no standard output")?;
+        Ok(Self { child, address: String::new(), log })
+    }
+
+    /// Waits until it listens.
+    pub(crate) async fn listening(mut self) -> anyhow::Result<Self> {
+        let stdout = self.child.stdout.take().context("no standard output")?;
         let mut line = String::new();
         timeout(PATIENCE, BufReader::new(stdout).read_line(&mut line))
             .await
             .context("it does not listen")??;
         let address = line.trim().strip_prefix("callrec listening on http://");
-        let address = address.with_context(|| format!("it does not start: {}", read(&log)))?.to_owned();
-        Ok(Self { child, address, log })
+        self.address = address.with_context(|| format!("it does not start: {}", read(&self.log)))?.to_owned();
+        Ok(self)
+    }
+
+    /// The number of the process.
+    pub(crate) fn id(&self) -> anyhow::Result<u32> {
+        self.child.id().context("the server is gone")
     }
 
     /// What it holds now.
     pub(crate) fn held(&self) -> anyhow::Result<Held> {
-        let id = self.child.id().context("the server is gone")?;
+        let id = self.id()?;
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).context("only Linux tells")?;
         let number = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -76,7 +91,7 @@ impl ServerProcess {
 
     /// Tells it to end, and waits until every recording is finished.
     pub(crate) async fn end(mut self) -> anyhow::Result<()> {
-        let id = self.child.id().and_then(|id| rustix::process::Pid::from_raw(id.try_into().ok()?));
+        let id = rustix::process::Pid::from_raw(self.id()?.try_into()?);
         rustix::process::kill_process(id.context("the server is gone")?, rustix::process::Signal::TERM)?;
         let ended = timeout(PATIENCE, self.child.wait()).await.context("it does not end")??;
         ensure!(ended.success(), "it ended badly: {ended}");
@@ -86,4 +101,27 @@ impl ServerProcess {
 
 fn read(log: &Path) -> String {
     std::fs::read_to_string(log).unwrap_or_default()
+}
+
+/// The server's program: the one that was named, or one built as this program was, beside it.
+pub(crate) async fn program(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(named) = named {
+        return Ok(std::path::absolute(named)?);
+    }
+    let beside = std::env::current_exe()?.with_file_name("callrec");
+    let Some(cargo) = std::env::var_os("CARGO") else {
+        ensure!(
+            beside.is_file(),
+            "{} is not there: cargo build --release -p callrec-server",
+            beside.display()
+        );
+        return Ok(beside);
+    };
+    let mut building = tokio::process::Command::new(cargo);
+    building.args(["build", "--quiet", "-p", "callrec-server"]);
+    if !cfg!(debug_assertions) {
+        building.arg("--release");
+    }
+    ensure!(building.status().await?.success(), "the server could not be built");
+    Ok(beside)
 }
