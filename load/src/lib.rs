@@ -11,6 +11,8 @@ mod bot_end;
 pub mod cli;
 mod plan;
 mod playout_log;
+#[allow(clippy::disallowed_methods, reason = "what is measured is real time, over real sockets")]
+pub mod probe;
 #[cfg(unix)]
 #[allow(clippy::disallowed_methods, reason = "the server is started as its users start it")]
 mod process;

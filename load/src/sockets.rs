@@ -101,7 +101,7 @@ async fn converse(url: &str, provider: &mut ProviderEnd, late_us: &mut u64) -> a
 }
 
 /// The text of a message; nothing for one that says nothing.
-fn text_of(
+pub(crate) fn text_of(
     news: Option<Result<Message, tokio_tungstenite::tungstenite::Error>>,
 ) -> Option<anyhow::Result<tokio_tungstenite::tungstenite::Utf8Bytes>> {
     match news {
