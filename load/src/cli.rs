@@ -11,7 +11,8 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use url::Url;
 
-use crate::{Plan, PlayoutLog, Span, Voice, sockets};
+use crate::sockets::{self, Ended};
+use crate::{Plan, PlayoutLog, Span, Voice};
 
 /// Many paced calls through a running callrec server, and the truth about what their callers heard.
 ///
@@ -89,6 +90,12 @@ enum Command {
     /// Prints slopes and a verdict; fails if something is not flat. Linux alone tells what a process holds.
     #[cfg(unix)]
     Soak(crate::soak::Options),
+    /// Start the shipped server, and measure what calls cost: CPU time, memory, delay, and the wait for the recording.
+    ///
+    /// Calls are paced by the clock and wait for nobody. Server and calls have processors of their own, if there are two. Every
+    /// recording is looked at afterwards; fails if one is not as its call was.
+    #[cfg(target_os = "linux")]
+    Measure(crate::measure::Options),
 }
 
 /// Where echoes stand.
@@ -119,6 +126,12 @@ enum Kinds {
 /// What is to be told to the user, in one line.
 pub fn run() -> anyhow::Result<bool> {
     let arguments = Arguments::parse();
+    #[cfg(target_os = "linux")]
+    if let Some(Command::Measure(options)) = &arguments.command {
+        let report = crate::measure::run(options)?;
+        writeln!(io::stdout(), "{report}")?;
+        return Ok(report.is_well());
+    }
     let plan = arguments.plan();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     #[cfg(unix)]
@@ -139,7 +152,7 @@ pub fn run() -> anyhow::Result<bool> {
         let mut file = arguments.log.as_deref().map(create).transpose()?;
         let mut sum = Sum::default();
         let writing = async {
-            while let Some(log) = logged.recv().await {
+            while let Some(Ended { log, .. }) = logged.recv().await {
                 sum.add(&log);
                 if let Some(file) = &mut file {
                     writeln!(file, "{}", serde_json::to_string(&log)?)?;

@@ -9,6 +9,9 @@
 
 mod bot_end;
 pub mod cli;
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "what is measured is real time, on a machine's own files")]
+pub mod measure;
 mod plan;
 mod playout_log;
 #[allow(clippy::disallowed_methods, reason = "what is measured is real time, over real sockets")]

@@ -11,7 +11,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, accept_async_with_config, connect_async_with_config,
+};
 
 use crate::progress::Progress;
 use crate::{BotEnd, CallPlan, Plan, PlayoutLog, ProviderEnd};
@@ -21,12 +24,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How often the progress is shown.
 const SHOWN_EVERY: Duration = Duration::from_millis(250);
 
-/// Makes all calls of a plan; each log goes to `logs` when its call is over. In a relay, `bots` is where they are called.
+/// A call that is over.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) log: PlayoutLog,
+    /// When its stop was sent.
+    pub(crate) hung_up: Option<Instant>,
+}
+
+/// Makes all calls of a plan; each goes to `logs` when it is over. In a relay, `bots` is where they are called.
 pub(crate) async fn call_all(
     url: &str,
     bots: Option<TcpListener>,
     plan: &Plan,
-    logs: &UnboundedSender<PlayoutLog>,
+    logs: &UnboundedSender<Ended>,
 ) -> anyhow::Result<()> {
     let calls = plan.all();
     let listening = bots.map(|bots| {
@@ -41,7 +52,7 @@ pub(crate) async fn call_all(
         tasks.spawn(async move {
             sleep_until(began + Duration::from_millis(call.begins_ms)).await;
             progress.begins();
-            let _ = logs.send(provide(&url, &call).await);
+            let _ = logs.send(make(&url, &call).await);
             progress.ends();
         });
     }
@@ -64,16 +75,25 @@ pub(crate) async fn call_all(
 
 /// One call, from the provider's side.
 pub(crate) async fn provide(url: &str, plan: &CallPlan) -> PlayoutLog {
-    let mut provider = ProviderEnd::new(plan);
-    let mut late_us = 0;
-    let outcome = converse(url, &mut provider, &mut late_us).await;
-    let failed = outcome.err().map(|error| format!("{error:#}"));
-    PlayoutLog { late_ms: late_us / 1_000, failed, ..provider.log() }
+    make(url, plan).await.log
 }
 
-async fn converse(url: &str, provider: &mut ProviderEnd, late_us: &mut u64) -> anyhow::Result<()> {
+async fn make(url: &str, plan: &CallPlan) -> Ended {
+    let mut provider = ProviderEnd::new(plan);
+    let (mut late_us, mut hung_up) = (0, None);
+    let outcome = converse(url, &mut provider, &mut late_us, &mut hung_up).await;
+    let failed = outcome.err().map(|error| format!("{error:#}"));
+    Ended { log: PlayoutLog { late_ms: late_us / 1_000, failed, ..provider.log() }, hung_up }
+}
+
+async fn converse(
+    url: &str,
+    provider: &mut ProviderEnd,
+    late_us: &mut u64,
+    hung_up: &mut Option<Instant>,
+) -> anyhow::Result<()> {
     // Small messages that are wanted at once.
-    let connecting = connect_async_with_config(url, None, true);
+    let connecting = connect_async_with_config(url, Some(small()), true);
     let (mut socket, _) = timeout(PATIENCE, connecting).await.context("no answer")?.context("the upgrade")?;
     let began = Instant::now();
     while !provider.is_over() {
@@ -82,6 +102,7 @@ async fn converse(url: &str, provider: &mut ProviderEnd, late_us: &mut u64) -> a
             *late_us = now_us.saturating_sub(due_us).max(*late_us);
         }
         provider.advance(now_us);
+        *hung_up = provider.is_over().then(Instant::now);
         send(&mut socket, std::iter::from_fn(|| provider.poll_transmit())).await?;
         let Some(next_us) = provider.next_us() else { break };
         tokio::select! {
@@ -98,6 +119,11 @@ async fn converse(url: &str, provider: &mut ProviderEnd, late_us: &mut u64) -> a
         }
     }
     timeout(PATIENCE, part(&mut socket)).await.context("the server does not say goodbye")
+}
+
+/// For small messages: the library fills its whole buffer, 128 KiB, with zeros before each read.
+fn small() -> WebSocketConfig {
+    WebSocketConfig::default().read_buffer_size(8 * 1024)
 }
 
 /// The text of a message; nothing for one that says nothing.
@@ -145,7 +171,7 @@ pub(crate) async fn answer_all(listener: TcpListener, plans: Arc<HashMap<String,
 /// One call, from the bot's side: it speaks until the stream stops.
 async fn answer(stream: TcpStream, plans: Arc<HashMap<String, CallPlan>>) -> anyhow::Result<()> {
     stream.set_nodelay(true)?;
-    let mut socket = timeout(PATIENCE, tokio_tungstenite::accept_async(stream)).await??;
+    let mut socket = timeout(PATIENCE, accept_async_with_config(stream, Some(small()))).await??;
     let mut speaking: Option<(BotEnd, Instant)> = None;
     loop {
         let mut spoken = false;

@@ -1,0 +1,123 @@
+//! What calls cost: the shipped server under paced calls, measured from outside, and every recording looked at afterwards.
+
+mod arrivals;
+mod check;
+mod cpu;
+mod probes;
+mod processors;
+mod report;
+mod spread;
+mod trial;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use processors::Processors;
+pub use report::Report;
+use std::path::PathBuf;
+use trial::Setup;
+
+use crate::Voice;
+use crate::process::program;
+
+/// How it is measured.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// How many calls, those that measure included; of several numbers, such as 50,250, one after another.
+    #[arg(long, value_delimiter = ',', default_value = "50", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub calls: Vec<u64>,
+    /// For how many seconds all of them are live.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(2..=86_400))]
+    pub seconds: u64,
+    /// Within how many seconds they begin, one after another, and hang up.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    pub ramp: u64,
+    /// The format of the recordings.
+    #[arg(long, default_value = "mp3", value_parser = ["mp3", "wav", "ogg", "flac"])]
+    pub format: String,
+    /// The provider sends both sides, and there is no bot.
+    #[arg(long)]
+    pub one_way: bool,
+    /// Whether calls are recorded, or each lot of them in turn with and without. Without: RECORD_CONVERSATIONS=false,
+    /// RELAY_MARKS=off.
+    #[arg(long, value_enum, default_value_t = Recording::Alternate)]
+    pub recording: Recording,
+    /// How often everything is measured; what is shown are medians.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub runs: u64,
+    /// How many of the calls are held at both ends, to see how long messages are under way.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub probes: u64,
+    /// How many processors the server has of its own, if there are more.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub processors: u64,
+    /// A setting of the server's, such as MP3_BITRATE=64k. May be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+    pub set: Vec<(String, String)>,
+    /// How everybody sounds.
+    #[arg(long, value_enum, default_value_t = Voice::Noise)]
+    pub voice: Voice,
+    /// What the calls are drawn from: the same seed gives the same calls.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// The server's program; without it, it is built, and found beside this one.
+    #[arg(long, value_name = "FILE")]
+    pub server: Option<PathBuf>,
+    /// Where all figures go, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// Whether calls are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Recording {
+    /// They are.
+    On,
+    /// They are not.
+    Off,
+    /// One lot is, the next is not.
+    Alternate,
+}
+
+impl Recording {
+    /// What it is in each run, in order.
+    const fn lots(self) -> &'static [bool] {
+        match self {
+            Self::On => &[true],
+            Self::Off => &[false],
+            Self::Alternate => &[true, false],
+        }
+    }
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Measures, and tells what came of it.
+///
+/// # Errors
+/// The server could not be started or measured.
+pub fn run(options: &Options) -> anyhow::Result<Report> {
+    // Before any other thread is started: all run where this one does.
+    let processors = Processors::part(options.processors)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let report = runtime.block_on(async {
+        let program = program(options.server.as_deref()).await?;
+        let setup = Setup { options, program, processors };
+        let mut trials = Vec::new();
+        for _ in 0..options.runs {
+            for calls in &options.calls {
+                for recording in options.recording.lots() {
+                    trials.push(setup.trial(*calls, *recording).await?);
+                }
+            }
+        }
+        anyhow::Ok(Report::new(options, &setup.processors, trials))
+    })?;
+    if let Some(file) = &options.json {
+        let json = serde_json::to_vec_pretty(&report)?;
+        std::fs::write(file, json).with_context(|| format!("cannot write {} (--json)", file.display()))?;
+    }
+    Ok(report)
+}

@@ -1,0 +1,193 @@
+//! What is told of all trials, to people and to programs.
+
+use serde::Serialize;
+use std::fmt;
+
+use super::Options;
+use super::check::Checked;
+use super::cpu::Cpu;
+use super::processors::Processors;
+use super::spread::{Spread, median};
+use super::trial::Trial;
+
+/// How many problems are written out.
+const TOLD: usize = 10;
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    format: String,
+    one_way: bool,
+    runs: u64,
+    /// How many processors the server and this program had, and whether they were their own.
+    server_processors: u64,
+    our_processors: u64,
+    parted: bool,
+    levels: Vec<Level>,
+    /// What a call more takes of resident memory, in bytes: from the fewest recorded calls to the most.
+    memory_per_call: Option<f64>,
+    /// Each run by itself.
+    trials: Vec<Trial>,
+}
+
+/// So many calls: medians over all runs.
+#[derive(Debug, Serialize)]
+struct Level {
+    calls: u64,
+    recording: Option<Trial>,
+    without: Option<Trial>,
+}
+
+impl Report {
+    pub(super) fn new(options: &Options, processors: &Processors, trials: Vec<Trial>) -> Self {
+        let mut levels: Vec<Level> = Vec::new();
+        for calls in &options.calls {
+            if levels.iter().all(|level| level.calls != *calls) {
+                let of = |recording: bool| {
+                    let lot: Vec<_> = trials
+                        .iter()
+                        .filter(|trial| (trial.calls, trial.recording) == (*calls, recording))
+                        .collect();
+                    together(&lot)
+                };
+                levels.push(Level { calls: *calls, recording: of(true), without: of(false) });
+            }
+        }
+        let recorded =
+            || levels.iter().filter_map(|level| Some((level.calls, level.recording.as_ref()?.memory)));
+        let (fewest, most) = (recorded().min_by_key(|level| level.0), recorded().max_by_key(|level| level.0));
+        let memory_per_call = fewest
+            .zip(most)
+            .filter(|(fewest, most)| fewest.0 < most.0)
+            .map(|(fewest, most)| (most.1 - fewest.1) / (most.0 - fewest.0) as f64);
+        Self {
+            format: options.format.clone(),
+            one_way: options.one_way,
+            runs: options.runs,
+            server_processors: processors.server,
+            our_processors: processors.ours,
+            parted: processors.are_parted(),
+            levels,
+            memory_per_call,
+            trials,
+        }
+    }
+
+    /// Whether every call was recorded as it was made.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.trials.iter().all(|trial| trial.checked.problems.is_empty())
+    }
+}
+
+/// The medians of trials of one kind; what was found in their recordings is summed up.
+fn together(trials: &[&Trial]) -> Option<Trial> {
+    let first = trials.first()?;
+    let of =
+        |figure: &dyn Fn(&Trial) -> f64| median(trials.iter().map(|trial| figure(trial))).unwrap_or_default();
+    let spread = |figure: fn(&Trial) -> Option<Spread>| {
+        let spreads: Vec<_> = trials.iter().filter_map(|trial| figure(trial)).collect();
+        Spread::of_runs(&spreads)
+    };
+    let mut checked = Checked::default();
+    for trial in trials {
+        checked.good += trial.checked.good;
+        checked.lost_frames += trial.checked.lost_frames;
+        checked.problems.extend_from_slice(&trial.checked.problems);
+    }
+    Some(Trial {
+        calls: first.calls,
+        recording: first.recording,
+        seconds: of(&|trial| trial.seconds),
+        cpu_ms: Cpu {
+            sockets: of(&|trial| trial.cpu_ms.sockets),
+            journal: of(&|trial| trial.cpu_ms.journal),
+            encode: of(&|trial| trial.cpu_ms.encode),
+            other: of(&|trial| trial.cpu_ms.other),
+        },
+        server_percent: of(&|trial| trial.server_percent),
+        ours_percent: of(&|trial| trial.ours_percent),
+        late_ms: trials.iter().map(|trial| trial.late_ms).max().unwrap_or_default(),
+        to_bot_ms: spread(|trial| trial.to_bot_ms),
+        to_provider_ms: spread(|trial| trial.to_provider_ms),
+        memory: of(&|trial| trial.memory),
+        growth: of(&|trial| trial.growth),
+        hang_up_ms: spread(|trial| trial.hang_up_ms),
+        checked,
+    })
+}
+
+/// A row of the table: a figure of a trial.
+type Row = (&'static str, fn(&Trial) -> Option<f64>);
+
+const ROWS: [Row; 20] = [
+    ("CPU a call-second, ms: sockets", |trial| Some(trial.cpu_ms.sockets)),
+    ("  journal", |trial| Some(trial.cpu_ms.journal)),
+    ("  encode", |trial| Some(trial.cpu_ms.encode)),
+    ("  other", |trial| Some(trial.cpu_ms.other)),
+    ("  in all", |trial| {
+        let Cpu { sockets, journal, encode, other } = trial.cpu_ms;
+        Some(sockets + journal + encode + other)
+    }),
+    ("server's processors busy, %", |trial| Some(trial.server_percent)),
+    ("ours busy, %", |trial| Some(trial.ours_percent)),
+    ("calls late by at most, ms", |trial| Some(trial.late_ms as f64)),
+    ("to the bot, ms: p50", |trial| Some(trial.to_bot_ms?.p50)),
+    ("  p99", |trial| Some(trial.to_bot_ms?.p99)),
+    ("  max", |trial| Some(trial.to_bot_ms?.max)),
+    ("to the provider, ms: p50", |trial| Some(trial.to_provider_ms?.p50)),
+    ("  p99", |trial| Some(trial.to_provider_ms?.p99)),
+    ("  max", |trial| Some(trial.to_provider_ms?.max)),
+    ("resident memory, MB", |trial| Some(trial.memory / 1e6)),
+    ("  growth a call-minute, kB", |trial| Some(trial.growth / 1e3)),
+    ("hang-up to file, ms: p50", |trial| Some(trial.hang_up_ms?.p50)),
+    ("  p99", |trial| Some(trial.hang_up_ms?.p99)),
+    ("  max", |trial| Some(trial.hang_up_ms?.max)),
+    ("lost frames", |trial| Some(trial.checked.lost_frames as f64)),
+];
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let way = if self.one_way { "one-way" } else { "relayed" };
+        let processors = if self.parted {
+            format!(
+                "{} processors for the server, {} for the calls",
+                self.server_processors, self.our_processors
+            )
+        } else {
+            format!("{} processors for all together", self.our_processors)
+        };
+        writeln!(f, "{way} calls, {}; medians of {} runs; {processors}", self.format, self.runs)?;
+        for Level { calls, recording, without } in &self.levels {
+            writeln!(
+                f,
+                "\n{:32} {:>10} {:>10} {:>10}",
+                format!("{calls} calls"),
+                "recording",
+                "without",
+                "added"
+            )?;
+            for (name, figure) in ROWS {
+                let [with, without] = [recording, without].map(|trial| trial.as_ref().and_then(figure));
+                if with.or(without).is_none() {
+                    continue;
+                }
+                let show = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.3}"));
+                let added = with.zip(without).map(|(with, without)| with - without);
+                let line = format!("{name:32} {:>10} {:>10} {:>10}", show(with), show(without), show(added));
+                writeln!(f, "{}", line.trim_end())?;
+            }
+        }
+        writeln!(f, "\nwhat is added to the sockets is the ingest; what they take without it, the relay")?;
+        if let Some(bytes) = self.memory_per_call {
+            writeln!(f, "resident memory a recorded call more: {:.0} kB", bytes / 1e3)?;
+        }
+        let good: u64 = self.trials.iter().map(|trial| trial.checked.good).sum();
+        let problems: Vec<_> = self.trials.iter().flat_map(|trial| &trial.checked.problems).collect();
+        write!(f, "{good} calls were recorded as they were made, and {} were not", problems.len())?;
+        for problem in problems.iter().take(TOLD) {
+            write!(f, "\n  {problem}")?;
+        }
+        Ok(())
+    }
+}

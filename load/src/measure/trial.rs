@@ -1,0 +1,241 @@
+//! One server, so many calls, and what they cost.
+
+use anyhow::ensure;
+use callrec_simulator::{BotKind, Echoes};
+use serde::Serialize;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::Options;
+use super::arrivals::Arrivals;
+use super::check::{Checked, Made};
+use super::cpu::{Cpu, Snapshot};
+use super::probes::{Probed, Probes};
+use super::processors::Processors;
+use super::spread::{Spread, median};
+use crate::process::ServerProcess;
+use crate::sockets::{self, Ended};
+use crate::{Plan, Span, rest};
+
+/// How long all calls are live before it is measured, at most.
+const WARM_UP: Duration = Duration::from_secs(5);
+/// How often memory is looked at.
+const EVERY: Duration = Duration::from_millis(500);
+/// How long the last recordings may take after the last call.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What every trial has in common.
+#[derive(Debug)]
+pub(crate) struct Setup<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) program: PathBuf,
+    pub(crate) processors: Processors,
+}
+
+/// What one lot of calls cost.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Trial {
+    pub(crate) calls: u64,
+    pub(crate) recording: bool,
+    /// For how many seconds it was measured; all calls were live.
+    pub(crate) seconds: f64,
+    /// CPU time a call-second, in milliseconds.
+    pub(crate) cpu_ms: Cpu<f64>,
+    /// How busy the server's processors were with it, in percent.
+    pub(crate) server_percent: f64,
+    /// How busy ours were with us.
+    pub(crate) ours_percent: f64,
+    /// By how many milliseconds a call's end was late at most: the measuring machine's doing.
+    pub(crate) late_ms: u64,
+    /// The way of the caller's frames to the bot, in milliseconds; none of one-way calls.
+    pub(crate) to_bot_ms: Option<Spread>,
+    /// The way of the bot's speech to the provider.
+    pub(crate) to_provider_ms: Option<Spread>,
+    /// Resident memory in bytes, in the median.
+    pub(crate) memory: f64,
+    /// How much it grew a minute and call, in bytes.
+    pub(crate) growth: f64,
+    /// From the call's stop until the recording is there under its name, in milliseconds.
+    pub(crate) hang_up_ms: Option<Spread>,
+    pub(crate) checked: Checked,
+}
+
+impl Setup<'_> {
+    pub(crate) async fn trial(&self, calls: u64, recording: bool) -> anyhow::Result<Trial> {
+        let options = self.options;
+        let home = tempfile::tempdir()?;
+        let responses = home.path().join("responses");
+        let bots = std::net::TcpListener::bind("127.0.0.1:0")?;
+        bots.set_nonblocking(true)?;
+        let bot = format!("ws://{}", bots.local_addr()?);
+        let server = self.start(home.path(), &bot, calls, recording)?.listening().await?;
+        let arrivals = Arrivals::watch(&responses)?;
+        let url = format!("ws://{}/media-stream", server.address);
+        let probed = if options.one_way { 0 } else { options.probes.min(calls) };
+        let probes: Vec<_> = (0..probed).map(|index| format!("CAprobe{index:04}")).collect();
+        let probes = Probes::open(&url, bots.try_clone()?, probes).await?;
+
+        // Those that measure are calls as well.
+        let plan = self.plan(calls - probed);
+        let bots = if options.one_way { None } else { Some(TcpListener::from_std(bots)?) };
+        let began = Instant::now();
+        let live = began + Duration::from_millis(plan.ramp_ms);
+        let ends = live + Duration::from_secs(options.seconds);
+        let begins = live + WARM_UP.min(Duration::from_secs(options.seconds) / 4);
+        let (ended, mut calling) = mpsc::unbounded_channel();
+        let all = tokio::spawn(async move { sockets::call_all(&url, bots, &plan, &ended).await });
+
+        let process = server.id()?.to_string();
+        sleep_until(begins).await;
+        let (at, before, ours_before) = (Instant::now(), Snapshot::of(&process)?, Snapshot::of("self")?);
+        let mut memory = Vec::new();
+        while Instant::now() + EVERY < ends {
+            memory.push((at.elapsed(), server.held()?.memory as f64));
+            sleep(EVERY).await;
+        }
+        let (taken, ours) =
+            (Snapshot::of(&process)?.since(&before), Snapshot::of("self")?.since(&ours_before));
+        let over = Instant::now();
+        let probed = probes.end().await?;
+        all.await??;
+
+        let mut ended = Vec::new();
+        while let Some(call) = calling.recv().await {
+            ended.push(call);
+        }
+        let made = self.made(&ended, &probed, recording)?;
+        wait_for_recordings(&server.address).await?;
+        server.end().await?;
+        let mut checked = Checked::default();
+        made.iter().for_each(|(made, _)| checked.add(&responses, made));
+        let failed = ended.iter().filter_map(|call| Some((&call.log.call, call.log.failed.as_ref()?)));
+        checked.problems.extend(failed.map(|(call, why)| format!("{call}: {why}")));
+
+        let seconds = (over - at).as_secs_f64();
+        let percent =
+            |cpu: Cpu<Duration>, count: u64| cpu.all().as_secs_f64() / seconds / count as f64 * 100.0;
+        let way = |way: usize| {
+            let delays = probed.iter().flat_map(|probed| &probed.probe.delays[way]);
+            Spread::of_ms(delays.filter(|(sent, _)| (at..over).contains(sent)).map(|(_, delay)| *delay))
+        };
+        Ok(Trial {
+            calls,
+            recording,
+            seconds,
+            cpu_ms: taken.map(|time| time.as_secs_f64() * 1e3 / seconds / calls as f64),
+            server_percent: percent(taken, self.processors.server),
+            ours_percent: percent(ours, self.processors.ours),
+            late_ms: ended.iter().map(|call| call.log.late_ms).max().unwrap_or_default(),
+            to_bot_ms: way(0),
+            to_provider_ms: way(1),
+            memory: median(memory.iter().map(|(_, bytes)| *bytes)).unwrap_or_default(),
+            growth: growth(&memory) / calls as f64,
+            hang_up_ms: Spread::of_ms(made.iter().filter_map(|(made, hung_up)| {
+                Some(arrivals.at(&made.file)?.saturating_duration_since((*hung_up)?))
+            })),
+            checked,
+        })
+    }
+
+    /// Starts a server; it does not listen yet.
+    fn start(&self, home: &Path, bot: &str, calls: u64, recording: bool) -> anyhow::Result<ServerProcess> {
+        let options = self.options;
+        let on = if recording { ["true", "on"] } else { ["false", "off"] };
+        let most = (calls + 10).to_string();
+        let mut settings = vec![
+            ("DEFAULT_AUDIO_FORMAT", options.format.as_str()),
+            ("RECORD_CONVERSATIONS", on[0]),
+            ("RELAY_MARKS", on[1]),
+            ("MAX_CALLS", &most),
+            // What the calls must not wait for, on a machine whose disk is nearly full.
+            ("MIN_FREE_DISK_MB", "0"),
+        ];
+        if !options.one_way {
+            settings.push(("BOT_URL", bot));
+        }
+        settings.extend(options.set.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let runtime = tokio::runtime::Handle::current();
+        self.processors.on_the_servers(|| {
+            let _within = runtime.enter();
+            ServerProcess::spawn(&self.program, home, &settings)
+        })?
+    }
+
+    fn plan(&self, calls: u64) -> Plan {
+        let options = self.options;
+        let none = Span { low: 0, high: 0 };
+        Plan {
+            calls,
+            length_ms: (options.ramp + options.seconds) * 1_000,
+            ramp_ms: options.ramp * 1_000,
+            kinds: vec![BotKind::Bursting, BotKind::Pacing, BotKind::Stalling],
+            formats: Vec::new(),
+            voice: options.voice,
+            delay_up: none,
+            delay_down: none,
+            jitter: none,
+            stalls_percent: 0,
+            stall_ms: 0,
+            echoes: Echoes::BehindFrame,
+            one_way: options.one_way,
+            seed: options.seed,
+        }
+    }
+
+    /// What the recordings are held against, and when each call hung up.
+    fn made(
+        &self,
+        ended: &[Ended],
+        probed: &[Probed],
+        recorded: bool,
+    ) -> anyhow::Result<Vec<(Made, Option<Instant>)>> {
+        let made = |call: &str, first_frame_ms, frames| Made {
+            call: call.to_owned(),
+            file: format!("call_{call}_conversation.{}", self.options.format),
+            first_frame_ms,
+            frames,
+            recorded,
+        };
+        let ended = ended
+            .iter()
+            .map(|Ended { log, hung_up }| (made(&log.call, log.first_frame_ms, log.frames), *hung_up));
+        let probed = probed
+            .iter()
+            .map(|Probed { probe, hung_up }| (made(probe.call(), 0, probe.frames), Some(*hung_up)));
+        let all: Vec<_> = ended.chain(probed).collect();
+        ensure!(!all.is_empty(), "no call was made");
+        Ok(all)
+    }
+}
+
+/// Waits until nothing is being recorded or finished any more.
+async fn wait_for_recordings(address: &str) -> anyhow::Result<()> {
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        let (_, health) = rest::ask(address, "GET", "/health", "").await?;
+        let recorder = &serde_json::from_slice::<Value>(&health)?["recorder"];
+        if recorder["live"] == 0 && recorder["finishing"] == 0 {
+            return Ok(());
+        }
+        ensure!(Instant::now() < patience, "the last recordings are not finished: {recorder}");
+        sleep(EVERY).await;
+    }
+}
+
+/// What was added a minute, in bytes: from the median of the first third to that of the last.
+fn growth(memory: &[(Duration, f64)]) -> f64 {
+    let third = memory.len() / 3;
+    let of = |samples: &[(Duration, f64)]| {
+        let times = median(samples.iter().map(|(at, _)| at.as_secs_f64()))?;
+        Some((times, median(samples.iter().map(|(_, bytes)| *bytes))?))
+    };
+    let (first, last) = (of(&memory[..third]), of(&memory[memory.len() - third..]));
+    match (first, last) {
+        (Some(first), Some(last)) => (last.1 - first.1) / (last.0 - first.0) * 60.0,
+        _ => 0.0,
+    }
+}
