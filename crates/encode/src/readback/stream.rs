@@ -17,14 +17,26 @@ use crate::settings::WavEncoding;
 use crate::spec::Spec;
 
 /// Bytes that must wait before the decoder is asked for more, so that it never comes to the end of what is there and
-/// takes it for the end of the file. Twice the largest unit of any format, an Ogg page of 65,307 bytes.
-const AHEAD: usize = 128 * 1024;
+/// takes it for the end of the file: more than twice the format's largest unit, for a reader looks for the next one. It is
+/// memory that every live recording holds.
+const fn ahead(format: Format) -> usize {
+    match format {
+        // A frame has 1,441 bytes at most; readers look through several before they believe in one.
+        Format::Mp3 => 16 * 1024,
+        // 1,152 frames of two samples, as its reader takes them.
+        Format::Wav => 16 * 1024,
+        // 4,608 frames of two samples, if nothing can be foretold.
+        Format::Flac => 64 * 1024,
+        // A page has 65,307 bytes at most.
+        Format::Ogg => 128 * 1024,
+    }
+}
 
 /// Decodes what was written, as it is written, and keeps none of it.
 ///
 /// Tell it each piece of sound before it is encoded and each piece of file after it is written, patches excepted:
-/// what a patch changes is looked at by [`check_file`](super::check_file). Memory stays at some 300 KiB, whatever the
-/// length.
+/// what a patch changes is looked at by [`check_file`](super::check_file). Memory stays at some 100 KiB (OGG: 300 KiB),
+/// whatever the length.
 pub struct ReadBack {
     spec: Spec,
     source: Growing,
@@ -84,7 +96,7 @@ impl ReadBack {
         if !self.failed {
             self.source.push(bytes);
         }
-        while self.failed || self.source.unread() >= AHEAD {
+        while self.failed || self.source.unread() >= ahead(self.spec.format) {
             self.step()?;
         }
         Ok(())
