@@ -18,6 +18,9 @@ use crate::take::{Progress, Subject, Take, TakeError, Taken};
 
 /// Records read before another call has its turn: about 20 s of a call with both tracks.
 const SLICE: usize = 2_000;
+/// Records read before other threads may have the processor: a tenth of a millisecond's work or two. A system that finds a
+/// thread busy may leave it the processor until its next tick, 4 ms later; for so long a message would not be forwarded.
+const BREATHER: usize = 4;
 /// Takes in the format that was asked for, before WAV is tried.
 const TRIES: u32 = 2;
 /// Takes altogether, before the recording is left in its journal.
@@ -139,7 +142,18 @@ fn slice(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Progress, 
         work.take = Some(Take::new(subject, reader, fallback(work.bad_takes)));
     }
     let Some(take) = &mut work.take else { return Ok(Progress::CaughtUp) };
-    guarded(|| take.advance(committed, SLICE))
+    guarded(|| advance(take, committed))
+}
+
+/// Reads on to `committed` for a slice, and lets other threads go first.
+fn advance(take: &mut Take, committed: u64) -> Result<Progress, TakeError> {
+    for _ in 0..SLICE / BREATHER {
+        match take.advance(committed, BREATHER)? {
+            Progress::More => std::thread::yield_now(),
+            progress => return Ok(progress),
+        }
+    }
+    Ok(Progress::More)
 }
 
 /// The format after so many failures that were the format's: as asked for, then WAV, which hardly anything can go wrong
