@@ -78,8 +78,8 @@ async fn relay(mut session: Session, mut messages: MessageStream, bot: String) {
                         break;
                     }
                 }
+                None | Some(Err(_) | Ok(Message::Close(_))) => break,
                 Some(Ok(_)) => {}
-                None | Some(Err(_)) => break,
             },
             message = from_bot.next() => match message {
                 Some(Ok(BotMessage::Text(text))) => {
@@ -87,8 +87,8 @@ async fn relay(mut session: Session, mut messages: MessageStream, bot: String) {
                         break;
                     }
                 }
+                None | Some(Err(_) | Ok(BotMessage::Close(_))) => break,
                 Some(Ok(_)) => {}
-                None | Some(Err(_)) => break,
             },
         }
     }

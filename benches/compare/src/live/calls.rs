@@ -18,6 +18,8 @@ const AT_ONCE: usize = 1;
 const SEND_BUFFER: usize = 64 * 1024;
 /// How long to wait when nobody reads.
 const REST: Duration = Duration::from_micros(200);
+/// A server that reads less of what is said does not keep up.
+const KEEPS_UP: f64 = 0.98;
 /// How long a server may take to read what is left, and to say goodbye.
 const FAREWELL: Duration = Duration::from_secs(120);
 
@@ -27,8 +29,8 @@ pub(crate) struct Calls {
     lines: Vec<Line>,
     server: SocketAddr,
     began: Instant,
-    /// How many messages were due so far, over all calls.
-    due: u64,
+    /// How many messages were sent by the clock, over all calls.
+    spoken: u64,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,7 @@ pub(crate) struct Mark {
     read: u64,
     bytes: u64,
     messages: u64,
-    due: u64,
+    at: Instant,
 }
 
 /// What the server did between two marks.
@@ -56,8 +58,16 @@ pub(crate) struct Mark {
 pub(crate) struct Read {
     /// Messages that it has read.
     pub(crate) messages: f64,
-    /// Messages that it would have been sent by the clock.
-    pub(crate) due: f64,
+    /// In this time.
+    pub(crate) during: Duration,
+}
+
+impl Read {
+    /// Whether that is nearly all that so many calls say by the clock.
+    pub(crate) fn is_all_of(&self, calls: usize) -> bool {
+        let due = calls as f64 * self.during.as_secs_f64() / PERIOD.as_secs_f64();
+        self.messages >= KEEPS_UP * due
+    }
 }
 
 impl Calls {
@@ -65,7 +75,7 @@ impl Calls {
     pub(crate) fn open(server: SocketAddr, count: usize, payloads: &Payloads) -> anyhow::Result<Self> {
         let lines = (0..count).map(|number| Line::open(server, number, payloads));
         let lines = lines.collect::<anyhow::Result<_>>()?;
-        Ok(Self { lines, server, began: Instant::now(), due: 0 })
+        Ok(Self { lines, server, began: Instant::now(), spoken: 0 })
     }
 
     /// Each call says something every 20 ms, all of them at different times. What nobody reads waits, and is sent later.
@@ -73,18 +83,18 @@ impl Calls {
         let count = self.lines.len() as u64;
         let until = Instant::now() + during;
         loop {
-            let due = self.began + PERIOD.mul_f64(self.due as f64 / count as f64);
-            if due >= until {
+            let due = self.began + PERIOD.mul_f64(self.spoken as f64 / count as f64);
+            let now = Instant::now();
+            if due.max(now) >= until {
                 return Ok(());
             }
-            let now = Instant::now();
             if due > now {
                 std::thread::sleep(due - now);
             }
-            let line = &mut self.lines[(self.due % count) as usize];
+            let line = &mut self.lines[(self.spoken % count) as usize];
             line.add();
             line.write()?;
-            self.due += 1;
+            self.spoken += 1;
         }
     }
 
@@ -117,7 +127,7 @@ impl Calls {
             read: bytes.saturating_sub(queues::on_the_way_to(self.server.port())?),
             bytes: bytes + left,
             messages: self.lines.iter().map(|line| line.messages.sent()).sum(),
-            due: self.due,
+            at: Instant::now(),
         })
     }
 
@@ -148,7 +158,7 @@ impl Mark {
         // Messages differ by some digits in their length.
         let length = (self.bytes - before.bytes) as f64 / (self.messages - before.messages) as f64;
         let messages = self.read.saturating_sub(before.read) as f64 / length;
-        Ok(Read { messages, due: (self.due - before.due) as f64 })
+        Ok(Read { messages, during: self.at - before.at })
     }
 }
 

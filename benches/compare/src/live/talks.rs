@@ -21,7 +21,7 @@ const LOOKS: Duration = Duration::from_micros(500);
 /// How long everything takes to arrive that is on its way.
 const QUIET: Duration = Duration::from_millis(500);
 /// How long a server may take to say goodbye.
-const FAREWELL: Duration = Duration::from_secs(20);
+const FAREWELL: Duration = Duration::from_secs(60);
 
 type Socket = WebSocket<TcpStream>;
 
