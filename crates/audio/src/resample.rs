@@ -13,7 +13,7 @@ pub const MAX_RATE_HZ: u32 = 192_000;
 /// The largest side of a reduced ratio of rates: any two rates up to this many Hz go together.
 const MAX_TERM: u32 = 48_000;
 /// The filter has at least this many taps at the lower of the two rates.
-const MIN_BLOCK: u32 = 256;
+const MIN_BLOCK: u32 = 1024;
 
 /// Two rates that no [`Resampler`] goes between.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -43,7 +43,7 @@ pub enum ResampleError {
 /// * **Pieces do not matter.** The output is the same however the input was cut up.
 /// * **Equal rates are a copy,** bit for bit.
 ///
-/// The filter (windowed sinc by FFT, of the crate `rubato`) works in blocks of 256 samples or more at the lower rate, and
+/// The filter (windowed sinc by FFT, of the crate `rubato`) works in blocks of 1,024 samples or more at the lower rate, and
 /// the output comes a block and a half behind. Between rates with nothing in common the blocks grow, to one second at most.
 /// Two silent blocks in a row skip the filter, which would give the same zeros.
 ///
