@@ -75,6 +75,25 @@ pub(crate) fn run(
     Ok(())
 }
 
+/// callrec with a party as each channel.
+pub(crate) fn ours(sides: &[PathBuf; 2], out: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
+    let mut ours = Command::new(std::env::current_exe()?);
+    ours.arg("ours").args(sides).arg(out).args(arguments);
+    Ok(ours)
+}
+
+/// ffmpeg with a party as each channel.
+pub(crate) fn ffmpeg(sides: &[PathBuf; 2], out: &Path, arguments: &[&str]) -> Command {
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-nostdin", "-loglevel", "error", "-y"]);
+    for side in sides {
+        ffmpeg.args(["-f", "mulaw", "-ar", "8000", "-ac", "1", "-i"]).arg(side);
+    }
+    ffmpeg.args(["-filter_complex", "[0:a][1:a]join=inputs=2:channel_layout=stereo"]).args(arguments);
+    ffmpeg.arg(out);
+    ffmpeg
+}
+
 struct Jobs<'a> {
     bench: &'a Bench<'a>,
     material: &'a Material,
@@ -84,21 +103,11 @@ struct Jobs<'a> {
 
 impl Jobs<'_> {
     fn ours(&self, out: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
-        let mut ours = Command::new(std::env::current_exe()?);
-        ours.arg("ours").args(&self.material.sides).arg(out).args(arguments);
-        Ok(ours)
+        ours(&self.material.sides, out, arguments)
     }
 
-    /// ffmpeg with a party as each channel.
     fn ffmpeg(&self, arguments: &[&str], out: &Path) -> Command {
-        let mut ffmpeg = Command::new("ffmpeg");
-        ffmpeg.args(["-nostdin", "-loglevel", "error", "-y"]);
-        for side in &self.material.sides {
-            ffmpeg.args(["-f", "mulaw", "-ar", "8000", "-ac", "1", "-i"]).arg(side);
-        }
-        ffmpeg.args(["-filter_complex", "[0:a][1:a]join=inputs=2:channel_layout=stereo"]).args(arguments);
-        ffmpeg.arg(out);
-        ffmpeg
+        ffmpeg(&self.material.sides, out, arguments)
     }
 
     /// Measures a conversion; gives the files that both wrote.

@@ -12,6 +12,7 @@ mod live;
 mod material;
 mod ours;
 mod peers;
+mod quality;
 mod report;
 
 use anyhow::Context as _;
@@ -82,11 +83,14 @@ fn main() -> anyhow::Result<()> {
     std::fs::create_dir_all(&arguments.work)
         .with_context(|| format!("{} cannot be made", arguments.work.display()))?;
     let work = arguments.work.canonicalize()?;
-    let peers = peers::install(&work)?;
-    let material = Material::make(&work, arguments.minutes)?;
     let bench = Bench { runs: arguments.runs, only: &arguments.only };
+    let peers = peers::install(&work, bench.wants(quality::NAME))?;
+    let material = Material::make(&work, arguments.minutes)?;
     let mut report = Report::new(arguments.runs, &material);
     files::run(&bench, &material, &peers, &work, &mut report)?;
+    if bench.wants(quality::NAME) {
+        quality::run(&peers, &work, &mut report)?;
+    }
     #[cfg(target_os = "linux")]
     live::run(&bench, arguments.seconds, &material, &peers, &work, &mut report)?;
     let text = report.text(&peers);

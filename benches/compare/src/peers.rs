@@ -16,20 +16,41 @@ const PROGRAMS: [(&str, &str, &str); 4] = [
 const WS: &str = "ws@8.23.0";
 /// Recorded telephone prompts, and where they are.
 const PROMPTS: (&str, &str) = (crate::material::PROMPTS, "asterisk-core-sounds-en-wav");
+/// Synthesizers and recorded voices for the measures of quality, and where they are.
+const VOICES: [(&str, &str); 12] = [
+    ("/usr/bin/espeak-ng", "espeak-ng"),
+    ("/usr/bin/flite", "flite"),
+    ("/usr/bin/text2wave", "festival"),
+    ("/usr/share/festival/voices/english/ked_diphone", "festvox-kdlpc16k"),
+    ("/usr/share/festival/voices/us/cmu_us_slt_arctic_hts", "festvox-us-slt-hts"),
+    ("/usr/share/festival/voices/italian/lp_diphone", "festvox-italp16k"),
+    ("/usr/share/festival/voices/italian/pc_diphone", "festvox-itapc16k"),
+    ("/usr/share/asterisk/sounds/es_MX_f_Allison", "asterisk-core-sounds-es-wav"),
+    ("/usr/share/asterisk/sounds/fr_CA_f_June", "asterisk-core-sounds-fr-wav"),
+    ("/usr/share/asterisk/sounds/it_IT_m_Carlo", "asterisk-core-sounds-it-wav"),
+    ("/usr/share/asterisk/sounds/ru_RU_f_IvrvoiceRU", "asterisk-core-sounds-ru-wav"),
+    ("/usr/include/python3.11/Python.h", "python3-dev"),
+];
+const REQUIREMENTS: &str = include_str!("../peers/requirements.txt");
+/// Those of the measures of quality; large, for a voice is among them.
+const QUALITY_REQUIREMENTS: &str = include_str!("../peers/requirements-quality.txt");
 
 /// What is installed.
 #[derive(Debug)]
 pub(crate) struct Peers {
     venv: PathBuf,
+    /// What pip was asked for.
+    requirements: String,
 }
 
-/// Installs what is missing.
-pub(crate) fn install(work: &Path) -> anyhow::Result<Peers> {
+/// Installs what is missing; what only the measures of `quality` need, if they are wanted.
+pub(crate) fn install(work: &Path, quality: bool) -> anyhow::Result<Peers> {
     let missing = PROGRAMS.iter().filter(|(program, flag, _)| version(program, &[flag]).is_none());
     let mut packages: Vec<&str> = missing.map(|(_, _, package)| *package).collect();
-    if !Path::new(PROMPTS.0).exists() {
-        packages.push(PROMPTS.1);
-    }
+    let voices = if quality { &VOICES[..] } else { &[] };
+    let missing =
+        [PROMPTS].into_iter().chain(voices.iter().copied()).filter(|(path, _)| !Path::new(path).exists());
+    packages.extend(missing.map(|(_, package)| package));
     if !packages.is_empty() {
         println!("installing {}", packages.join(", "));
         as_root(&["apt-get", "update", "-q"])?;
@@ -37,7 +58,9 @@ pub(crate) fn install(work: &Path) -> anyhow::Result<Peers> {
             &[&["apt-get", "install", "-y", "-q", "--no-install-recommends"], packages.as_slice()].concat(),
         )?;
     }
-    let peers = Peers { venv: work.join("venv") };
+    let requirements =
+        if quality { [REQUIREMENTS, QUALITY_REQUIREMENTS].concat() } else { REQUIREMENTS.to_owned() };
+    let peers = Peers { venv: work.join("venv"), requirements };
     peers.install_python()?;
     install_node(work)?;
     Ok(peers)
@@ -50,9 +73,9 @@ impl Peers {
     }
 
     fn install_python(&self) -> anyhow::Result<()> {
-        let wanted = include_str!("../peers/requirements.txt");
+        let wanted = &self.requirements;
         let installed = self.venv.join("installed.txt");
-        if fs::read_to_string(&installed).is_ok_and(|there| there == wanted) {
+        if fs::read_to_string(&installed).is_ok_and(|there| there.starts_with(wanted.as_str())) {
             return Ok(());
         }
         println!("installing into {}: {}", self.venv.display(), wanted.trim().replace('\n', ", "));
@@ -73,7 +96,7 @@ impl Peers {
         versions.push(WS.replace('@', " "));
         versions.extend(version(self.python(), &["--version"]));
         // Those that only some versions of Python need have a condition behind them.
-        let packages = include_str!("../peers/requirements.txt").lines().filter(|line| !line.contains(';'));
+        let packages = self.requirements.lines().filter(|line| !line.contains(';'));
         versions.extend(packages.map(|line| line.replace("==", " ")));
         versions
     }

@@ -14,8 +14,21 @@ pub(crate) struct Figure {
     peer: String,
     /// CPU time of both, where it is made of that, with its unit.
     cpu: Option<([f64; 2], &'static str)>,
-    ratio: f64,
-    target: Option<f64>,
+    value: f64,
+    target: Target,
+}
+
+/// What a figure is and should be.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    /// A ratio, at most this.
+    Ratio(f64),
+    /// A ratio of which nothing was promised.
+    AnyRatio,
+    /// A difference, at least this.
+    Difference(f64),
+    /// A difference in dB of which nothing was promised.
+    Decibels,
 }
 
 impl Figure {
@@ -27,18 +40,43 @@ impl Figure {
 
     /// Ours by theirs, in CPU time for each of something; without a target.
     pub(crate) fn each(what: &str, peer: &str, cpu: [f64; 2], unit: &'static str) -> Self {
-        let ratio = cpu[0] / cpu[1];
-        Self { what: what.to_owned(), peer: peer.to_owned(), cpu: Some((cpu, unit)), ratio, target: None }
+        Self { cpu: Some((cpu, unit)), ..Self::new(what, peer, cpu[0] / cpu[1], Target::AnyRatio) }
     }
 
     /// With the ratio that is aimed at.
     pub(crate) fn at_most(self, target: f64) -> Self {
-        Self { target: Some(target), ..self }
+        Self { target: Target::Ratio(target), ..self }
     }
 
     /// Ours by theirs, in something else.
     pub(crate) fn ratio(what: &str, peer: &str, ratio: f64, target: f64) -> Self {
-        Self { what: what.to_owned(), peer: peer.to_owned(), cpu: None, ratio, target: Some(target) }
+        Self::new(what, peer, ratio, Target::Ratio(target))
+    }
+
+    /// Ours less theirs, which should be at least `target`.
+    pub(crate) fn difference(what: &str, peer: &str, difference: f64, target: f64) -> Self {
+        Self::new(what, peer, difference, Target::Difference(target))
+    }
+
+    /// Ours less theirs in dB, of which nothing was promised.
+    pub(crate) fn told(what: &str, peer: &str, difference: f64) -> Self {
+        Self::new(what, peer, difference, Target::Decibels)
+    }
+
+    fn new(what: &str, peer: &str, value: f64, target: Target) -> Self {
+        Self { what: what.to_owned(), peer: peer.to_owned(), cpu: None, value, target }
+    }
+
+    /// The figure, what it should be and whether it is, as columns.
+    fn verdict(&self) -> String {
+        let value = self.value;
+        let met = |met: bool| if met { "met" } else { "**not met**" };
+        match self.target {
+            Target::Ratio(most) => format!("{value:.3} | <= {most:.2} | {}", met(value <= most)),
+            Target::AnyRatio => format!("{value:.3} | |"),
+            Target::Difference(least) => format!("{value:+.3} | >= {least:.2} | {}", met(value >= least)),
+            Target::Decibels => format!("{value:+.1} dB | |"),
+        }
     }
 }
 
@@ -78,16 +116,15 @@ impl Report {
             "Made by `cargo run --release -p callrec-compare`; no figure is typed by hand. {}\n",
             self.made_of
         );
-        let _ = writeln!(text, "| what | against | CPU | ratio | target | |\n|---|---|---|---|---|---|");
-        for Figure { what, peer, cpu, ratio, target } in &self.figures {
+        let _ = writeln!(
+            text,
+            "| what | against | CPU | ratio or difference | target | |\n|---|---|---|---|---|---|"
+        );
+        for figure in &self.figures {
+            let Figure { what, peer, cpu, .. } = figure;
             let cpu = cpu
                 .map_or_else(String::new, |([ours, theirs], unit)| format!("{ours:.2} / {theirs:.2} {unit}"));
-            let (target, met) = match target {
-                Some(target) if ratio <= target => (format!("<= {target:.2}"), "met"),
-                Some(target) => (format!("<= {target:.2}"), "**not met**"),
-                None => (String::new(), ""),
-            };
-            let _ = writeln!(text, "| {what} | {peer} | {cpu} | {ratio:.3} | {target} | {met} |");
+            let _ = writeln!(text, "| {what} | {peer} | {cpu} | {} |", figure.verdict());
         }
         for note in &self.notes {
             let _ = writeln!(text, "\n{note}");
