@@ -29,7 +29,7 @@ const VOICES: [(&str, &str); 12] = [
     ("/usr/share/asterisk/sounds/fr_CA_f_June", "asterisk-core-sounds-fr-wav"),
     ("/usr/share/asterisk/sounds/it_IT_m_Carlo", "asterisk-core-sounds-it-wav"),
     ("/usr/share/asterisk/sounds/ru_RU_f_IvrvoiceRU", "asterisk-core-sounds-ru-wav"),
-    ("/usr/include/python3.11/Python.h", "python3-dev"),
+    ("/usr/bin/python3-config", "python3-dev"),
 ];
 const REQUIREMENTS: &str = include_str!("../peers/requirements.txt");
 /// Those of the measures of quality; large, for a voice is among them.
