@@ -10,6 +10,7 @@ use actix_web::web;
 use callrec::{Call, CallOptions, DropKind, EndReason, Event, Format, Settings, StreamStart, Topology};
 use callrec_protocol::twilio::{BotSide, Twilio, Verdict};
 use callrec_protocol::{Dialect as _, Message};
+use serde_json::value::RawValue;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a message of the provider means for the socket it came on.
@@ -25,6 +26,8 @@ pub(crate) enum Heard {
     Stopped,
     /// A stream began that may not: it is to be closed, and nothing of it goes to the bot.
     Refused,
+    /// Nothing that a bot should see: what comes before the start of a stream and is no greeting either.
+    Withheld,
 }
 
 /// What a message of the bot was.
@@ -160,10 +163,23 @@ impl Recording {
     fn read_provider(&mut self, message: Message<'_>) -> Heard {
         let Self { state, provider, tape, sid, stream, pass, .. } = self;
         let mut heard = Heard::Nothing;
+        let opening = matches!(tape, Tape::Waiting).then(|| Opening::read(message));
+        if opening.is_some_and(|opening| opening == Opening::Other) {
+            heard = Heard::Withheld;
+        }
         if let Err(error) = provider.handle_message(message) {
-            if error.is_fatal() {
-                tracing::error!(%error, "this stream cannot be recorded");
+            if opening == Some(Opening::Start) {
+                // What cannot be recorded may be relayed all the same, unless it is not known what a bot would read in it.
+                let asked = Asked::read(message).filter(|_| error.is_fatal());
+                let admitted =
+                    asked.map(|start| state.stream_tokens.admit(&start.call, start.token.as_deref()));
                 *tape = Tape::Off;
+                let Some(Ok(admitted)) = admitted else {
+                    tracing::warn!(%error, "a stream was refused");
+                    return Heard::Refused;
+                };
+                *pass = admitted;
+                tracing::error!(%error, "this stream cannot be recorded");
             } else {
                 tracing::debug!(call = *sid, %error, "a message of the provider was passed over");
             }
@@ -233,6 +249,75 @@ impl Recording {
             let _ = catch_unwind(AssertUnwindSafe(|| drop(tape)));
             otherwise
         })
+    }
+}
+
+/// What a message is that comes before the start of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    Connected,
+    Start,
+    Other,
+}
+
+impl Opening {
+    fn read(message: Message<'_>) -> Self {
+        let Message::Text(json) = message else { return Self::Other };
+        match event_of(json.as_bytes()).as_deref() {
+            Some("connected") => Self::Connected,
+            Some("start") => Self::Start,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Whether a message that follows the start might be another, to whoever reads it.
+pub(crate) fn may_be_a_start(message: Message<'_>) -> bool {
+    let bytes = match message {
+        // An escape may stand for any letter; base64 has neither escapes nor quotes.
+        Message::Text(json) if !json.contains('\\') && !json.contains("\"start\"") => return false,
+        Message::Text(json) => json.as_bytes(),
+        Message::Binary(bytes) => bytes,
+    };
+    let is_json = || serde_json::from_slice::<&RawValue>(bytes).is_ok();
+    event_of(bytes).map_or_else(|| matches!(message, Message::Text(_)) || is_json(), |event| event == "start")
+}
+
+/// The event that a message names; none if it names none, or several, of which readers may take any.
+fn event_of(json: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        event: String,
+    }
+    serde_json::from_slice::<Named>(json).ok().map(|named| named.event)
+}
+
+/// What a start asks for, though it cannot be recorded.
+struct Asked {
+    call: String,
+    token: Option<String>,
+}
+
+impl Asked {
+    /// None if a field is there twice, or of another type: readers may differ then.
+    fn read(message: Message<'_>) -> Option<Self> {
+        #[derive(serde::Deserialize)]
+        struct Start {
+            start: Fields,
+        }
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Fields {
+            #[serde(default)]
+            call_sid: String,
+            #[serde(default)]
+            custom_parameters: serde_json::Map<String, serde_json::Value>,
+        }
+        let Message::Text(json) = message else { return None };
+        let Start { start } = serde_json::from_str(json).ok()?;
+        let token = start.custom_parameters.get(stream_tokens::PARAMETER);
+        let token = token.and_then(serde_json::Value::as_str).map(str::to_owned);
+        Some(Self { call: start.call_sid, token })
     }
 }
 

@@ -10,7 +10,7 @@ mod bot_end;
 use crate::counters::Limit;
 use crate::live::Place;
 use crate::marks::{Mark, Marks};
-use crate::recording::{Heard, Recording};
+use crate::recording::{Heard, Recording, may_be_a_start};
 use crate::socket::{BotConnector, BotSocket, FromBot, FromProvider, ProviderSocket, is_too_long};
 use actix_ws::CloseCode;
 use bot_end::BotEnd;
@@ -130,8 +130,13 @@ impl Relay {
                     if early == Some(Heard::Refused) {
                         return Parting::Ours(EndReason::Aborted, CloseCode::Policy);
                     }
+                    // Nor does a start that follows another: it could name any call.
+                    let kept = match early {
+                        Some(early) => early == Heard::Withheld,
+                        None => may_be_a_start(Message::Text(&text)),
+                    };
                     let ours = marks.as_ref().is_some_and(|marks| marks.is_echo(&text));
-                    if let Some(bot) = bot.as_mut().filter(|_| !ours) {
+                    if let Some(bot) = bot.as_mut().filter(|_| !ours && !kept) {
                         if let Err(error) = bot.send_text(text.clone()) {
                             return Parting::Bot(BotEnd::Deaf(error));
                         }
@@ -141,7 +146,8 @@ impl Relay {
                 }
                 Step::FromProvider(FromProvider::Binary(bytes)) => {
                     last_message = Instant::now();
-                    if let Some(bot) = bot.as_mut()
+                    let kept = !recording.has_started() || may_be_a_start(Message::Binary(&bytes));
+                    if let Some(bot) = bot.as_mut().filter(|_| !kept)
                         && bot.send_binary(bytes.clone()).is_ok()
                     {
                         flush(bot).await;
@@ -183,7 +189,7 @@ impl Relay {
                 Step::Closing => return Parting::Ours(EndReason::Shutdown, CloseCode::Away),
             };
             match heard {
-                Heard::Nothing | Heard::Refused => {}
+                Heard::Nothing | Heard::Refused | Heard::Withheld => {}
                 Heard::TwoWay if bot.is_some() && recording.may_mark() => {
                     marks = Marks::new(recording.stream());
                 }

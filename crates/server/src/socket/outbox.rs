@@ -32,7 +32,7 @@ impl<M> Outbox<M> {
         Ok(())
     }
 
-    /// The same for a control message, which is small and must not be lost.
+    /// The same for a Close, which is small, must not be lost and comes once.
     pub(super) fn push_anyway(&mut self, message: M, bytes: usize) {
         self.bytes += bytes;
         self.messages.push_back((message, bytes));
@@ -67,8 +67,8 @@ mod tests {
         let mut outbox = Outbox::new(10);
         assert_eq!(outbox.push("long", 1_000), Ok(()));
         assert_eq!(outbox.push("next", 1), Err(TooFarBehind { bytes: 1_000 }));
-        outbox.push_anyway("pong", 4);
-        assert_eq!((outbox.pop(), outbox.pop(), outbox.pop()), (Some("long"), Some("pong"), None));
+        outbox.push_anyway("close", 4);
+        assert_eq!((outbox.pop(), outbox.pop(), outbox.pop()), (Some("long"), Some("close"), None));
         assert!(outbox.is_empty() && !outbox.is_full());
         assert_eq!(outbox.push("next", 1), Ok(()));
     }

@@ -40,6 +40,8 @@ pub(crate) struct ProviderSocket {
     session: Session,
     messages: Option<AggregatedMessageStream>,
     outbox: Outbox<Message>,
+    /// The answer to the last ping. One that was not sent before the next came need not be (RFC 6455, 5.5.3): however many come, one waits.
+    pong: Option<Bytes>,
     /// A Close of ours is in the outbox or sent: nothing may follow it.
     closing: bool,
     error: Option<ProtocolError>,
@@ -56,6 +58,7 @@ impl ProviderSocket {
             session,
             messages: Some(messages),
             outbox: Outbox::new(MOST_UNREAD),
+            pong: None,
             closing: false,
             error: None,
             errors: 0,
@@ -83,6 +86,7 @@ impl ProviderSocket {
     pub(crate) fn close(&mut self, code: CloseCode) {
         if !self.closing {
             self.closing = true;
+            self.pong = None;
             self.outbox.push_anyway(Message::Close(Some(CloseReason::from(code))), 2);
         }
     }
@@ -99,18 +103,20 @@ impl ProviderSocket {
 
     /// Sends what can be sent now.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) {
-        while !self.outbox.is_empty() {
-            match Pin::new(&mut self.session).poll_ready(cx) {
+        while self.pong.is_some() || !self.outbox.is_empty() {
+            let ready = match Pin::new(&mut self.session).poll_ready(cx) {
                 Poll::Pending => return,
-                Poll::Ready(Ok(())) => {
-                    if let Some(message) = self.outbox.pop()
-                        && Pin::new(&mut self.session).start_send(message).is_err()
-                    {
-                        self.outbox.clear();
-                    }
-                }
-                // Nobody reads any more. What the provider still says is told by `poll_receive`.
-                Poll::Ready(Err(_)) => self.outbox.clear(),
+                Poll::Ready(ready) => ready,
+            };
+            let message = self.pong.take().map(Message::Pong).or_else(|| self.outbox.pop());
+            let sent = ready.and_then(|()| match message {
+                Some(message) => Pin::new(&mut self.session).start_send(message),
+                None => Ok(()),
+            });
+            // Nobody reads any more. What the provider still says is told by `poll_receive`.
+            if sent.is_err() {
+                self.pong = None;
+                self.outbox.clear();
             }
         }
     }
@@ -128,8 +134,7 @@ impl ProviderSocket {
                 }
                 Poll::Ready(Some(Ok(AggregatedMessage::Ping(bytes)))) => {
                     if !self.closing {
-                        let length = bytes.len();
-                        self.outbox.push_anyway(Message::Pong(bytes), length);
+                        self.pong = Some(bytes);
                         self.poll_send(cx);
                     }
                 }

@@ -3,7 +3,9 @@
 use super::phone::{CONNECTED, finished, inbound, start, stop};
 use super::scripted_bot::ScriptedBot;
 use super::test_server::{Client, Got, TestServer, files_in, until};
+use futures_util::SinkExt as _;
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
 
 /// What the TwiML for a call gives its stream: the token.
 fn answered(server: &TestServer, call: &str) -> String {
@@ -24,11 +26,7 @@ async fn begun(server: &TestServer, call: &str, token: Option<&str>) -> Client {
 async fn is_refused(server: &TestServer, call: &str, token: Option<&str>) -> bool {
     let mut provider = begun(server, call, token).await;
     // A stream that is taken goes on; it is stopped to hear which of both it is.
-    let _ = futures_util::SinkExt::send(
-        &mut provider.socket,
-        tokio_tungstenite::tungstenite::Message::text(stop(call)),
-    )
-    .await;
+    let _ = provider.socket.send(Message::text(stop(call))).await;
     match provider.next().await {
         Got::Close(Some(1008)) => true,
         Got::Close(Some(1000)) => false,
@@ -90,6 +88,69 @@ async fn nothing_of_a_refused_stream_reaches_the_bot() {
     assert!(call.next().await.is_some_and(|message| message.contains(&token)), "as it came");
     taken.send(stop("CA1")).await;
     taken.close().await;
+}
+
+/// A start that names our call without its token, in every way in which a bot may read one and a recorder none.
+#[tokio::test]
+async fn no_start_that_cannot_be_read_brings_the_bot_a_call_that_is_not_its_senders() {
+    let bot = ScriptedBot::listen().await;
+    let server = TestServer::start([("BOT_URL", &bot.url())]);
+    answered(&server, "CA1");
+    let right = start("CA1", "MZ1", &["inbound"], &json!({}));
+    let with = |from: &str, to: &str| {
+        assert!(right.contains(from), "{right}");
+        right.replacen(from, to, 1)
+    };
+    let stereo = with(r#""channels":1"#, r#""channels":2"#);
+    let nameless = right.replace("MZ1", "");
+    let twice = with(r#""start":{"#, r#""start":{"callSid":"CA9"},"start":{"#);
+    let two_names = with(r#""callSid":"#, r#""callSid":"CA9","callSid":"#);
+    let two_events = with(r#""event":"start""#, r#""event":"connected","event":"start""#);
+    for wrong in [&stereo, &nameless, &twice, &two_names] {
+        let mut provider = server.provider().await;
+        provider.send(wrong.clone()).await;
+        let mut call = bot.accept().await;
+        assert_eq!(provider.next().await, Got::Close(Some(1008)), "{wrong}");
+        assert_eq!(call.next().await, None, "it came through: {wrong}");
+    }
+    // What is no start to us is none to the bot, nor is a message in bytes, or audio that nothing began.
+    let mut provider = server.provider().await;
+    let mut call = bot.accept().await;
+    provider.send(two_events.clone()).await;
+    provider.send(inbound(0, 0x10)).await;
+    let in_bytes = |text: &str| Message::binary(text.to_owned().into_bytes());
+    provider.socket.send(in_bytes(&right)).await.unwrap();
+    // And once a stream of another call has begun, it stays the only one.
+    let other = start("CA2", "MZ2", &["inbound"], &json!({}));
+    provider.send(other.clone()).await;
+    provider.send(right.clone()).await;
+    provider.send(with("start", r"st\u0061rt")).await;
+    provider.send(two_events).await;
+    provider.socket.send(in_bytes(&right)).await.unwrap();
+    provider.send(inbound(20, 0x10)).await;
+    assert_eq!(call.next().await, Some(other));
+    assert_eq!(call.next().await, Some(inbound(20, 0x10)));
+    provider.send(stop("CA2")).await;
+    provider.close().await;
+}
+
+/// One whose audio we cannot record is relayed all the same, if it may be.
+#[tokio::test]
+async fn a_call_that_cannot_be_recorded_is_relayed_with_its_token() {
+    let bot = ScriptedBot::listen().await;
+    let server = TestServer::start([("BOT_URL", &bot.url())]);
+    let token = answered(&server, "CA1");
+    for (sid, parameters) in [("CA1", json!({ "callrec_token": token })), ("CA2", json!({}))] {
+        let stereo =
+            start(sid, "MZ1", &["inbound"], &parameters).replace(r#""channels":1"#, r#""channels":2"#);
+        let mut provider = server.provider().await;
+        provider.send(stereo.clone()).await;
+        provider.send(inbound(0, 0x10)).await;
+        let mut call = bot.accept().await;
+        assert_eq!(call.next().await, Some(stereo));
+        assert_eq!(call.next().await, Some(inbound(0, 0x10)));
+        provider.close().await;
+    }
 }
 
 #[tokio::test]

@@ -44,10 +44,12 @@ async fn messages_sent_before_the_bot_has_answered_wait_for_it() {
     let bot = ScriptedBot::listen().await;
     let server = TestServer::start([("BOT_URL", &bot.url())]);
     let mut provider = server.provider().await;
+    provider.send(start("CA1")).await;
     for number in 0..100 {
         provider.send(number.to_string()).await;
     }
     let mut call = bot.accept().await;
+    assert_eq!(call.next().await, Some(start("CA1")));
     for number in 0..100 {
         assert_eq!(call.next().await, Some(number.to_string()));
     }
@@ -111,12 +113,12 @@ async fn a_bot_that_does_not_read_stops_neither_its_own_words_nor_another_call()
     let (mut deaf_provider, mut provider) = (server.provider().await, server.provider().await);
     let (mut first, mut second) = (bot.accept().await, bot.accept().await);
     // Which of the two calls is which shows by the first message.
-    deaf_provider.send("deaf").await;
-    provider.send("other").await;
-    if first.next().await.as_deref() == Some("other") {
+    deaf_provider.send(start("CA1")).await;
+    provider.send(start("CA2")).await;
+    if first.next().await == Some(start("CA2")) {
         std::mem::swap(&mut first, &mut second);
     } else {
-        assert_eq!(second.next().await.as_deref(), Some("other"));
+        assert_eq!(second.next().await, Some(start("CA2")));
     }
     let (mut deaf, mut call) = (first, second);
     let filler = "x".repeat(100_000);
@@ -126,7 +128,7 @@ async fn a_bot_that_does_not_read_stops_neither_its_own_words_nor_another_call()
     deaf.send("I talk on").await;
     assert_eq!(deaf_provider.next().await, Got::Text("I talk on".to_owned()));
     provider.send("hello").await;
-    if call.next().await.as_deref() == Some("other") {
+    if call.next().await == Some(start("CA2")) {
         assert_eq!(call.next().await.as_deref(), Some("hello"));
     }
     // At four megabytes behind it is given up, and the call's TwiML goes on.

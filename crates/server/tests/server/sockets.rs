@@ -1,6 +1,8 @@
 //! The media socket itself: fragments, control frames, limits, silence.
 
-use super::test_server::{Got, TestServer};
+use super::test_server::{Got, LONG, TestServer};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]
 async fn more_calls_than_allowed_are_refused_and_a_place_given_back_is_taken() {
@@ -23,9 +25,32 @@ async fn a_socket_that_never_starts_a_stream_is_closed() {
 }
 
 #[tokio::test]
+async fn of_pings_whose_answers_nobody_reads_the_last_is_answered_and_few_others() {
+    const PINGS: u32 = 200_000;
+    let server = TestServer::start([]);
+    let mut provider = server.provider().await;
+    let payload = |number: u32| [number.to_be_bytes().as_slice(), &[0; 120]].concat();
+    for number in 0..PINGS {
+        provider.socket.feed(Message::Ping(payload(number).into())).await.unwrap();
+        if number % 100 == 99 {
+            provider.socket.flush().await.unwrap();
+        }
+    }
+    let mut answers = 0;
+    loop {
+        let message = tokio::time::timeout(LONG, provider.socket.next()).await.expect("the last answer");
+        let Message::Pong(pong) = message.unwrap().unwrap() else { continue };
+        answers += 1;
+        if pong == payload(PINGS - 1) {
+            break;
+        }
+    }
+    // What the system holds for a socket, in both directions, is far less than half of them.
+    assert!(answers < PINGS / 2, "{answers} answers waited");
+}
+
+#[tokio::test]
 async fn a_ping_is_answered() {
-    use futures_util::{SinkExt, StreamExt};
-    use tokio_tungstenite::tungstenite::Message;
     let server = TestServer::start([]);
     let mut provider = server.provider().await;
     provider.socket.send(Message::Ping(b"are you there".as_slice().into())).await.unwrap();
