@@ -48,6 +48,14 @@ impl LiveSockets {
         Ok(Place { _permit: permit, closing: self.closing.subscribe() })
     }
 
+    /// Whether a media socket could be opened now.
+    pub(crate) fn has_place(&self) -> Result<(), NoPlace> {
+        if self.is_closing() {
+            return Err(NoPlace::Closing);
+        }
+        if self.places.available_permits() == 0 { Err(NoPlace::Full) } else { Ok(()) }
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.most.saturating_sub(self.places.available_permits())
     }

@@ -37,7 +37,8 @@ pub(crate) async fn media_stream(
     Ok(response)
 }
 
-fn no_place(why: NoPlace, state: &State) -> HttpResponse {
+/// The answer to a call for which there is no place.
+pub(crate) fn no_place(why: NoPlace, state: &State) -> HttpResponse {
     busy(&match why {
         NoPlace::Full => {
             state.counters.count(Limit::CallsFull);

@@ -5,9 +5,11 @@
 
 use crate::counters::Limit;
 use crate::state::State;
-use crate::stream_tokens::{self, Pass};
+use crate::stream_tokens::{self, Pass, Refusal};
 use actix_web::web;
-use callrec::{Call, CallOptions, DropKind, EndReason, Event, Format, Settings, StreamStart, Topology};
+use callrec::{
+    Call, CallId, CallOptions, DropKind, EndReason, Event, Format, Settings, StreamStart, Topology,
+};
 use callrec_protocol::twilio::{BotSide, Twilio, Verdict};
 use callrec_protocol::{Dialect as _, Message};
 use serde_json::value::RawValue;
@@ -171,8 +173,7 @@ impl Recording {
             if opening == Some(Opening::Start) {
                 // What cannot be recorded may be relayed all the same, unless it is not known what a bot would read in it.
                 let asked = Asked::read(message).filter(|_| error.is_fatal());
-                let admitted =
-                    asked.map(|start| state.stream_tokens.admit(&start.call, start.token.as_deref()));
+                let admitted = asked.map(|start| admit(state, &start.call, start.token.as_deref()));
                 *tape = Tape::Off;
                 let Some(Ok(admitted)) = admitted else {
                     tracing::warn!(%error, "a stream was refused");
@@ -187,10 +188,11 @@ impl Recording {
         while let Some(event) = provider.poll_event() {
             match event {
                 Event::Started(start) => {
-                    sid.clone_from(&start.call);
+                    // It is told in logs; what is no name that could be in one is not.
+                    *sid = sayable(&start.call).to_owned();
                     stream.clone_from(&start.stream);
                     let token = start.parameters.iter().find(|(name, _)| name == stream_tokens::PARAMETER);
-                    match state.stream_tokens.admit(sid, token.map(|(_, token)| &**token)) {
+                    match admit(state, &start.call, token.map(|(_, token)| &**token)) {
                         Ok(admitted) => *pass = admitted,
                         Err(refusal) => {
                             tracing::warn!(call = *sid, %refusal, "a stream was refused");
@@ -250,6 +252,21 @@ impl Recording {
             otherwise
         })
     }
+}
+
+/// Whether a stream of a call may begin, as far as tokens say and, of calls that another process answered, what was recorded.
+fn admit(state: &State, call: &str, token: Option<&str>) -> Result<Option<Pass>, Refusal> {
+    let is_over = |call: &str| {
+        let files = state.recorder.files(call);
+        let last = files.as_ref().and_then(|files| files.details.streams.last());
+        last.is_some_and(|stream| matches!(stream.ended, EndReason::Stopped | EndReason::Closed))
+    };
+    state.stream_tokens.admit(call, token, is_over)
+}
+
+/// A name that may stand in a log: one that a file could have. A sender can put anything else in its place.
+fn sayable(name: &str) -> &str {
+    if CallId::new(name).is_ok() { name } else { "of an odd name" }
 }
 
 /// What a message is that comes before the start of a stream.
@@ -330,7 +347,7 @@ fn begin(state: &State, start: &StreamStart) -> Tape {
     if unusable {
         // The value is the TwiML author's, and may be anything: it is not repeated.
         let used = default.format;
-        tracing::warn!(call = start.call, %used, "the audio_format parameter is unknown, or impossible with the settings");
+        tracing::warn!(call = sayable(&start.call), %used, "the audio_format parameter is unknown, or impossible with the settings");
     }
     let options = CallOptions::new(&start.call)
         .stream(&start.stream)
@@ -341,14 +358,14 @@ fn begin(state: &State, start: &StreamStart) -> Tape {
         .settings(wished.flatten().unwrap_or_else(|| default.clone()));
     match state.recorder.start_call(options) {
         Ok(call) => {
-            tracing::info!(call = start.call, stream = start.stream, "recording");
+            tracing::info!(call = sayable(&start.call), stream = sayable(&start.stream), "recording");
             if unusable {
                 call.handle(&Event::Dropped { what: DropKind::Parameter, count: 1 });
             }
             Tape::Running(call)
         }
         Err(error) => {
-            tracing::error!(call = start.call, %error, "this call is not recorded");
+            tracing::error!(call = sayable(&start.call), %error, "this call is not recorded");
             Tape::Off
         }
     }

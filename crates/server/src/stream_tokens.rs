@@ -35,6 +35,8 @@ struct Calls {
     answered: HashMap<String, Answered>,
     /// When to look whether a call can be forgotten, in order.
     forget: VecDeque<(u64, String)>,
+    /// When anything was asked last.
+    now: u64,
 }
 
 /// A call that our TwiML answered.
@@ -83,14 +85,21 @@ impl StreamTokens {
         self.issue_at(call, unix_seconds())
     }
 
-    /// Whether a stream of a call may begin. `token` is the one in its `start`, if there is one.
-    pub(crate) fn admit(&self, call: &str, token: Option<&str>) -> Result<Option<Pass>, Refusal> {
-        self.admit_at(call, token, unix_seconds())
+    /// Whether a stream of a call may begin. `token` is the one in its `start`, if there is one. Of a call that another process
+    /// answered `is_over` tells whether it has ended.
+    pub(crate) fn admit(
+        &self,
+        call: &str,
+        token: Option<&str>,
+        is_over: impl FnOnce(&str) -> bool,
+    ) -> Result<Option<Pass>, Refusal> {
+        self.admit_at(call, token, unix_seconds(), is_over)
     }
 
     fn issue_at(&self, call: &str, now: u64) -> Option<String> {
         CallId::new(call).ok()?;
         let mut calls = self.lock();
+        calls.now = now;
         calls.forget(now);
         let answered = calls.answered.entry(call.to_owned()).or_insert_with(|| Answered::new(now));
         if answered.over {
@@ -103,12 +112,19 @@ impl StreamTokens {
         Some(self.token(call, issued))
     }
 
-    fn admit_at(&self, call: &str, token: Option<&str>, now: u64) -> Result<Option<Pass>, Refusal> {
+    fn admit_at(
+        &self,
+        call: &str,
+        token: Option<&str>,
+        now: u64,
+        is_over: impl FnOnce(&str) -> bool,
+    ) -> Result<Option<Pass>, Refusal> {
         let mut calls = self.lock();
+        calls.now = now;
         let known = calls.answered.get_mut(call);
         let is_fresh = |issued: u64| now.saturating_sub(issued) <= FRESH;
         let Some(token) = token else {
-            let is_expected = |known: &Answered| known.streams > 0 || (!known.over && is_fresh(known.issued));
+            let is_expected = |known: &Answered| known.streams > 0 || known.over || is_fresh(known.issued);
             // A call that we know nothing of has TwiML of somebody else's: the signature is all that there is.
             return if known.is_some_and(|known| is_expected(known)) {
                 Err(Refusal::Missing)
@@ -123,7 +139,7 @@ impl StreamTokens {
             Some(known) if known.streams > 0 => known.streams += 1,
             Some(known) if known.over || !is_fresh(issued) => return Err(Refusal::Over),
             Some(known) => known.streams = 1,
-            None if !is_fresh(issued) => return Err(Refusal::Over),
+            None if !is_fresh(issued) || is_over(call) => return Err(Refusal::Over),
             None => {
                 calls.answered.insert(call.to_owned(), Answered { streams: 1, ..Answered::new(issued) });
             }
@@ -179,8 +195,8 @@ impl Drop for Pass {
         known.streams = known.streams.saturating_sub(1);
         if known.streams == 0 {
             known.over = true;
-            let issued = known.issued;
-            calls.forget.push_back((issued, std::mem::take(&mut self.call)));
+            let now = calls.now;
+            calls.forget.push_back((now, std::mem::take(&mut self.call)));
         }
     }
 }
@@ -206,8 +222,18 @@ mod tests {
         StreamTokens::new(Some(&Secret::new("12345")))
     }
 
+    /// Where the recorder knows nothing of the call.
+    fn admit(
+        tokens: &StreamTokens,
+        call: &str,
+        token: Option<&str>,
+        now: u64,
+    ) -> Result<Option<Pass>, Refusal> {
+        tokens.admit_at(call, token, now, |_| false)
+    }
+
     fn refusal(tokens: &StreamTokens, call: &str, token: Option<&str>, now: u64) -> Option<Refusal> {
-        tokens.admit_at(call, token, now).err()
+        admit(tokens, call, token, now).err()
     }
 
     #[test]
@@ -215,11 +241,11 @@ mod tests {
         let tokens = tokens();
         let token = tokens.issue_at("CA1", 1_000).unwrap();
         assert_eq!(refusal(&tokens, "CA2", Some(&token), 1_000), Some(Refusal::Wrong));
-        let first = tokens.admit_at("CA1", Some(&token), 1_000).unwrap();
+        let first = admit(&tokens, "CA1", Some(&token), 1_000).unwrap();
         // A day later, the call still lives: another stream of it.
-        let second = tokens.admit_at("CA1", Some(&token), 87_400).unwrap();
+        let second = admit(&tokens, "CA1", Some(&token), 87_400).unwrap();
         drop(first);
-        let third = tokens.admit_at("CA1", Some(&token), 87_500).unwrap();
+        let third = admit(&tokens, "CA1", Some(&token), 87_500).unwrap();
         drop((second, third));
         assert_eq!(refusal(&tokens, "CA1", Some(&token), 87_501), Some(Refusal::Over));
     }
@@ -228,7 +254,7 @@ mod tests {
     fn a_token_of_a_call_that_was_over_at_once_is_not_taken_again() {
         let tokens = tokens();
         let token = tokens.issue_at("CA1", 1_000).unwrap();
-        drop(tokens.admit_at("CA1", Some(&token), 1_001).unwrap());
+        drop(admit(&tokens, "CA1", Some(&token), 1_001).unwrap());
         for now in [1_001, 1_000 + FRESH, 1_001 + FRESH, 1_000_000] {
             assert_eq!(refusal(&tokens, "CA1", Some(&token), now), Some(Refusal::Over), "{now}");
             tokens.issue_at("CA2", now).unwrap();
@@ -239,18 +265,18 @@ mod tests {
     fn a_call_that_goes_through_our_twiml_again_gets_another_token() {
         let tokens = tokens();
         let token = tokens.issue_at("CA1", 1_000).unwrap();
-        drop(tokens.admit_at("CA1", Some(&token), 1_000).unwrap());
+        drop(admit(&tokens, "CA1", Some(&token), 1_000).unwrap());
         for now in [1_000, 1_001, 2_000] {
             let again = tokens.issue_at("CA1", now).unwrap();
             assert_ne!(token, again);
             assert_eq!(refusal(&tokens, "CA1", Some(&token), now), Some(Refusal::Over), "{now}");
-            drop(tokens.admit_at("CA1", Some(&again), now).unwrap());
+            drop(admit(&tokens, "CA1", Some(&again), now).unwrap());
         }
         // A webhook that is asked again before the stream comes changes nothing of the first answer's.
         let (first, second) =
             (tokens.issue_at("CA2", 1_000).unwrap(), tokens.issue_at("CA2", 1_002).unwrap());
-        let one = tokens.admit_at("CA2", Some(&second), 1_003).unwrap();
-        let other = tokens.admit_at("CA2", Some(&first), 1_003).unwrap();
+        let one = admit(&tokens, "CA2", Some(&second), 1_003).unwrap();
+        let other = admit(&tokens, "CA2", Some(&first), 1_003).unwrap();
         drop((one, other));
     }
 
@@ -269,14 +295,16 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_is_not_ours_needs_none_nor_does_one_of_ours_that_is_over() {
+    fn a_call_that_is_not_ours_needs_none_nor_does_one_of_ours_that_is_forgotten() {
         let tokens = tokens();
-        assert!(tokens.admit_at("CA1", None, 1_000).unwrap().is_none());
+        assert!(admit(&tokens, "CA1", None, 1_000).unwrap().is_none());
         let token = tokens.issue_at("CA2", 1_000).unwrap();
-        let pass = tokens.admit_at("CA2", Some(&token), 1_000).unwrap();
+        let pass = admit(&tokens, "CA2", Some(&token), 1_000).unwrap();
         assert_eq!(refusal(&tokens, "CA2", None, 1_000_000), Some(Refusal::Missing));
         drop(pass);
-        assert_eq!(refusal(&tokens, "CA2", None, 1_000_000), None);
+        assert_eq!(refusal(&tokens, "CA2", None, 1_000_000), Some(Refusal::Missing), "over, and remembered");
+        tokens.issue_at("later", 1_000_001 + FRESH).unwrap();
+        assert_eq!(refusal(&tokens, "CA2", None, 1_000_001 + FRESH), None);
         // One that never came.
         tokens.issue_at("CA3", 1_000).unwrap();
         assert_eq!(refusal(&tokens, "CA3", None, 1_000 + FRESH), Some(Refusal::Missing));
@@ -288,6 +316,9 @@ mod tests {
         let token = tokens().issue_at("CA1", 1_000).unwrap();
         assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_000 + FRESH), None);
         assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_001 + FRESH), Some(Refusal::Over));
+        // Of a call that has ended, as its recording says, they are valid no more.
+        let ended = tokens().admit_at("CA1", Some(&token), 1_001, |call| call == "CA1");
+        assert_eq!(ended.err(), Some(Refusal::Over));
         // By a clock that is behind.
         assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_000 - AHEAD), None);
         assert_eq!(refusal(&tokens(), "CA1", Some(&token), 999 - AHEAD), Some(Refusal::Wrong));
@@ -303,11 +334,11 @@ mod tests {
     fn calls_that_are_over_or_never_came_are_forgotten_and_so_are_the_oldest_of_too_many() {
         let tokens = tokens();
         let lives = tokens.issue_at("lives", 1_000).unwrap();
-        let pass = tokens.admit_at("lives", Some(&lives), 1_000).unwrap();
+        let pass = admit(&tokens, "lives", Some(&lives), 1_000).unwrap();
         for index in 0..1_000 {
             let call = format!("CA{index}");
             let token = tokens.issue_at(&call, 1_000).unwrap();
-            drop((index % 2 == 0).then(|| tokens.admit_at(&call, Some(&token), 1_000).unwrap()));
+            drop((index % 2 == 0).then(|| admit(&tokens, &call, Some(&token), 1_000).unwrap()));
         }
         tokens.issue_at("later", 1_001 + FRESH).unwrap();
         assert_eq!(tokens.lock().answered.len(), 2);

@@ -1,6 +1,7 @@
 //! `POST /incoming-call`: the provider's webhook; the answer is TwiML that sends the call's audio here.
 
 use crate::auth::{host_header, is_loopback_host};
+use crate::media_stream::no_place;
 use crate::state::State;
 use crate::stream_tokens;
 use actix_web::http::header::ContentType;
@@ -17,6 +18,13 @@ pub(crate) async fn incoming_call(
 ) -> HttpResponse {
     let socket = media_socket(&request, &state);
     let config = &state.config;
+    // A call that nobody could talk to: the provider has another address for it, or tells the caller. One that goes on elsewhere is
+    // answered, and lacks its recording alone.
+    if config.bot_url.is_some()
+        && let Err(why) = state.live.has_place()
+    {
+        return no_place(why, &state);
+    }
     let call = read_form(&form).into_iter().find(|(name, _)| name == "CallSid");
     let answers = config.bot_url.is_some() || config.next_twiml_url.is_some();
     let token = call.filter(|_| answers).and_then(|(_, sid)| state.stream_tokens.issue(&sid));

@@ -17,6 +17,23 @@ async fn more_calls_than_allowed_are_refused_and_a_place_given_back_is_taken() {
 }
 
 #[tokio::test]
+async fn a_call_that_a_bot_could_not_take_is_not_answered_and_one_that_goes_on_elsewhere_is() {
+    let form = b"CallSid=CA1".as_slice();
+    let bot = ("BOT_URL", "ws://127.0.0.1:9");
+    for (setting, status) in [(bot, 503), (("NEXT_TWIML_URL", "https://bot.example.com/next"), 200)] {
+        let server = TestServer::start([("MAX_CALLS", "1"), setting]);
+        assert_eq!(server.request("POST /incoming-call", form).status, 200);
+        let taken = server.provider().await;
+        let answer = server.request("POST /incoming-call", form);
+        assert_eq!(answer.status, status, "{setting:?}");
+        if status == 503 {
+            assert_eq!(answer.json()["error"]["code"], "full");
+        }
+        taken.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_socket_that_never_starts_a_stream_is_closed() {
     let server = TestServer::start([("START_TIMEOUT_SECONDS", "1")]);
     let mut provider = server.provider().await;
