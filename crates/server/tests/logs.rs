@@ -162,6 +162,14 @@ async fn call(server: &Server, bot: Option<&TcpListener>) -> Vec<String> {
     let parameters = [("callrec_token", "secretforgery"), ("from", "+15550001111")];
     thief.send(Message::text(stolen.start(&[Track::Caller], &parameters))).await.unwrap();
     while let Ok(Some(Ok(_))) = tokio::time::timeout(LONG, thief.next()).await {}
+    // And one that puts what it likes where a name should be.
+    for (call, stream) in [("+15550001111", "MZ4"), ("CA5", "my secret words 5550001111")] {
+        let mut odd = provider(server).await;
+        let start = Provider::new(call, stream).start(&[Track::Caller], &[]);
+        odd.send(Message::text(start)).await.unwrap();
+        odd.close(None).await.unwrap();
+        while let Ok(Some(Ok(_))) = tokio::time::timeout(LONG, odd.next()).await {}
+    }
     socket.send(Message::text(phone.stop())).await.unwrap();
     let reason = CloseFrame { code: CloseCode::Normal, reason: "secretreason".into() };
     socket.close(Some(reason)).await.unwrap();
@@ -221,8 +229,10 @@ async fn nor_is_anything_of_a_relayed_call_or_of_the_bots_address() {
     let more = call(&server, Some(&bot)).await;
     // Once with a bot that leaves with a reason, and once with one that is not there.
     let leaves = tokio::spawn(async move {
-        // The one for the stream that was refused.
-        drop(bot.accept().await.unwrap());
+        // Those for the stream that was refused, and for two of odd names.
+        for _ in 0..3 {
+            drop(bot.accept().await.unwrap());
+        }
         let mut bot = tokio_tungstenite::accept_async(bot.accept().await.unwrap().0).await.unwrap();
         bot.next().await;
         let reason = CloseFrame { code: CloseCode::Error, reason: "secretreason".into() };

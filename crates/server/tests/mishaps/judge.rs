@@ -13,6 +13,10 @@ use crate::left::{Leavings, Left, Phase, digest, names};
 
 /// What a killed process may lose: what came to it less than a second before.
 pub(crate) const PROMISE: Duration = Duration::from_secs(1);
+/// How many frames of a bot that speaks in step with time may be on their way to the caller: half a second.
+const ON_ITS_WAY: u64 = 25;
+/// After so long a call has something of its bot.
+const LONG_ENOUGH: Duration = Duration::from_secs(2);
 /// The samples of a millisecond.
 const PER_MS: u64 = 8;
 
@@ -108,7 +112,13 @@ fn judge_call(responses: &Path, sent: &Sent, left: &Left, ended: Instant, must: 
     let least = if sent.one_way { heard[0].min(heard[1]) } else { heard[0] };
     assert!(least >= must, "{sid}: {heard:?} frames, and {must} must be there");
     if !sent.one_way {
-        assert_spoken(&assistant, sent);
+        let spoken = assert_spoken(&assistant, sent);
+        // It speaks in step with time: what was on its way to the caller when the call ended was not heard any more.
+        let journalled = left.journalled.map_or(0, |[_, assistant]| assistant);
+        assert!(spoken + ON_ITS_WAY >= journalled, "{sid}: {spoken} frames of {journalled} of the bot");
+        let lasted = sent.hung_up.map(|hung_up| hung_up.duration_since(sent.begun.unwrap()));
+        let is_long = lasted.is_some_and(|lasted| lasted > LONG_ENOUGH);
+        assert!(spoken > 0 || !is_long || sent.spoken == 0, "{sid}: nothing of the bot");
     }
     let text = std::fs::read_to_string(responses.join(&files[0])).unwrap();
     if sent.told.is_some_and(|told| ended.saturating_duration_since(told) > PROMISE) {
@@ -132,8 +142,8 @@ fn frames_of(recorded: &[i16], sent: &Sent, track: usize) -> u64 {
     heard as u64 / FRAME
 }
 
-/// What is recorded of a bot is what it said, in order. When it was heard is for others to judge.
-fn assert_spoken(recorded: &[i16], sent: &Sent) {
+/// What is recorded of a bot is what it said, in order; gives how many frames. When it was heard is for others to judge.
+fn assert_spoken(recorded: &[i16], sent: &Sent) -> u64 {
     let said = Voice::Noise.codes(sent.seeds[1], 0, sent.spoken);
     let mut said: &[i16] = &said.into_iter().map(ulaw_to_linear).collect::<Vec<_>>();
     for heard in recorded.split(|sample| *sample == 0).filter(|heard| !heard.is_empty()) {
@@ -142,4 +152,5 @@ fn assert_spoken(recorded: &[i16], sent: &Sent) {
             at.unwrap_or_else(|| panic!("{}: {} samples that the bot did not say", sent.sid, heard.len()));
         said = &said[at + heard.len()..];
     }
+    recorded.iter().filter(|sample| **sample != 0).count() as u64 / FRAME
 }
