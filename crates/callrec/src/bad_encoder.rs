@@ -17,7 +17,7 @@ use crate::{Audio, AudioOutcome, Call, CallFiles, CallOptions, EndReason, Record
 
 /// What an encoder does, once it has taken so many samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bad {
+pub(crate) enum Bad {
     /// It says that it failed.
     Fails,
     /// It panics.
@@ -86,7 +86,7 @@ impl Encoder for BadEncoder {
 }
 
 /// So many encoders of a call that is yet to begin are bad.
-fn spoil(call: &str, how: Bad, encoders: u32, formats: &[Format]) {
+pub(crate) fn spoil(call: &str, how: Bad, encoders: u32, formats: &[Format]) {
     let trouble = Trouble { how, encoders, formats: formats.to_vec() };
     lock(&TROUBLES).insert(call.to_owned(), trouble);
 }

@@ -73,7 +73,10 @@ pub(crate) fn finish(
 ) -> Result<CallFiles, FinishError> {
     let call = &subject.call;
     if let Err(error) = source.cut() {
-        // The next start would make another recording of it, and find this one in its place.
+        // The next start would make another recording of it, and find this one in its place. What is told now is that the journal is there.
+        if let Err(error) = source.sync() {
+            tracing::error!(%call, %error, "the journal could not be synced");
+        }
         note_not_saved(subject, taken, source.is_recovered(), &error);
         return Err(error.into());
     }

@@ -195,11 +195,13 @@ impl Syncing {
     }
 }
 
+/// Syncs every journal, whatever becomes of another; the first error is told.
 fn sync_each(shared: &Shared) -> Result<(), StoreError> {
+    let mut result = Ok(());
     for call in shared.live_calls() {
         if let Some(journal) = &mut *lock(&call.journal) {
-            journal.sync()?;
+            result = result.and(journal.sync());
         }
     }
-    Ok(())
+    result
 }

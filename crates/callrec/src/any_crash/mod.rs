@@ -16,9 +16,9 @@ use callrec_faulty_disk::{Fault, FaultyDisk, Moment, Operation, What};
 use callrec_simulator::Luck;
 
 use crate::live::lock;
-use life::{Life, Plan, live, live_on, recover_on};
+use life::{Life, Plan, Told, live, live_on, recover_on};
 use trial::{Crash, Tally, finish, try_all, try_one};
-use verdict::{AT_MOST_US, due_after_kill, due_after_later_power_loss};
+use verdict::{AT_MOST_US, Due, due_after_kill, due_after_later_power_loss};
 
 /// Seeds are tried in so many lanes, so that it does not depend on the machine which ones are.
 const LANES: u64 = 4;
@@ -168,6 +168,84 @@ fn with_any_one_sync_of_everything_taken_out_more_than_two_seconds_are_lost() {
 }
 
 #[test]
+fn where_each_journal_is_synced_by_itself_with_any_one_of_these_taken_out_a_second_more_is_lost() {
+    let plan = Plan { lacks: (false, true), ..Plan::of_one(250, 0) };
+    let sound = live(&plan).unwrap();
+    let at_most_us = at_risk_us(&sound);
+    assert!(at_most_us <= AT_MOST_US);
+    let of_journals =
+        sound.syncs.iter().enumerate().filter(|(_, sync)| **sync == Operation::Sync(What::Journal));
+    let of_journals: Vec<usize> = of_journals.map(|(index, _)| index).collect();
+    assert!(of_journals.len() >= 4);
+    // Where two more follow, of which the last is that of a call that has ended.
+    for index in &of_journals[..of_journals.len() - 2] {
+        let life = live(&Plan { ignored_sync: Some(*index), ..plan.clone() }).unwrap();
+        assert!(at_risk_us(&life) >= at_most_us + 900_000);
+    }
+}
+
+/// A call whose recording no encoder can make; `work` is done while they are all out of order.
+#[cfg(all(feature = "mp3", feature = "wav", feature = "ogg", feature = "flac"))]
+fn without_encoders<T>(call: &str, work: impl FnOnce() -> T) -> T {
+    use crate::bad_encoder::{Bad, spoil};
+    let all: Vec<_> = callrec_encode::Format::ALL.into_iter().collect();
+    spoil(call, Bad::Fails, u32::MAX, &all);
+    let done = work();
+    spoil(call, Bad::Fails, 0, &all);
+    done
+}
+
+#[test]
+#[cfg(all(feature = "mp3", feature = "wav", feature = "ogg", feature = "flac"))]
+fn with_the_sync_taken_out_before_it_is_told_that_a_journal_is_kept_it_may_not_be() {
+    let mut plan = Plan::of_one(40, 0);
+    plan.streams[0].call = "CAspoilt";
+    let live =
+        |ignored_sync| without_encoders("CAspoilt", || live(&Plan { ignored_sync, ..plan.clone() }).unwrap());
+    let sound = live(None);
+    assert!(sound.told.last().is_some_and(|told| told[0] == Told::NotSaved));
+    assert_eq!(harm(&sound), None);
+    let of_journal = |sync: &Operation| *sync == Operation::Sync(What::Journal);
+    let index = sound.syncs.iter().position(of_journal).expect("it is synced");
+    assert_eq!(sound.syncs.iter().filter(|sync| of_journal(sync)).count(), 1);
+    assert!(harm(&live(Some(index))).is_some());
+
+    // And so in a recovery, of a call that was killed before anything was synced but the directories.
+    let killed = sound.moments.iter().rfind(|moment| moment.at_us == 700_000).unwrap();
+    let due = due_after_kill(&sound, killed).unwrap();
+    let recovered = |ignored| without_encoders("CAspoilt", || recovered(killed, ignored));
+    let disk = recovered(None);
+    let syncs = disk.syncs();
+    assert_eq!(harm_in_recovery(&sound, &disk, &due), None);
+    let index = syncs.iter().position(of_journal).expect("it is synced");
+    assert!(harm_in_recovery(&sound, &recovered(Some(index)), &due).is_some());
+}
+
+/// The disk after a recovery of what a crash left, in which one sync does nothing.
+fn recovered(killed: &Moment, ignored: Option<usize>) -> FaultyDisk {
+    let disk = killed.after_kill();
+    disk.keep_moments();
+    if let Some(index) = ignored {
+        disk.ignore_sync(index);
+    }
+    recover_on(&disk);
+    disk
+}
+
+/// What harm a power loss in a recovery can do, if any.
+fn harm_in_recovery(life: &Life, disk: &FaultyDisk, due: &[Due]) -> Option<String> {
+    let moments = disk.take_moments();
+    (0..20).find_map(|way| {
+        moments.iter().zip(0..).find_map(|(moment, index)| {
+            let due = due_after_later_power_loss(life, moment, due).unwrap();
+            let mut luck = Luck::new(way << 16 | index);
+            let disk = moment.after_power_loss(luck.any());
+            finish(life, &disk, &due, false, &mut luck, &mut Tally::default()).err()
+        })
+    })
+}
+
+#[test]
 fn with_any_one_sync_of_a_recovery_taken_out_something_is_lost() {
     // Killed in mid-call, before anything was synced but the directories.
     let plan = Plan::of_one(40, 0);
@@ -175,26 +253,8 @@ fn with_any_one_sync_of_a_recovery_taken_out_something_is_lost() {
     let killed = life.moments.iter().rfind(|moment| moment.at_us == 700_000).unwrap();
     let due = due_after_kill(&life, killed).unwrap();
     assert!(due[0].exists && due[0].frames >= 30);
-    let recovered = |ignored: Option<usize>| {
-        let disk = killed.after_kill();
-        disk.keep_moments();
-        if let Some(index) = ignored {
-            disk.ignore_sync(index);
-        }
-        recover_on(&disk);
-        disk
-    };
-    let harm = |disk: &FaultyDisk| {
-        let moments = disk.take_moments();
-        (0..20).find_map(|way| {
-            moments.iter().zip(0..).find_map(|(moment, index)| {
-                let due = due_after_later_power_loss(&life, moment, &due).unwrap();
-                let mut luck = Luck::new(way << 16 | index);
-                let disk = moment.after_power_loss(luck.any());
-                finish(&life, &disk, &due, false, &mut luck, &mut Tally::default()).err()
-            })
-        })
-    };
+    let recovered = |ignored| recovered(killed, ignored);
+    let harm = |disk: &FaultyDisk| harm_in_recovery(&life, disk, &due);
     let sound = recovered(None);
     let syncs = sound.syncs();
     assert_eq!(harm(&sound), None);

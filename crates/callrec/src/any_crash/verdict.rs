@@ -1,6 +1,6 @@
 //! What must be there after a crash, and whether it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use callrec_audio::g711::Law;
@@ -124,7 +124,8 @@ pub(super) fn judge(life: &Life, disk: &FaultyDisk, due: &[Due], forgot: bool) -
     }
     let mut recordings = names.iter().filter(|name| name.contains("_conversation")).count();
     let mut summaries = BTreeMap::new();
-    for call in ["CA1", "CA2"] {
+    let calls: BTreeSet<&str> = life.plan.streams.iter().map(|stream| stream.call).collect();
+    for call in calls {
         let Some(json) = bytes(&format!("call_{call}_summary.json")) else { continue };
         let summary = parse_json(&json).map_err(|error| format!("the summary of {call}: {error}"))?;
         // Without its journal, texts of which only some were written stay as they are.
