@@ -28,7 +28,7 @@ impl RecordingsDir {
     pub fn lock_call(&self, call: &CallId) -> Result<CallLock, StoreError> {
         // Every process, whatever its build, must come to the same stripe: hence a checksum that is a standard.
         let stripe = crc32fast::hash(call.as_str().as_bytes()) % STRIPES;
-        let path = self.journals().join(format!("calls-{stripe:02}.lock"));
+        let path = self.own_journals()?.join(format!("calls-{stripe:02}.lock"));
         let file = open::lock_file(self.disk(), &path)?;
         loop {
             match file.lock() {

@@ -85,9 +85,7 @@ impl RecordingsDir {
             disk.let_group_in(path).at("let the group into", path)?;
         }
         let journals = path.join(names::JOURNAL_DIR);
-        if disk.kind(&journals).is_ok_and(|found| found == Kind::Link) {
-            return Err(StoreError::SymbolicLink { path: journals });
-        }
+        refuse_link(&disk, &journals)?;
         open::make_directory_in_lasting(&disk, &journals)?;
         let inner = Inner {
             #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -113,6 +111,15 @@ impl RecordingsDir {
     /// The directory of what is not finished.
     pub(crate) fn journals(&self) -> &Path {
         &self.inner.journals
+    }
+
+    /// The same, before something is made or looked for in it: it may have been replaced by a link since it was opened.
+    pub(crate) fn own_journals(&self) -> Result<&Path, StoreError> {
+        // Nobody else is at a simulated disk, where each look is a step at which it may fail.
+        if matches!(self.disk(), Disk::System) {
+            refuse_link(self.disk(), self.journals())?;
+        }
+        Ok(self.journals())
     }
 
     pub(crate) fn disk(&self) -> &Disk {
@@ -228,11 +235,18 @@ impl RecordingsDir {
     /// # Errors
     /// What a recording would fail with, for a check at start or for a health report.
     pub fn probe(&self) -> Result<(), StoreError> {
-        let (file, path) = open::locked_temporary(self.disk(), self.journals(), names::temporary)?;
+        let (file, path) = open::locked_temporary(self.disk(), self.own_journals()?, names::temporary)?;
         let written = open::write_at(&file, &[0; 4096], 0).at("write", &path);
         self.disk().remove(&path).at("remove", &path)?;
         written
     }
+}
+
+fn refuse_link(disk: &Disk, path: &Path) -> Result<(), StoreError> {
+    if disk.kind(path).is_ok_and(|found| found == Kind::Link) {
+        return Err(StoreError::SymbolicLink { path: path.to_owned() });
+    }
+    Ok(())
 }
 
 /// Whether anything has this name, a dangling link too.

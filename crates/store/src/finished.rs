@@ -35,7 +35,7 @@ impl RecordingsDir {
     pub fn write_atomic(&self, file_name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
         names::check_text(file_name)?;
         let path = self.path().join(file_name);
-        let (file, temporary) = open::locked_temporary(self.disk(), self.journals(), names::temporary)?;
+        let (file, temporary) = open::locked_temporary(self.disk(), self.own_journals()?, names::temporary)?;
         let written = self
             .share(&file, &temporary)
             .and_then(|()| open::write_at(&file, bytes, 0).at("write", &temporary))

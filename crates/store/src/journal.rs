@@ -57,7 +57,7 @@ impl RecordingsDir {
         min_number: u32,
         header: &[u8],
     ) -> Result<JournalWriter, StoreError> {
-        let (file, temporary) = open::locked_temporary(self.disk(), self.journals(), names::temporary)?;
+        let (file, temporary) = open::locked_temporary(self.disk(), self.own_journals()?, names::temporary)?;
         let made = header_bytes(header, &temporary)
             .and_then(|bytes| open::write_at(&file, &bytes, 0).at("write", &temporary).map(|()| bytes.len()))
             .and_then(|len| Ok((len, self.reserve(call, min_number, &temporary)?)));

@@ -33,7 +33,7 @@ impl RecordingsDir {
     pub fn create_partial(&self, call: &CallId, number: u32, extension: &str) -> Result<Partial, StoreError> {
         names::check_extension(extension)?;
         let name = |unique| names::partial(call, number, extension, unique);
-        let (file, path) = open::locked_temporary(self.disk(), self.journals(), name)?;
+        let (file, path) = open::locked_temporary(self.disk(), self.own_journals()?, name)?;
         if let Err(error) = self.share(&file, &path) {
             let _ = self.disk().remove(&path);
             return Err(error);

@@ -316,6 +316,23 @@ mod unix {
     }
 
     #[test]
+    fn nor_may_it_become_one_while_it_is_in_use() {
+        let home = tempfile::tempdir().unwrap();
+        let outside = home.path().join("outside");
+        fs::create_dir(&outside).unwrap();
+        let dir = RecordingsDir::open(home.path().join("responses")).unwrap();
+        fs::remove_dir(dir.path().join(".journal")).unwrap();
+        symlink(&outside, dir.path().join(".journal")).unwrap();
+        let refused = |error: StoreError| matches!(error, StoreError::SymbolicLink { .. });
+        assert!(refused(dir.create_journal(&call("CA1"), 1, b"header").unwrap_err()));
+        assert!(refused(dir.create_partial(&call("CA1"), 1, "mp3").unwrap_err()));
+        assert!(refused(dir.write_atomic("call_CA1.txt", b"text").unwrap_err()));
+        assert!(refused(dir.lock_call(&call("CA1")).err().unwrap()));
+        assert!(refused(dir.probe().unwrap_err()));
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "nothing is made there");
+    }
+
+    #[test]
     fn no_link_is_followed_to_a_recording_text_or_journal() {
         let home = tempfile::tempdir().unwrap();
         let dir = RecordingsDir::open(home.path()).unwrap();
