@@ -89,7 +89,9 @@ impl Recording {
 
     /// The copy of a message of the provider.
     pub(crate) fn hear_provider(&mut self, message: Message<'_>) -> Heard {
-        self.guarded(Heard::Nothing, |recording| recording.read_provider(message))
+        // What could not be read of a stream that may not have begun must not go on.
+        let otherwise = if self.has_started() { Heard::Nothing } else { Heard::Refused };
+        self.guarded(otherwise, |recording| recording.read_provider(message))
     }
 
     /// The copy of a message of the bot; says what it was.
@@ -256,10 +258,13 @@ impl Recording {
 
 /// Whether a stream of a call may begin, as far as tokens say and, of calls that another process answered, what was recorded.
 fn admit(state: &State, call: &str, token: Option<&str>) -> Result<Option<Pass>, Refusal> {
-    let is_over = |call: &str| {
+    let is_over = |call: &str, issued: u64| {
         let files = state.recorder.files(call);
-        let last = files.as_ref().and_then(|files| files.details.streams.last());
-        last.is_some_and(|stream| matches!(stream.ended, EndReason::Stopped | EndReason::Closed))
+        files.as_ref().and_then(|files| files.details.streams.last()).is_some_and(|stream| {
+            // One that was issued later is of the same call's next part.
+            let began = u64::try_from(stream.started_at.instant().as_second()).unwrap_or_default();
+            issued <= began && matches!(stream.ended, EndReason::Stopped | EndReason::Closed)
+        })
     };
     state.stream_tokens.admit(call, token, is_over)
 }

@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use subtle::ConstantTimeEq as _;
 
 /// The parameter of a stream that carries the token.
@@ -35,8 +35,8 @@ struct Calls {
     answered: HashMap<String, Answered>,
     /// When to look whether a call can be forgotten, in order.
     forget: VecDeque<(u64, String)>,
-    /// When anything was asked last.
-    now: u64,
+    /// When anything was asked last, by both clocks: the end of a stream is told by the second.
+    asked: Option<(u64, Instant)>,
 }
 
 /// A call that our TwiML answered.
@@ -47,8 +47,8 @@ struct Answered {
     since: u64,
     /// Its live streams.
     streams: usize,
-    /// The last of its streams has ended.
-    over: bool,
+    /// When the last of its streams has ended.
+    over: Option<u64>,
 }
 
 /// Why a stream is not taken.
@@ -86,12 +86,12 @@ impl StreamTokens {
     }
 
     /// Whether a stream of a call may begin. `token` is the one in its `start`, if there is one. Of a call that another process
-    /// answered `is_over` tells whether it has ended.
+    /// answered `is_over` tells whether it has ended since the token was issued.
     pub(crate) fn admit(
         &self,
         call: &str,
         token: Option<&str>,
-        is_over: impl FnOnce(&str) -> bool,
+        is_over: impl FnOnce(&str, u64) -> bool,
     ) -> Result<Option<Pass>, Refusal> {
         self.admit_at(call, token, unix_seconds(), is_over)
     }
@@ -99,10 +99,10 @@ impl StreamTokens {
     fn issue_at(&self, call: &str, now: u64) -> Option<String> {
         CallId::new(call).ok()?;
         let mut calls = self.lock();
-        calls.now = now;
+        calls.asked = Some((now, Instant::now()));
         calls.forget(now);
         let answered = calls.answered.entry(call.to_owned()).or_insert_with(|| Answered::new(now));
-        if answered.over {
+        if answered.over.is_some() {
             // Never the token that was valid before, however soon this is.
             *answered = Answered::new(now.max(answered.issued + 1));
         }
@@ -117,14 +117,15 @@ impl StreamTokens {
         call: &str,
         token: Option<&str>,
         now: u64,
-        is_over: impl FnOnce(&str) -> bool,
+        is_over: impl FnOnce(&str, u64) -> bool,
     ) -> Result<Option<Pass>, Refusal> {
         let mut calls = self.lock();
-        calls.now = now;
+        calls.asked = Some((now, Instant::now()));
         let known = calls.answered.get_mut(call);
         let is_fresh = |issued: u64| now.saturating_sub(issued) <= FRESH;
         let Some(token) = token else {
-            let is_expected = |known: &Answered| known.streams > 0 || known.over || is_fresh(known.issued);
+            let is_expected =
+                |known: &Answered| known.streams > 0 || known.over.is_some() || is_fresh(known.issued);
             // A call that we know nothing of has TwiML of somebody else's: the signature is all that there is.
             return if known.is_some_and(|known| is_expected(known)) {
                 Err(Refusal::Missing)
@@ -137,9 +138,9 @@ impl StreamTokens {
         match known {
             Some(known) if issued < known.since => return Err(Refusal::Over),
             Some(known) if known.streams > 0 => known.streams += 1,
-            Some(known) if known.over || !is_fresh(issued) => return Err(Refusal::Over),
+            Some(known) if known.over.is_some() || !is_fresh(issued) => return Err(Refusal::Over),
             Some(known) => known.streams = 1,
-            None if !is_fresh(issued) || is_over(call) => return Err(Refusal::Over),
+            None if !is_fresh(issued) || is_over(call, issued) => return Err(Refusal::Over),
             None => {
                 calls.answered.insert(call.to_owned(), Answered { streams: 1, ..Answered::new(issued) });
             }
@@ -168,19 +169,24 @@ impl StreamTokens {
 
 impl Answered {
     fn new(now: u64) -> Self {
-        Self { issued: now, since: now, streams: 0, over: false }
+        Self { issued: now, since: now, streams: 0, over: None }
+    }
+
+    /// When anything happened to it last, as long as none of its streams lives.
+    fn last(&self) -> u64 {
+        self.over.unwrap_or_default().max(self.issued)
     }
 }
 
 impl Calls {
     /// Forgets the calls that no token could be accepted of any more, and the oldest of too many.
     fn forget(&mut self, now: u64) {
-        while let Some((issued, call)) = self.forget.front() {
-            if self.forget.len() <= MOST && now.saturating_sub(*issued) <= FRESH {
+        while let Some((since, call)) = self.forget.front() {
+            if self.forget.len() <= MOST && now.saturating_sub(*since) <= FRESH {
                 return;
             }
-            // One with live streams comes back when they end; one that was answered again has a later entry.
-            if self.answered.get(call).is_some_and(|known| known.streams == 0 && known.issued <= *issued) {
+            // One with live streams comes back when they end; one that has ended or was answered since has a later entry.
+            if self.answered.get(call).is_some_and(|known| known.streams == 0 && known.last() <= *since) {
                 self.answered.remove(call);
             }
             self.forget.pop_front();
@@ -191,12 +197,13 @@ impl Calls {
 impl Drop for Pass {
     fn drop(&mut self) {
         let mut calls = self.tokens.lock();
+        let now = calls.asked.map_or(0, |(asked, at)| asked + at.elapsed().as_secs());
         let Some(known) = calls.answered.get_mut(&self.call) else { return };
         known.streams = known.streams.saturating_sub(1);
         if known.streams == 0 {
-            known.over = true;
-            let now = calls.now;
-            calls.forget.push_back((now, std::mem::take(&mut self.call)));
+            known.over = Some(now);
+            let last = known.last();
+            calls.forget.push_back((last, std::mem::take(&mut self.call)));
         }
     }
 }
@@ -229,7 +236,7 @@ mod tests {
         token: Option<&str>,
         now: u64,
     ) -> Result<Option<Pass>, Refusal> {
-        tokens.admit_at(call, token, now, |_| false)
+        tokens.admit_at(call, token, now, |_, _| false)
     }
 
     fn refusal(tokens: &StreamTokens, call: &str, token: Option<&str>, now: u64) -> Option<Refusal> {
@@ -302,7 +309,9 @@ mod tests {
         let pass = admit(&tokens, "CA2", Some(&token), 1_000).unwrap();
         assert_eq!(refusal(&tokens, "CA2", None, 1_000_000), Some(Refusal::Missing));
         drop(pass);
-        assert_eq!(refusal(&tokens, "CA2", None, 1_000_000), Some(Refusal::Missing), "over, and remembered");
+        // Over, and remembered from its end on, whatever else comes.
+        tokens.issue_at("later", 1_000_000 + FRESH).unwrap();
+        assert_eq!(refusal(&tokens, "CA2", None, 1_000_000 + FRESH), Some(Refusal::Missing));
         tokens.issue_at("later", 1_000_001 + FRESH).unwrap();
         assert_eq!(refusal(&tokens, "CA2", None, 1_000_001 + FRESH), None);
         // One that never came.
@@ -317,7 +326,8 @@ mod tests {
         assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_000 + FRESH), None);
         assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_001 + FRESH), Some(Refusal::Over));
         // Of a call that has ended, as its recording says, they are valid no more.
-        let ended = tokens().admit_at("CA1", Some(&token), 1_001, |call| call == "CA1");
+        let ended =
+            tokens().admit_at("CA1", Some(&token), 1_001, |call, issued| call == "CA1" && issued == 1_000);
         assert_eq!(ended.err(), Some(Refusal::Over));
         // By a clock that is behind.
         assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_000 - AHEAD), None);

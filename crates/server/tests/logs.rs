@@ -162,14 +162,6 @@ async fn call(server: &Server, bot: Option<&TcpListener>) -> Vec<String> {
     let parameters = [("callrec_token", "secretforgery"), ("from", "+15550001111")];
     thief.send(Message::text(stolen.start(&[Track::Caller], &parameters))).await.unwrap();
     while let Ok(Some(Ok(_))) = tokio::time::timeout(LONG, thief.next()).await {}
-    // And one that puts what it likes where a name should be.
-    for (call, stream) in [("+15550001111", "MZ4"), ("CA5", "my secret words 5550001111")] {
-        let mut odd = provider(server).await;
-        let start = Provider::new(call, stream).start(&[Track::Caller], &[]);
-        odd.send(Message::text(start)).await.unwrap();
-        odd.close(None).await.unwrap();
-        while let Ok(Some(Ok(_))) = tokio::time::timeout(LONG, odd.next()).await {}
-    }
     socket.send(Message::text(phone.stop())).await.unwrap();
     let reason = CloseFrame { code: CloseCode::Normal, reason: "secretreason".into() };
     socket.close(Some(reason)).await.unwrap();
@@ -229,10 +221,8 @@ async fn nor_is_anything_of_a_relayed_call_or_of_the_bots_address() {
     let more = call(&server, Some(&bot)).await;
     // Once with a bot that leaves with a reason, and once with one that is not there.
     let leaves = tokio::spawn(async move {
-        // Those for the stream that was refused, and for two of odd names.
-        for _ in 0..3 {
-            drop(bot.accept().await.unwrap());
-        }
+        // The one for the stream that was refused.
+        drop(bot.accept().await.unwrap());
         let mut bot = tokio_tungstenite::accept_async(bot.accept().await.unwrap().0).await.unwrap();
         bot.next().await;
         let reason = CloseFrame { code: CloseCode::Error, reason: "secretreason".into() };
@@ -256,4 +246,38 @@ async fn nor_is_anything_of_a_relayed_call_or_of_the_bots_address() {
     hold_silent(&log, &[token]);
     let transcript = std::fs::read_to_string(home.path().join("responses/call_CA1.txt")).unwrap();
     assert!(transcript.contains("secretquestion"), "{transcript}");
+}
+
+/// A sender can put anything where a call's and a stream's name belong.
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_is_a_name_of_a_call_or_stream_that_could_be_a_number_or_words() {
+    for target in [("NEXT_TWIML_URL", "https://bot.example.com/next"), ("BOT_URL", "ws://127.0.0.1:9")] {
+        let home = tempfile::tempdir().unwrap();
+        let server = Server::start(home.path(), &settings("text", target));
+        let odd = ["+15550001111", "my secret words", "CA1\nsecret", "CA2"];
+        for (call, stream) in odd.into_iter().zip(odd.into_iter().rev()) {
+            for parameters in [("audio_format", "secretformat"), ("callrec_token", "secretforgery")] {
+                let mut socket = provider(&server).await;
+                let mut phone = Provider::new(call, stream);
+                let messages = [
+                    phone.start(&[Track::Caller, Track::Assistant], &[parameters]),
+                    r#"{"event":"media","media":"secretjunk"#.to_owned(),
+                    phone.stop(),
+                ];
+                for message in messages {
+                    // One that is refused is closed meanwhile.
+                    let _ = socket.send(Message::text(message)).await;
+                }
+                let _ = socket.close(None).await;
+                while let Ok(Some(Ok(_))) = tokio::time::timeout(LONG, socket.next()).await {}
+            }
+        }
+        let (well, log) = server.terminate();
+        assert!(well && log.contains("CA2") && log.contains("of an odd name"), "{log}");
+        assert!(log.contains("this call is not recorded") && log.contains("a stream was refused"), "{log}");
+        for secret in [SECRET, NUMBER] {
+            let line = log.lines().find(|line| line.to_lowercase().contains(secret));
+            assert_eq!(line, None, "{secret:?} is in the log");
+        }
+    }
 }

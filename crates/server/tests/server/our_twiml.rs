@@ -3,8 +3,10 @@
 use super::phone::{CONNECTED, finished, inbound, start, stop};
 use super::scripted_bot::ScriptedBot;
 use super::test_server::{Client, Got, TestServer, files_in, until};
+use callrec_protocol::signature::{sign_form, sign_url};
 use futures_util::SinkExt as _;
 use serde_json::json;
+use std::time::Duration;
 use tokio_tungstenite::tungstenite::Message;
 
 /// What the TwiML for a call gives its stream: the token.
@@ -56,10 +58,52 @@ async fn a_call_that_we_answered_is_recorded_with_its_token_alone_and_only_while
     first.close().await;
     finished(&server, "CA1").await;
     assert!(is_refused(&server, "CA1", Some(&token)).await, "the call is over");
+    assert!(is_refused(&server, "CA1", None).await, "without a token it is over, too");
     // Answered again, it has another.
     let again = answered(&server, "CA1");
     assert!(is_refused(&server, "CA1", Some(&token)).await);
     assert!(!is_refused(&server, "CA1", Some(&again)).await);
+}
+
+const SIGNED: [(&str, &str); 5] = [
+    ("NEXT_TWIML_URL", "https://bot.example.com/next"),
+    ("TWILIO_AUTH_TOKEN", "12345"),
+    ("PUBLIC_URL", "https://rec.example.com"),
+    ("API_TOKEN", "x"),
+    ("DEFAULT_AUDIO_FORMAT", "wav"),
+];
+
+/// The same as above, where signatures are asked for.
+async fn a_signed_one_is_refused(server: &TestServer, token: &str) -> bool {
+    let signature = sign_url("12345", "wss://rec.example.com/media-stream");
+    let mut provider = server.provider_with(&[("x-twilio-signature", &signature)]).await.unwrap();
+    provider.send(start("CA1", "MZ1", &["inbound"], &json!({ "callrec_token": token }))).await;
+    let _ = provider.socket.send(Message::text(stop("CA1"))).await;
+    matches!(provider.next().await, Got::Close(Some(1008)))
+}
+
+#[tokio::test]
+async fn a_process_that_takes_over_refuses_the_token_of_a_call_that_has_ended_before() {
+    let mut server = TestServer::start(SIGNED);
+    let answered = |server: &TestServer| {
+        let signature = sign_form("12345", "https://rec.example.com/incoming-call", &[("CallSid", "CA1")]);
+        let head = format!(
+            "POST /incoming-call\nX-Twilio-Signature: {signature}\nContent-Type: application/x-www-form-urlencoded"
+        );
+        let twiml = server.request(&head, b"CallSid=CA1").text();
+        let (_, token) = twiml.split_once(r#"name="callrec_token" value=""#).expect("a token");
+        token.split('"').next().unwrap().to_owned()
+    };
+    let token = answered(&server);
+    assert!(!a_signed_one_is_refused(&server, &token).await);
+    // The call comes through our TwiML again, in another second, and the process ends before its stream begins.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let again = answered(&server);
+    server.stop();
+    let recordings = std::mem::replace(&mut server.recordings, tempfile::tempdir().unwrap());
+    let next = TestServer::start_in(recordings, SIGNED);
+    assert!(a_signed_one_is_refused(&next, &token).await);
+    assert!(!a_signed_one_is_refused(&next, &again).await);
 }
 
 #[tokio::test]

@@ -34,6 +34,18 @@ async fn a_call_that_a_bot_could_not_take_is_not_answered_and_one_that_goes_on_e
 }
 
 #[tokio::test]
+async fn a_call_that_comes_while_the_server_shuts_down_is_not_answered() {
+    let mut server = TestServer::start([("BOT_URL", "ws://127.0.0.1:9")]);
+    // It is held open as long as it is waited for.
+    let live = server.provider().await;
+    server.begin_stop();
+    let ask = || server.request("POST /incoming-call", b"CallSid=CA1");
+    super::test_server::until("it is refused", || ask().status == 503).await;
+    assert_eq!(ask().error_code(), "closing");
+    drop(live);
+}
+
+#[tokio::test]
 async fn a_socket_that_never_starts_a_stream_is_closed() {
     let server = TestServer::start([("START_TIMEOUT_SECONDS", "1")]);
     let mut provider = server.provider().await;
