@@ -33,6 +33,7 @@ mod live;
 #[allow(clippy::disallowed_methods, reason = "marks are sent in time: the server reads a clock")]
 mod marks;
 mod media_stream;
+mod opening;
 mod recording;
 #[allow(clippy::disallowed_methods, reason = "a connection has its deadlines: the server reads a clock")]
 mod relay;

@@ -4,15 +4,15 @@
 //! are logged; the recording of that one call is off then, and the relay goes on.
 
 use crate::counters::Limit;
+use crate::opening::{Asked, Opening};
 use crate::state::State;
-use crate::stream_tokens::{self, Pass, Refusal};
+use crate::stream_tokens::Pass;
 use actix_web::web;
 use callrec::{
     Call, CallId, CallOptions, DropKind, EndReason, Event, Format, Settings, StreamStart, Topology,
 };
 use callrec_protocol::twilio::{BotSide, Twilio, Verdict};
 use callrec_protocol::{Dialect as _, Message};
-use serde_json::value::RawValue;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a message of the provider means for the socket it came on.
@@ -28,7 +28,7 @@ pub(crate) enum Heard {
     Stopped,
     /// A stream began that may not: it is to be closed, and nothing of it goes to the bot.
     Refused,
-    /// Nothing that a bot should see: what comes before the start of a stream and is no greeting either.
+    /// Nothing that a bot should see: it comes before the start of a stream and is no greeting either.
     Withheld,
 }
 
@@ -167,41 +167,40 @@ impl Recording {
     fn read_provider(&mut self, message: Message<'_>) -> Heard {
         let Self { state, provider, tape, sid, stream, pass, .. } = self;
         let mut heard = Heard::Nothing;
-        let opening = matches!(tape, Tape::Waiting).then(|| Opening::read(message));
-        if opening.is_some_and(|opening| opening == Opening::Other) {
-            heard = Heard::Withheld;
+        let opening = matches!(tape, Tape::Waiting).then(|| match message {
+            Message::Text(json) => Opening::read(json),
+            Message::Binary(_) => Opening::Other,
+        });
+        let starts = matches!(opening, Some(Opening::Start(_)));
+        match opening {
+            Some(Opening::Start(asked)) => match admit(state, asked) {
+                Ok(admitted) => *pass = admitted,
+                Err((call, why)) => {
+                    tracing::warn!(call, %why, "a stream was refused");
+                    *tape = Tape::Off;
+                    return Heard::Refused;
+                }
+            },
+            Some(Opening::Other) => heard = Heard::Withheld,
+            Some(Opening::Connected) | None => {}
         }
         if let Err(error) = provider.handle_message(message) {
-            if opening == Some(Opening::Start) {
-                // What cannot be recorded may be relayed all the same, unless it is not known what a bot would read in it.
-                let asked = Asked::read(message).filter(|_| error.is_fatal());
-                let admitted = asked.map(|start| admit(state, &start.call, start.token.as_deref()));
-                *tape = Tape::Off;
-                let Some(Ok(admitted)) = admitted else {
-                    tracing::warn!(%error, "a stream was refused");
-                    return Heard::Refused;
-                };
-                *pass = admitted;
+            if starts {
+                // It is relayed all the same.
                 tracing::error!(%error, "this stream cannot be recorded");
+                *tape = Tape::Off;
             } else {
                 tracing::debug!(call = *sid, %error, "a message of the provider was passed over");
             }
         }
         while let Some(event) = provider.poll_event() {
             match event {
+                // Of a stream that was refused another start changes nothing.
+                Event::Started(_) if !starts => {}
                 Event::Started(start) => {
                     // It is told in logs; what is no name that could be in one is not.
                     *sid = sayable(&start.call).to_owned();
                     stream.clone_from(&start.stream);
-                    let token = start.parameters.iter().find(|(name, _)| name == stream_tokens::PARAMETER);
-                    match admit(state, &start.call, token.map(|(_, token)| &**token)) {
-                        Ok(admitted) => *pass = admitted,
-                        Err(refusal) => {
-                            tracing::warn!(call = *sid, %refusal, "a stream was refused");
-                            *tape = Tape::Off;
-                            return Heard::Refused;
-                        }
-                    }
                     *tape = begin(state, &start);
                     heard = match start.topology {
                         Topology::OneWay => Heard::OneWay,
@@ -256,91 +255,20 @@ impl Recording {
     }
 }
 
-/// Whether a stream of a call may begin, as far as tokens say and, of calls that another process answered, what was recorded.
-fn admit(state: &State, call: &str, token: Option<&str>) -> Result<Option<Pass>, Refusal> {
-    let is_over = |call: &str, issued: u64| {
-        let files = state.recorder.files(call);
-        files.as_ref().and_then(|files| files.details.streams.last()).is_some_and(|stream| {
-            // One that was issued later is of the same call's next part.
-            let began = u64::try_from(stream.started_at.instant().as_second()).unwrap_or_default();
-            issued <= began && matches!(stream.ended, EndReason::Stopped | EndReason::Closed)
-        })
+/// Whether a stream may begin that asks for so much; if not, of which call it is and why.
+fn admit(state: &State, asked: Option<Asked>) -> Result<Option<Pass>, (String, String)> {
+    let Some(Asked { call, token }) = asked else {
+        return Err((String::new(), "its start can be read in more than one way".to_owned()));
     };
-    state.stream_tokens.admit(call, token, is_over)
+    // What some readers leave out around a name is left out: no name of a call has it.
+    let name = call.trim_matches(|letter: char| !letter.is_ascii_alphanumeric());
+    let admitted = state.stream_tokens.admit(name, token.as_deref());
+    admitted.map_err(|refusal| (sayable(&call).to_owned(), refusal.to_string()))
 }
 
 /// A name that may stand in a log: one that a file could have. A sender can put anything else in its place.
 fn sayable(name: &str) -> &str {
     if CallId::new(name).is_ok() { name } else { "of an odd name" }
-}
-
-/// What a message is that comes before the start of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Opening {
-    Connected,
-    Start,
-    Other,
-}
-
-impl Opening {
-    fn read(message: Message<'_>) -> Self {
-        let Message::Text(json) = message else { return Self::Other };
-        match event_of(json.as_bytes()).as_deref() {
-            Some("connected") => Self::Connected,
-            Some("start") => Self::Start,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// Whether a message that follows the start might be another, to whoever reads it.
-pub(crate) fn may_be_a_start(message: Message<'_>) -> bool {
-    let bytes = match message {
-        // An escape may stand for any letter; base64 has neither escapes nor quotes.
-        Message::Text(json) if !json.contains('\\') && !json.contains("\"start\"") => return false,
-        Message::Text(json) => json.as_bytes(),
-        Message::Binary(bytes) => bytes,
-    };
-    let is_json = || serde_json::from_slice::<&RawValue>(bytes).is_ok();
-    event_of(bytes).map_or_else(|| matches!(message, Message::Text(_)) || is_json(), |event| event == "start")
-}
-
-/// The event that a message names; none if it names none, or several, of which readers may take any.
-fn event_of(json: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Named {
-        event: String,
-    }
-    serde_json::from_slice::<Named>(json).ok().map(|named| named.event)
-}
-
-/// What a start asks for, though it cannot be recorded.
-struct Asked {
-    call: String,
-    token: Option<String>,
-}
-
-impl Asked {
-    /// None if a field is there twice, or of another type: readers may differ then.
-    fn read(message: Message<'_>) -> Option<Self> {
-        #[derive(serde::Deserialize)]
-        struct Start {
-            start: Fields,
-        }
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Fields {
-            #[serde(default)]
-            call_sid: String,
-            #[serde(default)]
-            custom_parameters: serde_json::Map<String, serde_json::Value>,
-        }
-        let Message::Text(json) = message else { return None };
-        let Start { start } = serde_json::from_str(json).ok()?;
-        let token = start.custom_parameters.get(stream_tokens::PARAMETER);
-        let token = token.and_then(serde_json::Value::as_str).map(str::to_owned);
-        Some(Self { call: start.call_sid, token })
-    }
 }
 
 /// Starts the recording of a stream, in the format that its parameters ask for if that is possible.

@@ -10,7 +10,8 @@ mod bot_end;
 use crate::counters::Limit;
 use crate::live::Place;
 use crate::marks::{Mark, Marks};
-use crate::recording::{Heard, Recording, may_be_a_start};
+use crate::opening::may_be_a_start;
+use crate::recording::{Heard, Recording};
 use crate::socket::{BotConnector, BotSocket, FromBot, FromProvider, ProviderSocket, is_too_long};
 use actix_ws::CloseCode;
 use bot_end::BotEnd;
@@ -131,10 +132,9 @@ impl Relay {
                         return Parting::Ours(EndReason::Aborted, CloseCode::Policy);
                     }
                     // Nor does a start that follows another: it could name any call.
-                    let kept = match early {
-                        Some(early) => early == Heard::Withheld,
-                        None => may_be_a_start(Message::Text(&text)),
-                    };
+                    let kept = early
+                        .as_ref()
+                        .map_or_else(|| may_be_a_start(&text), |early| *early == Heard::Withheld);
                     let ours = marks.as_ref().is_some_and(|marks| marks.is_echo(&text));
                     if let Some(bot) = bot.as_mut().filter(|_| !ours && !kept) {
                         if let Err(error) = bot.send_text(text.clone()) {
@@ -146,12 +146,7 @@ impl Relay {
                 }
                 Step::FromProvider(FromProvider::Binary(bytes)) => {
                     last_message = Instant::now();
-                    let kept = !recording.has_started() || may_be_a_start(Message::Binary(&bytes));
-                    if let Some(bot) = bot.as_mut().filter(|_| !kept)
-                        && bot.send_binary(bytes.clone()).is_ok()
-                    {
-                        flush(bot).await;
-                    }
+                    // The provider speaks in text alone; what a bot would make of this nobody has looked at.
                     recording.hear_provider(Message::Binary(&bytes))
                 }
                 Step::FromProvider(FromProvider::Closed) => return Parting::Provider(EndReason::Closed),

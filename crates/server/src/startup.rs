@@ -16,7 +16,7 @@ use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
-use callrec::Recorder;
+use callrec::{CallState, EndReason, LocalTime, Recorder};
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -60,11 +60,13 @@ impl Application {
         if let Some(bot) = &config.bot_url {
             tracing::info!(bot = bot.shown(), "calls are relayed");
         }
+        let stream_tokens = StreamTokens::new(config.twilio_auth_token.as_ref());
+        note_ended(&recorder, &stream_tokens);
         let counters = Arc::new(Counters::default());
         let state = web::Data::new(State {
             recorder,
             auth: Auth::new(&config),
-            stream_tokens: StreamTokens::new(config.twilio_auth_token.as_ref()),
+            stream_tokens,
             live: LiveSockets::new(config.max_calls),
             connections: Connections::new(config.max_connections, config.idle_timeout, Arc::clone(&counters)),
             counters,
@@ -92,6 +94,20 @@ impl Application {
         stop.await;
         shut_down(&state, &handle).await;
         running.await.context("the server's task failed")?.context("the server failed")
+    }
+}
+
+/// Tells of the calls that an earlier process recorded to their end, as long as their tokens could pass for new ones.
+fn note_ended(recorder: &Recorder, stream_tokens: &StreamTokens) {
+    let began = |started_at: &LocalTime| u64::try_from(started_at.instant().as_second()).unwrap_or_default();
+    let finished = recorder.calls().into_iter().filter(|call| call.state == CallState::Finished);
+    for call in finished.filter(|call| StreamTokens::is_of_late(began(&call.started_at))) {
+        let files = recorder.files(&call.call);
+        if let Some(last) = files.as_ref().and_then(|files| files.details.streams.last())
+            && matches!(last.ended, EndReason::Stopped | EndReason::Closed)
+        {
+            stream_tokens.is_over_since(&call.call, began(&last.started_at));
+        }
     }
 }
 

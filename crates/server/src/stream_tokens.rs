@@ -85,15 +85,26 @@ impl StreamTokens {
         self.issue_at(call, unix_seconds())
     }
 
-    /// Whether a stream of a call may begin. `token` is the one in its `start`, if there is one. Of a call that another process
-    /// answered `is_over` tells whether it has ended since the token was issued.
-    pub(crate) fn admit(
-        &self,
-        call: &str,
-        token: Option<&str>,
-        is_over: impl FnOnce(&str, u64) -> bool,
-    ) -> Result<Option<Pass>, Refusal> {
-        self.admit_at(call, token, unix_seconds(), is_over)
+    /// Whether a stream of a call may begin. `token` is the one in its `start`, if there is one.
+    pub(crate) fn admit(&self, call: &str, token: Option<&str>) -> Result<Option<Pass>, Refusal> {
+        self.admit_at(call, token, unix_seconds())
+    }
+
+    /// Whether a call that we answered has a live stream.
+    pub(crate) fn is_live(&self, call: &str) -> bool {
+        self.lock().answered.get(call).is_some_and(|known| known.streams > 0)
+    }
+
+    /// Whether tokens could still be accepted that were issued this many seconds after 1970.
+    pub(crate) fn is_of_late(issued: u64) -> bool {
+        unix_seconds().saturating_sub(issued) <= FRESH
+    }
+
+    /// A call that an earlier process recorded is over: tokens issued no later than its stream began are.
+    pub(crate) fn is_over_since(&self, call: &str, began: u64) {
+        let mut calls = self.lock();
+        calls.answered.insert(call.to_owned(), Answered { since: began + 1, ..Answered::new(began) });
+        calls.forget.push_back((began, call.to_owned()));
     }
 
     fn issue_at(&self, call: &str, now: u64) -> Option<String> {
@@ -112,15 +123,10 @@ impl StreamTokens {
         Some(self.token(call, issued))
     }
 
-    fn admit_at(
-        &self,
-        call: &str,
-        token: Option<&str>,
-        now: u64,
-        is_over: impl FnOnce(&str, u64) -> bool,
-    ) -> Result<Option<Pass>, Refusal> {
+    fn admit_at(&self, call: &str, token: Option<&str>, now: u64) -> Result<Option<Pass>, Refusal> {
         let mut calls = self.lock();
         calls.asked = Some((now, Instant::now()));
+        calls.forget(now);
         let known = calls.answered.get_mut(call);
         let is_fresh = |issued: u64| now.saturating_sub(issued) <= FRESH;
         let Some(token) = token else {
@@ -140,7 +146,7 @@ impl StreamTokens {
             Some(known) if known.streams > 0 => known.streams += 1,
             Some(known) if known.over.is_some() || !is_fresh(issued) => return Err(Refusal::Over),
             Some(known) => known.streams = 1,
-            None if !is_fresh(issued) || is_over(call, issued) => return Err(Refusal::Over),
+            None if !is_fresh(issued) => return Err(Refusal::Over),
             None => {
                 calls.answered.insert(call.to_owned(), Answered { streams: 1, ..Answered::new(issued) });
             }
@@ -229,18 +235,8 @@ mod tests {
         StreamTokens::new(Some(&Secret::new("12345")))
     }
 
-    /// Where the recorder knows nothing of the call.
-    fn admit(
-        tokens: &StreamTokens,
-        call: &str,
-        token: Option<&str>,
-        now: u64,
-    ) -> Result<Option<Pass>, Refusal> {
-        tokens.admit_at(call, token, now, |_, _| false)
-    }
-
     fn refusal(tokens: &StreamTokens, call: &str, token: Option<&str>, now: u64) -> Option<Refusal> {
-        admit(tokens, call, token, now).err()
+        tokens.admit_at(call, token, now).err()
     }
 
     #[test]
@@ -248,11 +244,11 @@ mod tests {
         let tokens = tokens();
         let token = tokens.issue_at("CA1", 1_000).unwrap();
         assert_eq!(refusal(&tokens, "CA2", Some(&token), 1_000), Some(Refusal::Wrong));
-        let first = admit(&tokens, "CA1", Some(&token), 1_000).unwrap();
+        let first = tokens.admit_at("CA1", Some(&token), 1_000).unwrap();
         // A day later, the call still lives: another stream of it.
-        let second = admit(&tokens, "CA1", Some(&token), 87_400).unwrap();
+        let second = tokens.admit_at("CA1", Some(&token), 87_400).unwrap();
         drop(first);
-        let third = admit(&tokens, "CA1", Some(&token), 87_500).unwrap();
+        let third = tokens.admit_at("CA1", Some(&token), 87_500).unwrap();
         drop((second, third));
         assert_eq!(refusal(&tokens, "CA1", Some(&token), 87_501), Some(Refusal::Over));
     }
@@ -261,7 +257,7 @@ mod tests {
     fn a_token_of_a_call_that_was_over_at_once_is_not_taken_again() {
         let tokens = tokens();
         let token = tokens.issue_at("CA1", 1_000).unwrap();
-        drop(admit(&tokens, "CA1", Some(&token), 1_001).unwrap());
+        drop(tokens.admit_at("CA1", Some(&token), 1_001).unwrap());
         for now in [1_001, 1_000 + FRESH, 1_001 + FRESH, 1_000_000] {
             assert_eq!(refusal(&tokens, "CA1", Some(&token), now), Some(Refusal::Over), "{now}");
             tokens.issue_at("CA2", now).unwrap();
@@ -272,18 +268,18 @@ mod tests {
     fn a_call_that_goes_through_our_twiml_again_gets_another_token() {
         let tokens = tokens();
         let token = tokens.issue_at("CA1", 1_000).unwrap();
-        drop(admit(&tokens, "CA1", Some(&token), 1_000).unwrap());
+        drop(tokens.admit_at("CA1", Some(&token), 1_000).unwrap());
         for now in [1_000, 1_001, 2_000] {
             let again = tokens.issue_at("CA1", now).unwrap();
             assert_ne!(token, again);
             assert_eq!(refusal(&tokens, "CA1", Some(&token), now), Some(Refusal::Over), "{now}");
-            drop(admit(&tokens, "CA1", Some(&again), now).unwrap());
+            drop(tokens.admit_at("CA1", Some(&again), now).unwrap());
         }
         // A webhook that is asked again before the stream comes changes nothing of the first answer's.
         let (first, second) =
             (tokens.issue_at("CA2", 1_000).unwrap(), tokens.issue_at("CA2", 1_002).unwrap());
-        let one = admit(&tokens, "CA2", Some(&second), 1_003).unwrap();
-        let other = admit(&tokens, "CA2", Some(&first), 1_003).unwrap();
+        let one = tokens.admit_at("CA2", Some(&second), 1_003).unwrap();
+        let other = tokens.admit_at("CA2", Some(&first), 1_003).unwrap();
         drop((one, other));
     }
 
@@ -304,9 +300,9 @@ mod tests {
     #[test]
     fn a_call_that_is_not_ours_needs_none_nor_does_one_of_ours_that_is_forgotten() {
         let tokens = tokens();
-        assert!(admit(&tokens, "CA1", None, 1_000).unwrap().is_none());
+        assert!(tokens.admit_at("CA1", None, 1_000).unwrap().is_none());
         let token = tokens.issue_at("CA2", 1_000).unwrap();
-        let pass = admit(&tokens, "CA2", Some(&token), 1_000).unwrap();
+        let pass = tokens.admit_at("CA2", Some(&token), 1_000).unwrap();
         assert_eq!(refusal(&tokens, "CA2", None, 1_000_000), Some(Refusal::Missing));
         drop(pass);
         // Over, and remembered from its end on, whatever else comes.
@@ -325,10 +321,13 @@ mod tests {
         let token = tokens().issue_at("CA1", 1_000).unwrap();
         assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_000 + FRESH), None);
         assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_001 + FRESH), Some(Refusal::Over));
-        // Of a call that has ended, as its recording says, they are valid no more.
-        let ended =
-            tokens().admit_at("CA1", Some(&token), 1_001, |call, issued| call == "CA1" && issued == 1_000);
-        assert_eq!(ended.err(), Some(Refusal::Over));
+        // Of a call that has ended, as its recording says, they are valid no more; a later one is.
+        let next = tokens();
+        next.is_over_since("CA1", 1_000);
+        assert_eq!(refusal(&next, "CA1", Some(&token), 1_001), Some(Refusal::Over));
+        assert_eq!(refusal(&next, "CA1", None, 1_001), Some(Refusal::Missing));
+        let later = tokens().issue_at("CA1", 1_001).unwrap();
+        assert_eq!(refusal(&next, "CA1", Some(&later), 1_002), None);
         // By a clock that is behind.
         assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_000 - AHEAD), None);
         assert_eq!(refusal(&tokens(), "CA1", Some(&token), 999 - AHEAD), Some(Refusal::Wrong));
@@ -344,11 +343,11 @@ mod tests {
     fn calls_that_are_over_or_never_came_are_forgotten_and_so_are_the_oldest_of_too_many() {
         let tokens = tokens();
         let lives = tokens.issue_at("lives", 1_000).unwrap();
-        let pass = admit(&tokens, "lives", Some(&lives), 1_000).unwrap();
+        let pass = tokens.admit_at("lives", Some(&lives), 1_000).unwrap();
         for index in 0..1_000 {
             let call = format!("CA{index}");
             let token = tokens.issue_at(&call, 1_000).unwrap();
-            drop((index % 2 == 0).then(|| admit(&tokens, &call, Some(&token), 1_000).unwrap()));
+            drop((index % 2 == 0).then(|| tokens.admit_at(&call, Some(&token), 1_000).unwrap()));
         }
         tokens.issue_at("later", 1_001 + FRESH).unwrap();
         assert_eq!(tokens.lock().answered.len(), 2);

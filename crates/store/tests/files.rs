@@ -329,6 +329,7 @@ mod unix {
         assert!(refused(dir.write_atomic("call_CA1.txt", b"text").unwrap_err()));
         assert!(refused(dir.lock_call(&call("CA1")).err().unwrap()));
         assert!(refused(dir.probe().unwrap_err()));
+        assert!(refused(dir.free_journals().err().unwrap()), "nor looked for");
         assert_eq!(fs::read_dir(&outside).unwrap().count(), 0, "nothing is made there");
     }
 

@@ -18,14 +18,16 @@ pub(crate) async fn incoming_call(
 ) -> HttpResponse {
     let socket = media_socket(&request, &state);
     let config = &state.config;
+    let call = read_form(&form).into_iter().find(|(name, _)| name == "CallSid");
     // A call that nobody could talk to: the provider has another address for it, or tells the caller. One that goes on elsewhere is
-    // answered, and lacks its recording alone.
+    // answered, and lacks its recording alone; so is one that comes back from its own stream, whose place it has.
+    let is_live = call.as_ref().is_some_and(|(_, sid)| state.stream_tokens.is_live(sid));
     if config.bot_url.is_some()
+        && !is_live
         && let Err(why) = state.live.has_place()
     {
         return no_place(why, &state);
     }
-    let call = read_form(&form).into_iter().find(|(name, _)| name == "CallSid");
     let answers = config.bot_url.is_some() || config.next_twiml_url.is_some();
     let token = call.filter(|_| answers).and_then(|(_, sid)| state.stream_tokens.issue(&sid));
     let parameters: Vec<_> = token.iter().map(|token| (stream_tokens::PARAMETER, token.as_str())).collect();

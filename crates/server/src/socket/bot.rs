@@ -146,12 +146,6 @@ impl BotSocket {
         if self.closing { Ok(()) } else { self.outbox.push(Message::Text(text), length) }
     }
 
-    /// Queues a binary message.
-    pub(crate) fn send_binary(&mut self, message: Bytes) -> Result<(), TooFarBehind> {
-        let length = message.len();
-        if self.closing { Ok(()) } else { self.outbox.push(Message::Binary(message), length) }
-    }
-
     /// Queues a Close behind what waits already. A bot that has not answered yet is given up.
     pub(crate) fn close(&mut self) {
         if !self.closing {

@@ -48,8 +48,8 @@ pub(crate) struct Sent {
     pub(crate) hung_up: Option<Instant>,
     /// The code with which the server closed it, if it did: to the provider, and to the bot.
     pub(crate) goodbyes: [Option<u16>; 2],
-    /// Samples that the bot sent.
-    pub(crate) spoken: u64,
+    /// When the bot sent each frame of its speech.
+    pub(crate) spoken: Vec<Instant>,
     /// When the bot told what it says.
     pub(crate) told: Option<Instant>,
     /// The most that a frame was sent late.
@@ -159,7 +159,7 @@ fn draw(sid: &str, ticks: (u64, u64), luck: &mut Luck) -> (Sent, Script) {
         frames: Vec::new(),
         hung_up: None,
         goodbyes: [None; 2],
-        spoken: 0,
+        spoken: Vec::new(),
         told: None,
         late: Duration::ZERO,
     };
@@ -286,8 +286,8 @@ async fn answer(stream: TcpStream, calls: Arc<Mutex<HashMap<String, Arc<Mutex<Se
         if tick % 65 < 50 {
             let first = {
                 let mut sent = sent.lock().unwrap();
-                sent.spoken += FRAME;
-                sent.spoken - FRAME
+                sent.spoken.push(Instant::now());
+                (sent.spoken.len() as u64 - 1) * FRAME
             };
             let codes = Voice::Noise.codes(seed, first, FRAME);
             socket.send(Message::text(outgoing::media(&sid.replace("CA", "MZ"), &codes))).await.ok()?;

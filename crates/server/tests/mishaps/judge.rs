@@ -15,8 +15,6 @@ use crate::left::{Leavings, Left, Phase, digest, names};
 pub(crate) const PROMISE: Duration = Duration::from_secs(1);
 /// How many frames of a bot that speaks in step with time may be on their way to the caller: half a second.
 const ON_ITS_WAY: u64 = 25;
-/// After so long a call has something of its bot.
-const LONG_ENOUGH: Duration = Duration::from_secs(2);
 /// The samples of a millisecond.
 const PER_MS: u64 = 8;
 
@@ -113,12 +111,12 @@ fn judge_call(responses: &Path, sent: &Sent, left: &Left, ended: Instant, must: 
     assert!(least >= must, "{sid}: {heard:?} frames, and {must} must be there");
     if !sent.one_way {
         let spoken = assert_spoken(&assistant, sent);
-        // It speaks in step with time: what was on its way to the caller when the call ended was not heard any more.
-        let journalled = left.journalled.map_or(0, |[_, assistant]| assistant);
-        assert!(spoken + ON_ITS_WAY >= journalled, "{sid}: {spoken} frames of {journalled} of the bot");
-        let lasted = sent.hung_up.map(|hung_up| hung_up.duration_since(sent.begun.unwrap()));
-        let is_long = lasted.is_some_and(|lasted| lasted > LONG_ENOUGH);
-        assert!(spoken > 0 || !is_long || sent.spoken == 0, "{sid}: nothing of the bot");
+        // What it said before a frame of the caller's that must be there must be, and all that the journal has; it speaks in step with
+        // time, so that little is still on its way to the caller when the call ends.
+        let moment = must.checked_sub(1).map(|last| sent.frames[last as usize]);
+        let due = moment.map_or(0, |moment| sent.spoken.iter().filter(|at| **at < moment).count() as u64);
+        let due = due.max(left.journalled.map_or(0, |[_, assistant]| assistant));
+        assert!(spoken + ON_ITS_WAY >= due, "{sid}: {spoken} frames of {due} of the bot");
     }
     let text = std::fs::read_to_string(responses.join(&files[0])).unwrap();
     if sent.told.is_some_and(|told| ended.saturating_duration_since(told) > PROMISE) {
@@ -144,7 +142,7 @@ fn frames_of(recorded: &[i16], sent: &Sent, track: usize) -> u64 {
 
 /// What is recorded of a bot is what it said, in order; gives how many frames. When it was heard is for others to judge.
 fn assert_spoken(recorded: &[i16], sent: &Sent) -> u64 {
-    let said = Voice::Noise.codes(sent.seeds[1], 0, sent.spoken);
+    let said = Voice::Noise.codes(sent.seeds[1], 0, sent.spoken.len() as u64 * FRAME);
     let mut said: &[i16] = &said.into_iter().map(ulaw_to_linear).collect::<Vec<_>>();
     for heard in recorded.split(|sample| *sample == 0).filter(|heard| !heard.is_empty()) {
         let at = said.windows(heard.len()).position(|said| said == heard);

@@ -63,7 +63,7 @@ impl Line {
         self.sent.frames.push(began);
         self.provider.send(Message::text(frame.clone())).await.unwrap();
         assert_eq!(next(&mut self.bot).await, frame);
-        self.sent.spoken += FRAME;
+        self.sent.spoken.push(Instant::now());
         self.bot.send(Message::text(speech.clone())).await.unwrap();
         loop {
             let text = next(&mut self.provider).await;

@@ -79,7 +79,11 @@ async fn a_signed_one_is_refused(server: &TestServer, token: &str) -> bool {
     let mut provider = server.provider_with(&[("x-twilio-signature", &signature)]).await.unwrap();
     provider.send(start("CA1", "MZ1", &["inbound"], &json!({ "callrec_token": token }))).await;
     let _ = provider.socket.send(Message::text(stop("CA1"))).await;
-    matches!(provider.next().await, Got::Close(Some(1008)))
+    match provider.next().await {
+        Got::Close(Some(1008)) => true,
+        Got::Close(Some(1000)) => false,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -150,7 +154,12 @@ async fn no_start_that_cannot_be_read_brings_the_bot_a_call_that_is_not_its_send
     let twice = with(r#""start":{"#, r#""start":{"callSid":"CA9"},"start":{"#);
     let two_names = with(r#""callSid":"#, r#""callSid":"CA9","callSid":"#);
     let two_events = with(r#""event":"start""#, r#""event":"connected","event":"start""#);
-    for wrong in [&stereo, &nameless, &twice, &two_names] {
+    // Some readers take one for the other.
+    let two_cases = with(r#""callSid":"#, r#""CallSid":"CA9","callSid":"#);
+    let two_starts = with(r#""start":{"#, r#""Start":{"callSid":"CA9"},"start":{"#);
+    let greeting = with(r#""event":"start""#, r#""event":"connected","Event":"start""#);
+    let with_space = right.replace("CA1", "CA1 ");
+    for wrong in [&stereo, &nameless, &two_names, &two_cases, &with_space] {
         let mut provider = server.provider().await;
         provider.send(wrong.clone()).await;
         let mut call = bot.accept().await;
@@ -160,7 +169,9 @@ async fn no_start_that_cannot_be_read_brings_the_bot_a_call_that_is_not_its_send
     // What is no start to us is none to the bot, nor is a message in bytes, or audio that nothing began.
     let mut provider = server.provider().await;
     let mut call = bot.accept().await;
-    provider.send(two_events.clone()).await;
+    for odd in [&two_events, &twice, &two_starts, &greeting] {
+        provider.send(odd.clone()).await;
+    }
     provider.send(inbound(0, 0x10)).await;
     let in_bytes = |text: &str| Message::binary(text.to_owned().into_bytes());
     provider.socket.send(in_bytes(&right)).await.unwrap();
@@ -169,8 +180,12 @@ async fn no_start_that_cannot_be_read_brings_the_bot_a_call_that_is_not_its_send
     provider.send(other.clone()).await;
     provider.send(right.clone()).await;
     provider.send(with("start", r"st\u0061rt")).await;
-    provider.send(two_events).await;
+    for odd in [&two_events, &twice, &two_starts, &greeting] {
+        provider.send(odd.clone()).await;
+    }
     provider.socket.send(in_bytes(&right)).await.unwrap();
+    // No text at all, which a reader of bytes may mend.
+    provider.socket.send(Message::binary([b"{\"\xff\":0,", &right.as_bytes()[1..]].concat())).await.unwrap();
     provider.send(inbound(20, 0x10)).await;
     assert_eq!(call.next().await, Some(other));
     assert_eq!(call.next().await, Some(inbound(20, 0x10)));

@@ -1,7 +1,9 @@
 //! The media socket itself: fragments, control frames, limits, silence.
 
+use super::phone::{start, stop};
 use super::test_server::{Got, LONG, TestServer};
 use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
 #[tokio::test]
@@ -31,6 +33,23 @@ async fn a_call_that_a_bot_could_not_take_is_not_answered_and_one_that_goes_on_e
         }
         taken.close().await;
     }
+}
+
+#[tokio::test]
+async fn a_call_that_comes_back_from_its_own_stream_is_answered_though_all_places_are_taken() {
+    let bot = super::scripted_bot::ScriptedBot::listen().await;
+    let server = TestServer::start([("MAX_CALLS", "1"), ("BOT_URL", &bot.url())]);
+    let twiml = server.request("POST /incoming-call", b"CallSid=CA1").text();
+    let (_, token) = twiml.split_once(r#"name="callrec_token" value=""#).expect("a token");
+    let token = token.split('"').next().unwrap();
+    let mut live = server.provider().await;
+    let _call = bot.accept().await;
+    live.send(start("CA1", "MZ1", &["inbound"], &json!({ "callrec_token": token }))).await;
+    let ask = |form: &str| server.request("POST /incoming-call", form.as_bytes()).status;
+    super::test_server::until("it has begun", || ask("CallSid=CA1") == 200).await;
+    assert_eq!(ask("CallSid=CA2"), 503);
+    live.send(stop("CA1")).await;
+    live.close().await;
 }
 
 #[tokio::test]
