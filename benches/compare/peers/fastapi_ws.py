@@ -27,6 +27,8 @@ async def media_stream(websocket: WebSocket):
 def main():
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    # Who reads the address may call at once.
+    listener.listen(2048)
     print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     config = uvicorn.Config(app, log_level="warning", ws_per_message_deflate=False)
     uvicorn.Server(config).run(sockets=[listener])

@@ -85,6 +85,8 @@ def main():
     logger.add(sys.stderr, level="WARNING")
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    # Who reads the address may call at once.
+    listener.listen(2048)
     print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 

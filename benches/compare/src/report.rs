@@ -84,6 +84,8 @@ impl Figure {
 #[derive(Debug)]
 pub(crate) struct Report {
     made_of: String,
+    /// Found out at first: whoever calls a server gets a processor of its own later.
+    machine: String,
     figures: Vec<Figure>,
     notes: Vec<String>,
 }
@@ -96,7 +98,7 @@ impl Report {
              in mu-law. Each job was run {runs} times, callrec and its peer in turns; figures are ratios of the medians of CPU \
              times (user and system, children counted)."
         );
-        Self { made_of, figures: Vec::new(), notes: Vec::new() }
+        Self { made_of, machine: machine(), figures: Vec::new(), notes: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, figure: Figure) {
@@ -131,7 +133,7 @@ impl Report {
         }
         let _ = writeln!(text, "\n## Where and with what\n");
         let now = jiff::Timestamp::now().strftime("%Y-%m-%d");
-        let _ = writeln!(text, "- {now}, {}", machine());
+        let _ = writeln!(text, "- {now}, {}", self.machine);
         let rustc = version("rustc", &["--version"]).unwrap_or_default();
         let _ = writeln!(text, "- callrec {}, {rustc}", env!("CARGO_PKG_VERSION"));
         for peer in peers.versions() {
