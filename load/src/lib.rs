@@ -10,6 +10,9 @@
 mod bot_end;
 pub mod cli;
 #[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "the system tells in files what a process took")]
+pub mod cpu;
+#[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "what is measured is real time, on a machine's own files")]
 pub mod measure;
 mod plan;
@@ -18,7 +21,9 @@ mod playout_log;
 pub mod probe;
 #[cfg(unix)]
 #[allow(clippy::disallowed_methods, reason = "the server is started as its users start it")]
-mod process;
+pub mod process;
+#[cfg(target_os = "linux")]
+pub mod processors;
 mod progress;
 mod provider_end;
 #[cfg(unix)]

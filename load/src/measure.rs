@@ -2,22 +2,20 @@
 
 mod arrivals;
 mod check;
-mod cpu;
 mod probes;
-mod processors;
 mod report;
 mod spread;
 mod trial;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use processors::Processors;
 pub use report::Report;
 use std::path::PathBuf;
 use trial::Setup;
 
 use crate::Voice;
 use crate::process::program;
+use crate::processors::Processors;
 
 /// How it is measured.
 #[derive(Debug, Clone, Args)]
@@ -103,7 +101,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
     let processors = Processors::part(options.processors)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let report = runtime.block_on(async {
-        let program = program(options.server.as_deref()).await?;
+        let program = program(options.server.as_deref())?;
         let setup = Setup { options, program, processors };
         let mut trials = Vec::new();
         for _ in 0..options.runs {

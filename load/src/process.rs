@@ -104,7 +104,10 @@ fn read(log: &Path) -> String {
 }
 
 /// The server's program: the one that was named, or one built as this program was, beside it.
-pub(crate) async fn program(named: Option<&Path>) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// It is not there, or could not be built.
+pub fn program(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     if let Some(named) = named {
         return Ok(std::path::absolute(named)?);
     }
@@ -117,11 +120,11 @@ pub(crate) async fn program(named: Option<&Path>) -> anyhow::Result<PathBuf> {
         );
         return Ok(beside);
     };
-    let mut building = tokio::process::Command::new(cargo);
+    let mut building = std::process::Command::new(cargo);
     building.args(["build", "--quiet", "-p", "callrec-server"]);
     if !cfg!(debug_assertions) {
         building.arg("--release");
     }
-    ensure!(building.status().await?.success(), "the server could not be built");
+    ensure!(building.status()?.success(), "the server could not be built");
     Ok(beside)
 }

@@ -89,7 +89,7 @@ fn lock(done: &Shared) -> std::sync::MutexGuard<'_, Done> {
 /// # Errors
 /// The server could not be started or measured.
 pub async fn run(options: &Options) -> anyhow::Result<Report> {
-    let program = program(options.server.as_deref()).await?;
+    let program = program(options.server.as_deref())?;
     let home = tempfile::tempdir()?;
     let bots = TcpListener::bind("127.0.0.1:0").await?;
     let bot = format!("ws://{}", bots.local_addr()?);

@@ -6,14 +6,14 @@ mod frames;
 mod ingest;
 mod messages;
 mod process;
-mod processors;
 mod queues;
 mod recorded;
 mod relay;
 mod talks;
 mod timeline;
 
-use anyhow::ensure;
+use callrec_load::process::program;
+use callrec_load::processors::Processors;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -21,7 +21,6 @@ use std::time::Duration;
 pub(crate) use bare::Bare;
 use messages::Payloads;
 use process::ServerProcess;
-use processors::Processors;
 
 use crate::cpu::Bench;
 use crate::material::Material;
@@ -61,8 +60,8 @@ pub(crate) fn run(
         bench,
         work,
         window: Duration::from_secs(seconds),
-        processors: Processors::choose()?,
-        callrec: build()?,
+        processors: Processors::part(1)?,
+        callrec: program(None)?,
         payloads: messages::payloads(&codes),
         answers: messages::payloads(&std::fs::read(&material.sides[1])?),
         codes,
@@ -71,9 +70,11 @@ pub(crate) fn run(
     report.note(format!(
         "Of live calls CPU time is that of the server's process, by the system's count (`/proc`), over windows of {seconds} s \
          behind a warm-up; {}.",
-        live.processors.told()
+        match live.processors.are_parted() {
+            true => "each server had a processor of its own, and what called it another",
+            false => "servers and what called them shared one processor",
+        }
     ));
-    live.processors.send_here()?;
     allow_many_files()?;
     if bench.wants("ingest") {
         ingest::run(&live, report)?;
@@ -117,21 +118,6 @@ impl Live<'_> {
     fn warm_up(&self) -> Duration {
         self.window.min(Duration::from_secs(5))
     }
-}
-
-/// Builds the server as this program was built, and says where it is.
-fn build() -> anyhow::Result<PathBuf> {
-    let beside = std::env::current_exe()?.with_file_name("callrec");
-    if let Some(cargo) = std::env::var_os("CARGO") {
-        let mut building = Command::new(cargo);
-        building.args(["build", "--quiet", "-p", "callrec-server"]);
-        if !cfg!(debug_assertions) {
-            building.arg("--release");
-        }
-        ensure!(building.status()?.success(), "the server could not be built");
-    }
-    ensure!(beside.is_file(), "{} is not there: cargo build --release -p callrec-server", beside.display());
-    Ok(beside)
 }
 
 /// Each call is a socket of ours.

@@ -5,10 +5,10 @@ use std::fmt;
 
 use super::Options;
 use super::check::Checked;
-use super::cpu::Cpu;
-use super::processors::Processors;
 use super::spread::{Spread, median};
 use super::trial::Trial;
+use crate::cpu::Cpu;
+use crate::processors::Processors;
 
 /// How many problems are written out.
 const TOLD: usize = 10;

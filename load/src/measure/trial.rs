@@ -13,11 +13,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Options;
 use super::arrivals::Arrivals;
 use super::check::{Checked, Made};
-use super::cpu::{Cpu, Snapshot};
 use super::probes::{Probed, Probes};
-use super::processors::Processors;
 use super::spread::{Spread, median};
+use crate::cpu::{Cpu, Snapshot};
 use crate::process::ServerProcess;
+use crate::processors::Processors;
 use crate::sockets::{self, Ended};
 use crate::{Plan, Span, rest};
 
@@ -89,16 +89,17 @@ impl Setup<'_> {
         let (ended, mut calling) = mpsc::unbounded_channel();
         let all = tokio::spawn(async move { sockets::call_all(&url, bots, &plan, &ended).await });
 
-        let process = server.id()?.to_string();
+        let process = server.id()?;
         sleep_until(begins).await;
-        let (at, before, ours_before) = (Instant::now(), Snapshot::of(&process)?, Snapshot::of("self")?);
+        let (at, before, ours_before) =
+            (Instant::now(), Snapshot::of(process)?, Snapshot::of(std::process::id())?);
         let mut memory = Vec::new();
         while Instant::now() + EVERY < ends {
             memory.push((at.elapsed(), server.held()?.memory as f64));
             sleep(EVERY).await;
         }
         let (taken, ours) =
-            (Snapshot::of(&process)?.since(&before), Snapshot::of("self")?.since(&ours_before));
+            (Snapshot::of(process)?.since(&before), Snapshot::of(std::process::id())?.since(&ours_before));
         let over = Instant::now();
         let probed = probes.end().await?;
         all.await??;

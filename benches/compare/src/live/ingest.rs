@@ -131,7 +131,7 @@ fn most_calls(live: &Live<'_>, command: &dyn Fn() -> Command) -> anyhow::Result<
         let before = (calls.mark()?, server.used()?);
         calls.pace(TRIED)?;
         let (read, used) = (calls.mark()?.since(&before.0)?, server.used()?.since(&before.1));
-        if read.is_all_of(count) && used.whole < TRIED.mul_f64(BUSY) {
+        if read.is_all_of(count) && used.all() < TRIED.mul_f64(BUSY) {
             return Ok(count);
         }
     }
@@ -194,8 +194,8 @@ fn measure(
         read.during
     );
     Ok(PerMessage {
-        whole: micros(used.whole) / read.messages,
-        ingest: micros(used.whole.saturating_sub(used.encoding)) / read.messages,
+        whole: micros(used.all()) / read.messages,
+        ingest: micros(used.all().saturating_sub(used.encode)) / read.messages,
         rate: read.messages / read.during.as_secs_f64(),
     })
 }

@@ -102,7 +102,7 @@ fn measure(live: &Live<'_>, server: &ServerProcess, talks: &mut Talks, count: us
     talks.go_on(live.warm_up())?;
     let before = (server.used()?, talks.heard_ms());
     talks.go_on(live.window)?;
-    let used = server.used()?.since(&before.0).whole;
+    let used = server.used()?.since(&before.0).all();
     let heard = Duration::from_millis(talks.heard_ms() - before.1);
     let seconds = live.window.as_secs_f64() * count as f64;
     ensure!(

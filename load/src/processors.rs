@@ -5,19 +5,22 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// Processors of the server's own, and of this program's.
 #[derive(Debug, Clone)]
-pub(crate) struct Processors {
+pub struct Processors {
     /// None: there are too few, and everybody runs anywhere.
     sets: Option<[CpuSet; 2]>,
     /// How many the server has.
-    pub(crate) server: u64,
+    pub server: u64,
     /// How many this program has.
-    pub(crate) ours: u64,
+    pub ours: u64,
 }
 
 impl Processors {
     /// Gives the server so many, if at least one is left for us, and has this thread, and those that it will start, run on the
     /// others.
-    pub(crate) fn part(server: u64) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn part(server: u64) -> anyhow::Result<Self> {
         let all = sched_getaffinity(None).context("the processors are not known")?;
         let numbers: Vec<_> = (0..CpuSet::MAX_CPU).filter(|number| all.is_set(*number)).collect();
         let count = numbers.len() as u64;
@@ -35,12 +38,16 @@ impl Processors {
     }
 
     /// Whether each has its own.
-    pub(crate) const fn are_parted(&self) -> bool {
+    #[must_use]
+    pub const fn are_parted(&self) -> bool {
         self.sets.is_some()
     }
 
     /// Does something on the server's processors: a process that is started there stays there.
-    pub(crate) fn on_the_servers<T: Send>(&self, work: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
+    ///
+    /// # Errors
+    /// The system refused, or the work panicked.
+    pub fn on_the_servers<T: Send>(&self, work: impl FnOnce() -> T + Send) -> anyhow::Result<T> {
         let there = || {
             if let Some([theirs, _]) = &self.sets {
                 sched_setaffinity(None, theirs)?;
