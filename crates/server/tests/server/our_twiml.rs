@@ -26,8 +26,11 @@ async fn begun(server: &TestServer, call: &str, token: Option<&str>) -> Client {
 }
 
 async fn is_refused(server: &TestServer, call: &str, token: Option<&str>) -> bool {
-    let mut provider = begun(server, call, token).await;
-    // A stream that is taken goes on; it is stopped to hear which of both it is.
+    is_sent_away(&mut begun(server, call, token).await, call).await
+}
+
+/// A stream that is taken goes on; it is stopped to hear which of both it is.
+async fn is_sent_away(provider: &mut Client, call: &str) -> bool {
     let _ = provider.socket.send(Message::text(stop(call))).await;
     match provider.next().await {
         Got::Close(Some(1008)) => true,
@@ -78,12 +81,7 @@ async fn a_signed_one_is_refused(server: &TestServer, token: &str) -> bool {
     let signature = sign_url("12345", "wss://rec.example.com/media-stream");
     let mut provider = server.provider_with(&[("x-twilio-signature", &signature)]).await.unwrap();
     provider.send(start("CA1", "MZ1", &["inbound"], &json!({ "callrec_token": token }))).await;
-    let _ = provider.socket.send(Message::text(stop("CA1"))).await;
-    match provider.next().await {
-        Got::Close(Some(1008)) => true,
-        Got::Close(Some(1000)) => false,
-        other => panic!("{other:?}"),
-    }
+    is_sent_away(&mut provider, "CA1").await
 }
 
 #[tokio::test]
