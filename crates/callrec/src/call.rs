@@ -111,7 +111,7 @@ impl Call {
             return;
         }
         if self.live.push(at_us, event) == Taken::Pressing {
-            self.handle.wake_journal();
+            self.handle.hurry(&self.live);
         }
     }
 
@@ -148,7 +148,7 @@ impl Call {
 
     fn end(&self, reason: EndReason) {
         self.live.push(self.live.clock.us(), &Event::Ended { reason });
-        self.handle.wake_journal();
+        self.handle.hurry(&self.live);
     }
 }
 

@@ -10,19 +10,20 @@ use callrec_store::{CallId, JournalWriter, RecordingsDir, StoreError};
 use crate::clock::Stopwatch;
 use crate::error::RecordError;
 use crate::live::{LiveCall, lock};
-use crate::shared::Shared;
+use crate::shared::{Shared, Wanted};
 use crate::status::CallFiles;
 
-/// How often the journals are written: what a killed process loses at most, with room to spare.
-pub(crate) const EVERY: Duration = Duration::from_millis(100);
+/// How often the journals are written: what a killed process loses at most, with room to spare. A write costs the more for being
+/// small: ten a second of each call took a sixth of all that a message costs.
+pub(crate) const EVERY: Duration = Duration::from_millis(250);
 /// How often the takes of live calls are brought up to date, in turns of [`EVERY`].
-const TAKES_EVERY: u32 = 10;
+const TAKES_EVERY: u32 = 4;
 /// How often a disk that refuses is tried again, in turns.
-const RETRY_EVERY: u32 = 10;
+const RETRY_EVERY: u32 = 4;
 /// How often it is tried for a call that has ended, before the call is given up.
 const LAST_TRIES: u32 = 5;
 /// How often a directory that refused is tried when nothing waits for it any more, in turns.
-const PROBE_EVERY: u32 = 20;
+const PROBE_EVERY: u32 = 8;
 /// How often the journals are synced, from the beginning of one sync to that of the next.
 pub(crate) const SYNC_EVERY: Duration = Duration::from_secs(1);
 
@@ -30,12 +31,21 @@ pub(crate) const SYNC_EVERY: Duration = Duration::from_secs(1);
 pub(crate) fn write_journals(shared: &Shared) {
     let mut journalling = Journalling::default();
     loop {
+        let turn = Stopwatch::start();
+        shared.journal_turn_begins();
         let idle = journalling.turn(shared);
         shared.journal_turn_done();
         if shared.is_stopping() && (idle || shared.is_abandoned()) {
             return;
         }
-        shared.wait_for_turn(EVERY);
+        loop {
+            let left = EVERY.saturating_sub(turn.elapsed());
+            // However much is urgent, the turn comes.
+            if shared.wait_for_turn(left) == Wanted::All || left.is_zero() {
+                break;
+            }
+            journalling.write_urgent(shared);
+        }
     }
 }
 
@@ -51,46 +61,75 @@ impl Journalling {
     pub(crate) fn turn(&mut self, shared: &Shared) -> bool {
         let calls = shared.live_calls();
         self.turn = self.turn.wrapping_add(1);
-        let Self { refusals, turn } = self;
         let mut refused = None;
         for call in calls.iter().filter(|call| !call.sealed.load(Ordering::Acquire)) {
-            let key = Arc::as_ptr(call) as usize;
-            let tries = refusals.get(&key).copied().unwrap_or(0);
-            if tries > 0 && !turn.is_multiple_of(RETRY_EVERY) {
+            if self.tries(call) > 0 && !self.turn.is_multiple_of(RETRY_EVERY) {
                 continue;
             }
-            match write(&shared.dir, call) {
-                Ok(()) => {
-                    refusals.remove(&key);
-                }
-                Err(error) => {
-                    if tries == 0 {
-                        tracing::error!(call = %call.id, %error, "the journal cannot be written; trying again");
-                    }
-                    let ended_for = refusals.entry(key).or_insert(0);
-                    *ended_for = if call.has_ended() { *ended_for + 1 } else { 1 };
-                    if *ended_for > LAST_TRIES {
-                        give_up(shared, call, &error);
-                    }
-                    refused = Some(error.to_string());
-                }
-            }
-            if call.sealed.load(Ordering::Acquire) {
-                refusals.remove(&key);
-                shared.schedule(call, true);
-            } else if turn.is_multiple_of(TAKES_EVERY) && call.committed() > 0 {
-                shared.schedule(call, false);
+            refused = self.write(shared, call).err().or(refused);
+            if self.turn.is_multiple_of(TAKES_EVERY) && call.committed() > 0 {
+                shared.schedule(call, call.sealed.load(Ordering::Acquire));
             }
         }
         if refused.is_some() {
             *lock(&shared.journal_error) = refused;
-        } else if refusals.is_empty() && turn.is_multiple_of(PROBE_EVERY) && shared.has_journal_error() {
+        } else if self.refusals.is_empty()
+            && self.turn.is_multiple_of(PROBE_EVERY)
+            && shared.has_journal_error()
+        {
             // Nothing waits that could tell whether the disk is well again: the calls were written, or given up.
             let probed = shared.dir.probe().err().map(|error| error.to_string());
             *lock(&shared.journal_error) = probed;
         }
         calls.is_empty()
     }
+
+    /// Writes what cannot wait for the turn, in between: calls that begin, end, or have much to write. Those that the disk refuses wait for it.
+    pub(crate) fn write_urgent(&mut self, shared: &Shared) {
+        for call in shared.live_calls() {
+            let is_urgent = call.urgent.swap(false, Ordering::AcqRel) && !call.sealed.load(Ordering::Acquire);
+            if is_urgent
+                && self.tries(&call) == 0
+                && let Err(refused) = self.write(shared, &call)
+            {
+                *lock(&shared.journal_error) = Some(refused);
+            }
+        }
+    }
+
+    /// How often the disk refused what waits of a call.
+    fn tries(&self, call: &Arc<LiveCall>) -> u32 {
+        self.refusals.get(&key(call)).copied().unwrap_or(0)
+    }
+
+    /// Writes what waits of a call, and has it completed if that is its end.
+    fn write(&mut self, shared: &Shared, call: &Arc<LiveCall>) -> Result<(), String> {
+        call.urgent.store(false, Ordering::Release);
+        let written = write(&shared.dir, call).map_err(|error| {
+            if self.tries(call) == 0 {
+                tracing::error!(call = %call.id, %error, "the journal cannot be written; trying again");
+            }
+            let ended_for = self.refusals.entry(key(call)).or_insert(0);
+            *ended_for = if call.has_ended() { *ended_for + 1 } else { 1 };
+            if *ended_for > LAST_TRIES {
+                give_up(shared, call, &error);
+            }
+            error.to_string()
+        });
+        let is_sealed = call.sealed.load(Ordering::Acquire);
+        if written.is_ok() || is_sealed {
+            self.refusals.remove(&key(call));
+        }
+        if is_sealed {
+            shared.schedule(call, true);
+        }
+        written
+    }
+}
+
+/// What tells live calls apart.
+fn key(call: &Arc<LiveCall>) -> usize {
+    Arc::as_ptr(call) as usize
 }
 
 /// Brings what waits into the call's journal, which is made if it is not there yet.
@@ -164,6 +203,10 @@ fn give_up(shared: &Shared, call: &Arc<LiveCall>, error: &StoreError) {
 pub(crate) fn sync_journals(shared: &Shared) {
     let (mut syncing, mut wait) = (Syncing::default(), SYNC_EVERY);
     while !shared.wait_for_stop(wait) {
+        if shared.unfinished() > 0 {
+            // All that came until now is covered, so that nothing waits for longer than from this sync to the end of the next.
+            shared.journal_turn();
+        }
         wait = syncing.turn(shared);
     }
 }
@@ -178,7 +221,7 @@ impl Syncing {
     /// Syncs, if anything was written since the last time; tells how long to wait for the next turn.
     pub(crate) fn turn(&mut self, shared: &Shared) -> Duration {
         let committed: HashMap<usize, u64> =
-            shared.live_calls().iter().map(|call| (Arc::as_ptr(call) as usize, call.committed())).collect();
+            shared.live_calls().iter().map(|call| (key(call), call.committed())).collect();
         if committed == self.synced {
             shared.set_synced(Ok(()));
             return SYNC_EVERY;
@@ -204,4 +247,61 @@ fn sync_each(shared: &Shared) -> Result<(), StoreError> {
         }
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use callrec_encode::{Format, Settings};
+    use callrec_faulty_disk::FaultyDisk;
+    use callrec_session::EndReason;
+
+    use super::*;
+    use crate::clock::simulated::use_clock_of;
+    use crate::recorder::{Handle, Recorder};
+    use crate::shared::Limits;
+    use crate::{Audio, CallOptions};
+
+    #[test]
+    fn what_begins_ends_or_is_much_is_written_at_once_and_all_else_when_it_is_time() {
+        let disk = FaultyDisk::default();
+        use_clock_of(Some(disk.clone()));
+        let dir = RecordingsDir::open_simulated(Arc::new(disk), "/responses").unwrap();
+        let limits = Limits { calls: 10, waiting_bytes: 10_000_000, free_disk: 0 };
+        let settings = Settings::default().with_format(Format::compiled().last().unwrap());
+        let shared = Arc::new(Shared::new(dir, settings, true, limits));
+        let recorder = Recorder::new(Handle::new(Arc::clone(&shared)));
+        let mut journalling = Journalling::default();
+        let calls = ["CA1", "CA2", "CA3"].map(|call| recorder.start_call(CallOptions::new(call)).unwrap());
+        assert_eq!(shared.wait_for_turn(EVERY), Wanted::Urgent);
+        journalling.write_urgent(&shared);
+        let live = ["CA1", "CA2", "CA3"].map(|call| shared.streams(&CallId::new(call).unwrap()).remove(0));
+        let waits = || live.each_ref().map(|call| !call.is_drained());
+        assert_eq!(waits(), [false; 3], "those that begin");
+
+        calls.iter().for_each(|call| call.caller(Audio::mulaw(&[0x10; 160])));
+        journalling.write_urgent(&shared);
+        assert_eq!(waits(), [true; 3], "nothing is urgent");
+        assert_eq!(shared.wait_for_turn(Duration::ZERO), Wanted::All);
+
+        let [ends, grows, stays] = calls;
+        let _finishing = ends.finish(EndReason::Stopped);
+        assert_eq!(shared.wait_for_turn(EVERY), Wanted::Urgent);
+        journalling.write_urgent(&shared);
+        assert_eq!(waits(), [false, true, true], "one that ends");
+        assert!(
+            shared.work_at_hand().is_some_and(|call| Arc::ptr_eq(&call, &live[0])),
+            "it is completed at once"
+        );
+
+        grows.caller(Audio::mulaw(&[0x10; 300_000]));
+        assert_eq!(shared.wait_for_turn(EVERY), Wanted::Urgent);
+        journalling.write_urgent(&shared);
+        assert_eq!(waits(), [false, false, true], "one that has much to write");
+
+        journalling.turn(&shared);
+        assert_eq!(waits(), [false; 3], "the turn is for all");
+        shared.abandon();
+        drop((grows, stays));
+        use_clock_of(None);
+    }
 }

@@ -45,6 +45,8 @@ pub(crate) struct LiveCall {
     pub(crate) journal: Mutex<Option<JournalWriter>>,
     /// How much of the journal may be read.
     pub(crate) committed: AtomicU64,
+    /// What waits of it is to be written before the turn that all calls have.
+    pub(crate) urgent: AtomicBool,
     /// The end is in the journal, or the disk refused it for good.
     pub(crate) sealed: AtomicBool,
     /// Bytes that the disk refused for good.
@@ -90,6 +92,7 @@ impl LiveCall {
             outgoing_since_us: AtomicU64::new(NOTHING),
             journal: Mutex::default(),
             committed: AtomicU64::new(0),
+            urgent: AtomicBool::new(false),
             sealed: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             scheduled: AtomicBool::new(false),

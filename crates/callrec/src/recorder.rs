@@ -17,7 +17,7 @@ use crate::header::{Header, THIS_VERSION, odd_track};
 use crate::live::{LiveCall, lock};
 use crate::options::{CallOptions, FormatChange};
 use crate::recovery::{self, Recovery};
-use crate::shared::Shared;
+use crate::shared::{Shared, Wanted};
 use crate::status::{CallFiles, CallStatus, Health};
 use crate::workers;
 
@@ -111,7 +111,7 @@ impl Recorder {
         shared.add(&live).inspect_err(|error| shared.counters.note_call(error))?;
         pending.note_begun(&live.id);
         drop(pending);
-        shared.wake_journal();
+        shared.hurry(&live);
         Ok(Call::new(Arc::clone(&self.handle), live))
     }
 
@@ -251,7 +251,7 @@ impl Recorder {
         for call in &calls {
             call.push(call.clock.us(), &Event::Ended { reason: EndReason::Shutdown });
         }
-        shared.wake_journal();
+        shared.wake_journal(Wanted::All);
         let in_time = |call: &&Arc<LiveCall>| {
             let outcome = call.wait_timeout(patience.saturating_sub(clock.elapsed()));
             outcome.is_some_and(|outcome| outcome.is_ok())
@@ -299,8 +299,8 @@ impl Handle {
         Ok(())
     }
 
-    pub(crate) fn wake_journal(&self) {
-        self.shared.wake_journal();
+    pub(crate) fn hurry(&self, live: &LiveCall) {
+        self.shared.hurry(live);
     }
 
     pub(crate) fn flush(&self, live: &LiveCall) -> bool {

@@ -53,9 +53,21 @@ pub(crate) struct Shared {
     sync: Mutex<Sync>,
 }
 
+/// What the journal's thread is to write before its time.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wanted {
+    #[default]
+    Nothing,
+    /// The calls that are marked as urgent.
+    Urgent,
+    /// All calls.
+    All,
+}
+
 #[derive(Debug, Default)]
 struct Turns {
-    wanted: bool,
+    wanted: Wanted,
+    begun: u64,
     done: u64,
 }
 
@@ -157,7 +169,7 @@ impl Shared {
     pub(crate) fn stop(&self) {
         self.close();
         self.stopping.store(true, Ordering::Release);
-        self.wake_journal();
+        self.wake_journal(Wanted::All);
         let _queue = lock(&self.queue);
         self.queued.notify_all();
     }
@@ -175,31 +187,47 @@ impl Shared {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Has the journals written now.
-    pub(crate) fn wake_journal(&self) {
-        lock(&self.turns).wanted = true;
+    /// Has a call's journal written now.
+    pub(crate) fn hurry(&self, call: &LiveCall) {
+        call.urgent.store(true, Ordering::Release);
+        self.wake_journal(Wanted::Urgent);
+    }
+
+    /// Has journals written now.
+    pub(crate) fn wake_journal(&self, what: Wanted) {
+        let mut turns = lock(&self.turns);
+        turns.wanted = turns.wanted.max(what);
         self.turn.notify_all();
     }
 
-    pub(crate) fn wait_for_turn(&self, patience: Duration) {
+    /// Waits until journals are to be written, at most for so long; tells which.
+    pub(crate) fn wait_for_turn(&self, patience: Duration) -> Wanted {
         let turns = lock(&self.turns);
         let idle = lock(&self.calls).is_empty() && !self.has_journal_error();
         // With no call there is nothing to write until one begins, which wakes us; but a disk that refused is tried.
         let patience = if idle { Duration::from_secs(3600) } else { patience };
         let (mut turns, _) = self
             .turn
-            .wait_timeout_while(turns, patience, |turns| !turns.wanted && !self.is_stopping())
+            .wait_timeout_while(turns, patience, |turns| {
+                turns.wanted == Wanted::Nothing && !self.is_stopping()
+            })
             .unwrap_or_else(PoisonError::into_inner);
-        turns.wanted = false;
+        let wanted = std::mem::take(&mut turns.wanted);
         if self.is_stopping() {
             drop(turns);
             // Its calls are being sealed or completed: look again soon, but do not spin.
             std::thread::sleep(Duration::from_millis(2));
+            return Wanted::All;
         }
+        if wanted == Wanted::Nothing { Wanted::All } else { wanted }
     }
 
     pub(crate) fn has_journal_error(&self) -> bool {
         lock(&self.journal_error).is_some()
+    }
+
+    pub(crate) fn journal_turn_begins(&self) {
+        lock(&self.turns).begun += 1;
     }
 
     pub(crate) fn journal_turn_done(&self) {
@@ -207,13 +235,13 @@ impl Shared {
         self.turn.notify_all();
     }
 
-    /// Waits until the journal's thread has gone round once more.
+    /// Waits until the journal's thread has gone round once more, or ends.
     pub(crate) fn journal_turn(&self) {
         let mut turns = lock(&self.turns);
         // The turn that is under way may have passed by already.
-        let until = turns.done + 2;
-        while turns.done < until {
-            turns.wanted = true;
+        let until = turns.begun + 1;
+        while turns.done < until && !self.is_stopping() {
+            turns.wanted = Wanted::All;
             self.turn.notify_all();
             let waited = self.turn.wait_timeout(turns, Duration::from_millis(100));
             turns = waited.unwrap_or_else(PoisonError::into_inner).0;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use callrec_encode::Format;
 use callrec_store::{JournalReader, JournalWriter, StoreError};
 
-use crate::clock;
+use crate::clock::{self, Stopwatch};
 use crate::error::RecordError;
 use crate::finish::{Source, finish, note_not_saved};
 use crate::live::{LiveCall, Outcome, Work, lock};
@@ -18,9 +18,11 @@ use crate::take::{Progress, Subject, Take, TakeError, Taken};
 
 /// Records read before another call has its turn: about 20 s of a call with both tracks.
 const SLICE: usize = 2_000;
-/// Records read before other threads may have the processor: a tenth of a millisecond's work or two. A system that finds a
-/// thread busy may leave it the processor until its next tick, 4 ms later; for so long a message would not be forwarded.
-const BREATHER: usize = 4;
+/// Records read before it is looked whether other threads should have the processor.
+const STEP: usize = 4;
+/// For how long a worker keeps the processor. A system that finds a thread busy may leave it that until its next tick, 4 ms later;
+/// for so long a message would not be forwarded. To give it away more often costs more than cheap formats take themselves.
+const MOST_AT_A_TIME: Duration = Duration::from_micros(200);
 /// Takes in the format that was asked for, before WAV is tried.
 const TRIES: u32 = 2;
 /// Takes altogether, before the recording is left in its journal.
@@ -147,10 +149,15 @@ fn slice(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Progress, 
 
 /// Reads on to `committed` for a slice, and lets other threads go first.
 fn advance(take: &mut Take, committed: u64) -> Result<Progress, TakeError> {
-    for _ in 0..SLICE / BREATHER {
-        match take.advance(committed, BREATHER)? {
-            Progress::More => std::thread::yield_now(),
+    let mut since = Stopwatch::start();
+    for _ in 0..SLICE / STEP {
+        match take.advance(committed, STEP)? {
+            Progress::More => {}
             progress => return Ok(progress),
+        }
+        if since.elapsed() >= MOST_AT_A_TIME {
+            std::thread::yield_now();
+            since = Stopwatch::start();
         }
     }
     Ok(Progress::More)

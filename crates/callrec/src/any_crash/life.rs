@@ -1,6 +1,7 @@
 //! Calls from their beginning to their files, on a simulated disk, by the code that does it for real.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -183,6 +184,8 @@ struct Threads {
     recorder: Recorder,
     shared: Arc<Shared>,
     journalling: Mutex<Journalling>,
+    /// When the journals were written last.
+    written_us: AtomicU64,
     going: Mutex<Vec<Going>>,
     told: Mutex<Vec<Vec<Told>>>,
 }
@@ -190,9 +193,13 @@ struct Threads {
 impl Threads {
     /// What happens in a tenth of a second, but for syncs.
     fn turn(&self) {
-        let shared = &*self.shared;
-        lock(&self.going).iter_mut().for_each(|going| going.speak(&self.recorder, self.disk.now_us()));
-        lock(&self.journalling).turn(shared);
+        let (shared, now_us) = (&*self.shared, self.disk.now_us());
+        lock(&self.going).iter_mut().for_each(|going| going.speak(&self.recorder, now_us));
+        if now_us >= self.written_us.load(Ordering::Acquire) + EVERY.as_micros() as u64 {
+            self.write_journals();
+        } else {
+            lock(&self.journalling).write_urgent(shared);
+        }
         while let Some(call) = shared.work_at_hand() {
             work_on(shared, &call);
         }
@@ -204,6 +211,13 @@ impl Threads {
             all.push(told);
             self.disk.mark(all.len() - 1);
         }
+    }
+}
+
+impl Threads {
+    fn write_journals(&self) {
+        self.written_us.store(self.disk.now_us(), Ordering::Release);
+        lock(&self.journalling).turn(&self.shared);
     }
 }
 
@@ -288,6 +302,7 @@ pub(super) fn live_on(disk: &FaultyDisk, plan: &Plan) -> Result<Life, RecordErro
         recorder,
         shared,
         journalling: Mutex::default(),
+        written_us: AtomicU64::new(0),
         going: Mutex::new(going.collect()),
         told: Mutex::new(vec![vec![Told::Nothing; plan.streams.len()]]),
     });
@@ -300,10 +315,11 @@ pub(super) fn live_on(disk: &FaultyDisk, plan: &Plan) -> Result<Life, RecordErro
     while turns < 600 && after > 0 {
         threads.turn();
         if disk.now_us() >= sync_at {
+            threads.write_journals();
             let wait = syncing.turn(&threads.shared);
             sync_at = disk.now_us() + wait.as_micros() as u64;
         }
-        disk.pass(EVERY.as_micros() as u64);
+        disk.pass(TURN_US);
         turns += 1;
         if lock(&threads.going).iter().all(|going| going.told != Told::Nothing) {
             after -= 1;

@@ -211,7 +211,7 @@ fn with_the_sync_taken_out_before_it_is_told_that_a_journal_is_kept_it_may_not_b
     assert!(harm(&live(Some(index))).is_some());
 
     // And so in a recovery, of a call that was killed before anything was synced but the directories.
-    let killed = sound.moments.iter().rfind(|moment| moment.at_us == 700_000).unwrap();
+    let killed = sound.moments.iter().rfind(|moment| moment.at_us == 600_000).unwrap();
     let due = due_after_kill(&sound, killed).unwrap();
     let recovered = |ignored| without_encoders("CAspoilt", || recovered(killed, ignored));
     let disk = recovered(None);
@@ -248,9 +248,9 @@ fn harm_in_recovery(life: &Life, disk: &FaultyDisk, due: &[Due]) -> Option<Strin
 #[test]
 fn with_any_one_sync_of_a_recovery_taken_out_something_is_lost() {
     // Killed in mid-call, before anything was synced but the directories.
-    let plan = Plan::of_one(40, 0);
+    let plan = Plan::of_one(48, 0);
     let life = live(&plan).unwrap();
-    let killed = life.moments.iter().rfind(|moment| moment.at_us == 700_000).unwrap();
+    let killed = life.moments.iter().rfind(|moment| moment.at_us == 900_000).unwrap();
     let due = due_after_kill(&life, killed).unwrap();
     assert!(due[0].exists && due[0].frames >= 30);
     let recovered = |ignored| recovered(killed, ignored);
