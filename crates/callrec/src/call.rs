@@ -101,7 +101,7 @@ impl Call {
     /// Never waits: what the disk has not taken yet is held, up to 32 MiB, which is ten minutes of a speech model's output or
     /// half an hour of both sides of a phone line. Beyond, audio is dropped and the summary says how much.
     pub fn handle(&self, event: &Event<'_>) {
-        self.handle_at(self.live.clock.us(), event);
+        self.handle_at(self.live.now_us(), event);
     }
 
     /// As [`handle`](Self::handle), at a time of your own: microseconds since the call was started. Time never goes back;
@@ -147,7 +147,7 @@ impl Call {
     }
 
     fn end(&self, reason: EndReason) {
-        self.live.push(self.live.clock.us(), &Event::Ended { reason });
+        self.live.push(self.live.now_us(), &Event::Ended { reason });
         self.handle.hurry(&self.live);
     }
 }
@@ -203,12 +203,12 @@ pub(crate) fn add_line(
     let Some(live) = streams.iter().rev().find(|stream| !stream.has_ended()) else {
         return Err(if streams.is_empty() { AddLineError::NoSuchCall } else { AddLineError::Ended });
     };
-    match live.push(live.clock.us(), &Event::Said { speaker, text, at_ms }) {
+    match live.push(live.now_us(), &Event::Said { speaker, text, at_ms }) {
         Taken::No if live.has_ended() => Err(AddLineError::Ended),
         Taken::No => Err(AddLineError::Full),
         Taken::Yes | Taken::Pressing => {
             if !word_ms.is_empty() {
-                live.push(live.clock.us(), &Event::WordTimes { starts_ms: word_ms.into() });
+                live.push(live.now_us(), &Event::WordTimes { starts_ms: word_ms.into() });
             }
             Ok(())
         }

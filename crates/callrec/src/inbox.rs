@@ -1,7 +1,7 @@
 //! Where a call's events wait for the journal: bounded, and never slower than a copy.
 
 use callrec_session::{DropKind, EndReason, Event, Place, wire};
-use callrec_store::{MAX_PAYLOAD, encode_record};
+use callrec_store::{MAX_PAYLOAD, append_record};
 
 use crate::memory::{Grant, OWN};
 
@@ -25,7 +25,6 @@ pub(crate) struct Inbox {
     grant: Grant,
     /// When the first of them came, in microseconds since the call began.
     since_us: u64,
-    payload: Vec<u8>,
     last_us: u64,
     dropped_audio: u32,
     dropped_lines: u32,
@@ -89,7 +88,6 @@ impl Inbox {
             bytes: Vec::new(),
             grant,
             since_us: 0,
-            payload: Vec::new(),
             last_us: 0,
             dropped_audio: 0,
             dropped_lines: 0,
@@ -160,9 +158,7 @@ impl Inbox {
             Event::Audio { .. } => Room::Audio,
             _ => Room::Small,
         };
-        self.payload.clear();
-        let kind = wire::encode(event, &mut self.payload);
-        let taken = self.push_payload(at_us, kind, room);
+        let taken = self.add(at_us, room, |out| wire::encode(event, out));
         match (taken, event) {
             (Taken::No, Event::Audio { .. }) => self.dropped_audio = self.dropped_audio.saturating_add(1),
             (Taken::No, Event::Said { .. }) => self.dropped_lines = self.dropped_lines.saturating_add(1),
@@ -175,43 +171,42 @@ impl Inbox {
 
     /// A record that is no event.
     pub(crate) fn push_raw(&mut self, at_us: u64, kind: u8, payload: &[u8]) -> Taken {
-        self.payload.clear();
-        self.payload.extend_from_slice(payload);
-        self.push_payload(at_us, kind, Room::Small)
-    }
-
-    fn push_payload(&mut self, at_us: u64, kind: u8, room: Room) -> Taken {
-        if self.ended.is_some() || !self.has_room(room) {
+        if self.ended.is_some() {
             return Taken::No;
         }
-        if self.bytes.is_empty() {
-            self.since_us = at_us;
-        }
-        // Two threads may have read the clock in one order and come here in the other.
-        self.last_us = self.last_us.max(at_us);
-        let encoded = encode_record(self.last_us, kind, &self.payload, &mut self.bytes);
-        if self.payload.capacity() > PRESSING {
-            self.payload = Vec::new();
-        }
-        if encoded.is_err() {
-            return Taken::No;
-        }
-        if self.bytes.len() >= PRESSING { Taken::Pressing } else { Taken::Yes }
+        self.add(at_us, Room::Small, |out| {
+            out.extend_from_slice(payload);
+            kind
+        })
     }
 
-    /// Whether a record may be added: the call has room, and so have all calls together.
-    fn has_room(&mut self, room: Room) -> bool {
+    /// A record whose payload `write` appends, and whose kind it gives. It is written where it stays: a buffer in between would be
+    /// one more piece of memory that each of a thousand calls has to fetch.
+    fn add(&mut self, at_us: u64, room: Room, write: impl FnOnce(&mut Vec<u8>) -> u8) -> Taken {
         let more = match room {
-            Room::Any => return true,
             Room::Audio => 0,
             Room::Small => FOR_SMALL,
+            Room::Any => usize::MAX - ROOM,
         };
-        if self.bytes.len() >= ROOM + more {
+        let before = self.bytes.len();
+        if before >= ROOM + more {
             self.grant.note_call_full();
-            return false;
+            return Taken::No;
         }
-        let after = self.bytes.len() + self.payload.len();
-        self.grant.hold(after.saturating_sub(OWN + more))
+        // Two threads may have read the clock in one order and come here in the other.
+        let at_us = self.last_us.max(at_us);
+        if append_record(at_us, &mut self.bytes, write).is_err() {
+            return Taken::No;
+        }
+        if !matches!(room, Room::Any) && !self.grant.hold(self.bytes.len().saturating_sub(OWN + more)) {
+            self.bytes.truncate(before);
+            return Taken::No;
+        }
+        self.last_us = at_us;
+        if before == 0 {
+            self.since_us = at_us;
+        }
+        if self.bytes.len() >= PRESSING { Taken::Pressing } else { Taken::Yes }
     }
 
     /// Moves everything behind what `out` holds already; what found no room is told by records of its own.
@@ -228,9 +223,8 @@ impl Inbox {
         ];
         // In front of what waits, for an end may be in it, and nothing is read behind an end.
         for (what, count) in dropped.into_iter().filter(|(_, count)| *count > 0) {
-            self.payload.clear();
-            let kind = wire::encode(&Event::Dropped { what, count }, &mut self.payload);
-            let _ = encode_record(self.last_us, kind, &self.payload, out);
+            let _ =
+                append_record(self.last_us, out, |out| wire::encode(&Event::Dropped { what, count }, out));
         }
         if out.is_empty() {
             std::mem::swap(out, &mut self.bytes);
@@ -278,7 +272,7 @@ mod tests {
         let mut out = Outgoing::new(memory.grant());
         inbox.drain(&mut out);
         assert!(out.bytes.len() > 28_800_000);
-        assert!(inbox.is_empty() && inbox.bytes.capacity() + inbox.payload.capacity() <= 3 * PRESSING);
+        assert!(inbox.is_empty() && inbox.bytes.capacity() <= 2 * PRESSING);
     }
 
     #[test]

@@ -249,7 +249,7 @@ impl Recorder {
         let clock = Stopwatch::start();
         let calls = shared.live_calls();
         for call in &calls {
-            call.push(call.clock.us(), &Event::Ended { reason: EndReason::Shutdown });
+            call.push(call.now_us(), &Event::Ended { reason: EndReason::Shutdown });
         }
         shared.wake_journal(Wanted::All);
         let in_time = |call: &&Arc<LiveCall>| {

@@ -104,5 +104,5 @@ pub use look::ReadOnlyDir;
 pub use names::EXTENSIONS;
 pub use partial::Partial;
 pub use reader::JournalReader;
-pub use record::{MAX_PAYLOAD, Record, RecordTooLong, encode_record};
+pub use record::{MAX_PAYLOAD, Record, RecordTooLong, append_record, encode_record};
 pub use recovery::{FreeJournal, LockedJournal};

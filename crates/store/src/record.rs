@@ -41,22 +41,43 @@ pub fn encode_record(at_us: u64, kind: u8, payload: &[u8], out: &mut Vec<u8>) ->
     if payload.len() > MAX_PAYLOAD {
         return Err(RecordTooLong { bytes: payload.len() });
     }
-    let len = (payload.len() as u32).to_le_bytes();
-    let at = at_us.to_le_bytes();
-    out.extend_from_slice(&len);
-    out.extend_from_slice(&checksum(&len, &at, kind, payload).to_le_bytes());
-    out.extend_from_slice(&at);
-    out.push(kind);
-    out.extend_from_slice(payload);
+    append_record(at_us, out, |out| {
+        out.extend_from_slice(payload);
+        kind
+    })
+}
+
+/// Appends one record to `out`, as [`encode_record`] does; `payload` appends what it is to hold, and gives its kind.
+///
+/// # Errors
+/// The payload is longer than [`MAX_PAYLOAD`]; `out` is unchanged.
+pub fn append_record(
+    at_us: u64,
+    out: &mut Vec<u8>,
+    payload: impl FnOnce(&mut Vec<u8>) -> u8,
+) -> Result<(), RecordTooLong> {
+    let start = out.len();
+    out.extend_from_slice(&[0; RECORD_HEAD]);
+    let kind = payload(out);
+    let record = &mut out[start..];
+    let bytes = record.len() - RECORD_HEAD;
+    if bytes > MAX_PAYLOAD {
+        out.truncate(start);
+        return Err(RecordTooLong { bytes });
+    }
+    record[..4].copy_from_slice(&(bytes as u32).to_le_bytes());
+    record[8..16].copy_from_slice(&at_us.to_le_bytes());
+    record[16] = kind;
+    let crc = checksum(record).to_le_bytes();
+    record[4..8].copy_from_slice(&crc);
     Ok(())
 }
 
-fn checksum(len: &[u8], at: &[u8], kind: u8, payload: &[u8]) -> u32 {
+/// Of a whole record: of all but the checksum itself.
+fn checksum(record: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
-    crc.update(len);
-    crc.update(at);
-    crc.update(&[kind]);
-    crc.update(payload);
+    crc.update(&record[..4]);
+    crc.update(&record[8..]);
     crc.finalize()
 }
 
@@ -73,18 +94,22 @@ pub(crate) enum Parsed<'a> {
 
 /// Reads the record at the beginning of `bytes`.
 pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_> {
-    let Some((head, rest)) = bytes.split_at_checked(RECORD_HEAD) else { return Parsed::Needs(RECORD_HEAD) };
-    let (len, crc, at, kind) = (&head[..4], &head[4..8], &head[8..16], head[16]);
+    let Some(len) = bytes.get(..4).filter(|_| bytes.len() >= RECORD_HEAD) else {
+        return Parsed::Needs(RECORD_HEAD);
+    };
     let payload_len = le_u32(len) as usize;
     if payload_len > MAX_PAYLOAD {
         return Parsed::Damaged;
     }
-    let Some(payload) = rest.get(..payload_len) else { return Parsed::Needs(RECORD_HEAD + payload_len) };
-    if checksum(len, at, kind, payload) != le_u32(crc) {
+    let whole = RECORD_HEAD + payload_len;
+    let Some(record) = bytes.get(..whole) else { return Parsed::Needs(whole) };
+    let (head, payload) = record.split_at(RECORD_HEAD);
+    let (crc, at, kind) = (&head[4..8], &head[8..16], head[16]);
+    if checksum(record) != le_u32(crc) {
         return Parsed::Damaged;
     }
     let at_us = at.iter().rev().fold(0, |sum, &b| sum << 8 | u64::from(b));
-    Parsed::Whole(Record { at_us, kind, payload }, RECORD_HEAD + payload_len)
+    Parsed::Whole(Record { at_us, kind, payload }, whole)
 }
 
 pub(crate) fn le_u32(bytes: &[u8]) -> u32 {
