@@ -132,11 +132,12 @@ impl Relay {
                         return Parting::Ours(EndReason::Aborted, CloseCode::Policy);
                     }
                     // Nor does a start that follows another: it could name any call.
-                    let kept = early
-                        .as_ref()
-                        .map_or_else(|| may_be_a_start(&text), |early| *early == Heard::Withheld);
-                    let ours = marks.as_ref().is_some_and(|marks| marks.is_echo(&text));
-                    if let Some(bot) = bot.as_mut().filter(|_| !ours && !kept) {
+                    let kept = || {
+                        let withheld = early.as_ref().map(|early| *early == Heard::Withheld);
+                        withheld.unwrap_or_else(|| may_be_a_start(&text))
+                    };
+                    let ours = || marks.as_ref().is_some_and(|marks| marks.is_echo(&text));
+                    if let Some(bot) = bot.as_mut().filter(|_| !ours() && !kept()) {
                         if let Err(error) = bot.send_text(text.clone()) {
                             return Parting::Bot(BotEnd::Deaf(error));
                         }
