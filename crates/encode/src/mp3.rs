@@ -16,6 +16,7 @@ use crate::encoder::{EncodeError, Encoder, Patch, frames_of};
 use crate::format::Format;
 use crate::mp3::frame::Frames;
 use crate::mp3::info::InfoFrame;
+pub(crate) use crate::mp3::info::length_told;
 use crate::spec::{Spec, SpecError};
 
 /// Frames of samples passed to LAME at a time: bounds the scratch buffer, and costs nothing.

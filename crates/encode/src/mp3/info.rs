@@ -4,8 +4,11 @@
 //! Players skip a frame that holds it. A tag whose flags are empty says nothing, and that is what stands in the file
 //! until a patch fills it in.
 
+use std::io::{self, Read, Seek, SeekFrom};
+
 use crate::encoder::Patch;
 use crate::mp3::frame::{Crc16, FrameHeader, Frames};
+use crate::mp3::id3;
 use crate::mpeg;
 use crate::spec::Spec;
 
@@ -17,6 +20,28 @@ const DECODER_DELAY: u64 = 529;
 const XING: usize = 4 + 4 + 4 + 4 + 100 + 4;
 /// LAME's extension.
 const LAME: usize = 36;
+
+/// The length in bytes that a file's `Info` tag says the file has, tags in front of it included; none if it says nothing.
+///
+/// # Errors
+/// The file cannot be read.
+pub(crate) fn length_told(source: &mut (impl Read + Seek)) -> io::Result<Option<u64>> {
+    let tag = id3::length(&at::<10>(source, 0)?);
+    let Some(header) = FrameHeader::parse(at::<4>(source, tag)?) else { return Ok(None) };
+    let xing: [u8; 16] = at(source, tag + 4 + header.side_info() as u64)?;
+    let [i, n, f, o, _, _, _, flags, _, _, _, _, length @ ..] = xing;
+    let says_it = [i, n, f, o] == *b"Info" && flags & 0x03 == 0x03;
+    Ok(says_it.then(|| tag + u64::from(u32::from_be_bytes(length))))
+}
+
+/// Bytes of a file from there on; zeros behind its end.
+fn at<const N: usize>(source: &mut (impl Read + Seek), offset: u64) -> io::Result<[u8; N]> {
+    let mut bytes = Vec::with_capacity(N);
+    source.seek(SeekFrom::Start(offset))?;
+    source.take(N as u64).read_to_end(&mut bytes)?;
+    bytes.resize(N, 0);
+    Ok(bytes.try_into().unwrap_or([0; N]))
+}
 
 pub(crate) struct InfoFrame {
     header: FrameHeader,

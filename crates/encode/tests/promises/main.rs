@@ -255,6 +255,27 @@ fn a_truncated_file_is_refused() {
 }
 
 #[test]
+fn a_long_mp3_that_lacks_a_piece_anywhere_is_refused_though_its_middle_is_not_decoded() {
+    for spec in specs().into_iter().filter(|spec| spec.format == Format::Mp3) {
+        for frames in [3, 17, 60].map(|seconds| spec.rate as usize * seconds + 777) {
+            let file = encode(&spec, &conversation(frames, spec.rate, spec.channels), 4_000);
+            assert_eq!(check(&spec, &file, frames).unwrap().frames, frames as u64, "{spec:?}, {frames}");
+            let refused = |spoil: &dyn Fn(&mut Vec<u8>), how: &str| {
+                let mut spoilt = file.clone();
+                spoil(&mut spoilt);
+                assert!(check(&spec, &spoilt, frames).is_err(), "{spec:?}, {frames}: {how}");
+            };
+            let (middle, end) = (file.len() / 2, file.len());
+            refused(&|file| drop(file.drain(middle..middle + 1)), "a byte less in the middle");
+            refused(&|file| file.extend([0]), "a byte more at the end");
+            let half_a_second = spec.mp3_bitrate.kbps() as usize * 125 / 2;
+            refused(&|file| file[end - half_a_second..].fill(0), "an end that was never written");
+            refused(&|file| file.truncate(end - 10), "an end that is missing");
+        }
+    }
+}
+
+#[test]
 fn a_file_of_another_length_or_kind_is_refused() {
     for spec in specs() {
         let frames = spec.rate as usize * 3;
