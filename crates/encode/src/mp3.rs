@@ -14,9 +14,11 @@ use mp3lame_encoder::{Bitrate, Builder, FlushGap, InterleavedPcm, Mode, MonoPcm,
 
 use crate::encoder::{EncodeError, Encoder, Patch, frames_of};
 use crate::format::Format;
+pub(crate) use crate::mp3::frame::FrameHeader;
 use crate::mp3::frame::Frames;
+pub(crate) use crate::mp3::id3::{HEAD as TAG_HEAD, length as tag_length};
 use crate::mp3::info::InfoFrame;
-pub(crate) use crate::mp3::info::length_told;
+pub(crate) use crate::mp3::info::{is_info, length_told};
 use crate::spec::{Spec, SpecError};
 
 /// Frames of samples passed to LAME at a time: bounds the scratch buffer, and costs nothing.

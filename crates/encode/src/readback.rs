@@ -6,6 +6,8 @@
 mod check;
 mod decode;
 mod growing;
+#[cfg(feature = "mp3")]
+mod mpeg_frames;
 mod stream;
 
 pub use check::{Checked, check_file};

@@ -25,13 +25,16 @@ pub(crate) fn tag(tags: &Tags) -> Vec<u8> {
     out
 }
 
+/// Bytes of a tag that tell its length.
+pub(crate) const HEAD: usize = 10;
+
 /// How long the tag is that begins with these bytes; zero if they begin none.
-pub(crate) fn length(head: &[u8; 10]) -> u64 {
+pub(crate) fn length(head: &[u8; HEAD]) -> u64 {
     let [i, d, three, _, _, _, length @ ..] = head;
     if [*i, *d, *three] != *b"ID3" {
         return 0;
     }
-    10 + length.iter().fold(0, |sum, byte| sum << 7 | u64::from(byte & 0x7f))
+    HEAD as u64 + length.iter().fold(0, |sum, byte| sum << 7 | u64::from(byte & 0x7f))
 }
 
 /// A length in four bytes of seven bits, so that it never looks like the beginning of an audio frame.

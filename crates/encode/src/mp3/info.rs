@@ -21,12 +21,17 @@ const XING: usize = 4 + 4 + 4 + 4 + 100 + 4;
 /// LAME's extension.
 const LAME: usize = 36;
 
+/// Whether a frame has no sound, but this tag.
+pub(crate) fn is_info(header: FrameHeader, frame: &[u8]) -> bool {
+    frame.get(4 + header.side_info()..).is_some_and(|rest| rest.starts_with(b"Info"))
+}
+
 /// The length in bytes that a file's `Info` tag says the file has, tags in front of it included; none if it says nothing.
 ///
 /// # Errors
 /// The file cannot be read.
 pub(crate) fn length_told(source: &mut (impl Read + Seek)) -> io::Result<Option<u64>> {
-    let tag = id3::length(&at::<10>(source, 0)?);
+    let tag = id3::length(&at(source, 0)?);
     let Some(header) = FrameHeader::parse(at::<4>(source, tag)?) else { return Ok(None) };
     let xing: [u8; 16] = at(source, tag + 4 + header.side_info() as u64)?;
     let [i, n, f, o, _, _, _, flags, _, _, _, _, length @ ..] = xing;

@@ -11,6 +11,8 @@ use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 
 use super::growing::Growing;
+#[cfg(feature = "mp3")]
+use super::mpeg_frames::MpegFrames;
 use super::{ReadBackError, damaged, guarded, unreadable};
 use crate::format::Format;
 use crate::settings::WavEncoding;
@@ -21,10 +23,8 @@ use crate::spec::Spec;
 /// memory that every live recording holds.
 const fn ahead(format: Format) -> usize {
     match format {
-        // A frame has 1,441 bytes at most; readers look through several before they believe in one.
-        Format::Mp3 => 16 * 1024,
-        // 1,152 frames of two samples, as its reader takes them.
-        Format::Wav => 16 * 1024,
+        // 1,152 frames of two samples, as its reader takes them. An MP3 is followed frame by frame.
+        Format::Wav | Format::Mp3 => 16 * 1024,
         // 4,608 frames of two samples, if nothing can be foretold.
         Format::Flac => 64 * 1024,
         // A page has 65,307 bytes at most.
@@ -35,18 +35,26 @@ const fn ahead(format: Format) -> usize {
 /// Decodes what was written, as it is written, and keeps none of it.
 ///
 /// Tell it each piece of sound before it is encoded and each piece of file after it is written, patches excepted:
-/// what a patch changes is looked at by [`check_file`](super::check_file). Memory stays at some 100 KiB (OGG: 300 KiB),
+/// what a patch changes is looked at by [`check_file`](super::check_file). Memory stays at some 100 KiB (MP3: 30 KiB, OGG: 300 KiB),
 /// whatever the length.
 pub struct ReadBack {
     spec: Spec,
-    source: Growing,
-    open: Option<Open>,
+    way: Way,
     /// An error was reported; the decoder is in no state to go on.
     failed: bool,
     /// What was encoded, and what came back.
     encoded: Heard,
     decoded: Heard,
     samples: Vec<i16>,
+}
+
+/// How packets are found in what was written.
+enum Way {
+    /// By a reader of files.
+    File { source: Growing, open: Option<Open> },
+    /// By the headers of their own.
+    #[cfg(feature = "mp3")]
+    Frames { frames: MpegFrames, decoder: Option<Box<dyn AudioDecoder>> },
 }
 
 struct Open {
@@ -69,8 +77,11 @@ impl ReadBack {
     pub fn new(spec: &Spec) -> Self {
         Self {
             spec: spec.clone(),
-            source: Growing::default(),
-            open: None,
+            way: match spec.format {
+                #[cfg(feature = "mp3")]
+                Format::Mp3 => Way::Frames { frames: MpegFrames::new(), decoder: None },
+                _ => Way::File { source: Growing::default(), open: None },
+            },
             failed: false,
             encoded: Heard::default(),
             decoded: Heard::default(),
@@ -94,12 +105,27 @@ impl ReadBack {
     /// later call says so again.
     pub fn written(&mut self, bytes: &[u8]) -> Result<(), ReadBackError> {
         if !self.failed {
-            self.source.push(bytes);
+            match &mut self.way {
+                Way::File { source, .. } => source.push(bytes),
+                #[cfg(feature = "mp3")]
+                Way::Frames { frames, .. } => frames.push(bytes),
+            }
         }
-        while self.failed || self.source.unread() >= ahead(self.spec.format) {
-            self.step()?;
+        while self.failed || self.is_far_enough() {
+            if !self.step()? {
+                break;
+            }
         }
         Ok(())
+    }
+
+    /// Whether a packet can be asked for that may not be there yet.
+    fn is_far_enough(&self) -> bool {
+        match &self.way {
+            Way::File { source, .. } => source.unread() >= ahead(self.spec.format),
+            #[cfg(feature = "mp3")]
+            Way::Frames { .. } => true,
+        }
     }
 
     /// Decodes the rest and compares it with what was encoded: the length, and for lossless formats each sample.
@@ -108,6 +134,14 @@ impl ReadBack {
     /// Any kind of [`ReadBackError`] but `Io`.
     pub fn finish(mut self) -> Result<ReadBackReport, ReadBackError> {
         while self.step()? {}
+        #[cfg(feature = "mp3")]
+        if let Way::Frames { frames, .. } = &self.way
+            && !frames.is_at_the_end_of_a_frame()
+        {
+            let frame = self.decoded.count / u64::from(self.spec.channels);
+            let message = "it ends within a frame".to_owned();
+            return Err(ReadBackError::Damaged { format: Format::Mp3, frame, message });
+        }
         let channels = u64::from(self.spec.channels);
         let (expected, found) = (self.encoded.count / channels, self.decoded.count / channels);
         if self.encoded.count > 0 && !self.is_length_right(expected, found) {
@@ -152,26 +186,39 @@ impl ReadBack {
     /// What [`step`](Self::step) guards.
     fn decode_packet(&mut self) -> Result<bool, ReadBackError> {
         let format = self.spec.format;
-        if self.open.is_none() {
-            self.open = open(&self.source, format)?;
-        }
-        let Some(Open { reader, decoder, track }) = &mut self.open else { return Ok(false) };
         let at = self.decoded.count / u64::from(self.spec.channels);
-        let packet = match reader.next_packet() {
-            Ok(Some(packet)) => packet,
-            Ok(None) => return Ok(false),
-            // A header that leaves the length open has no other end; whether it came too early, the count shows.
-            Err(SymphoniaError::IoError(error)) if error.kind() == ErrorKind::UnexpectedEof => {
-                return Ok(false);
+        let (packet, decoder) = match &mut self.way {
+            Way::File { source, open: opened } => {
+                if opened.is_none() {
+                    *opened = open(source, format)?;
+                }
+                let Some(Open { reader, decoder, track }) = opened else { return Ok(false) };
+                let packet = match reader.next_packet() {
+                    Ok(Some(packet)) => packet,
+                    Ok(None) => return Ok(false),
+                    // A header that leaves the length open has no other end; whether it came too early, the count shows.
+                    Err(error) if is_end(&error) => return Ok(false),
+                    Err(error) => return Err(damaged(format, at, &error)),
+                };
+                if packet.track_id != *track {
+                    return Ok(true);
+                }
+                (packet, decoder)
             }
-            Err(error) => return Err(damaged(format, at, &error)),
+            #[cfg(feature = "mp3")]
+            Way::Frames { frames, decoder } => {
+                let Some(packet) = frames.next(&self.spec, at)? else { return Ok(false) };
+                let decoder = match decoder {
+                    Some(decoder) => decoder,
+                    none => none.insert(MpegFrames::decoder(&self.spec)?),
+                };
+                (packet, decoder)
+            }
         };
-        if packet.track_id == *track {
-            let audio = decoder.decode(&packet).map_err(|error| damaged(format, at, &error))?;
-            audio.copy_to_vec_interleaved(&mut self.samples);
-            let limit = if self.encoded.count > 0 { self.encoded.count } else { u64::MAX };
-            self.decoded.add(self.samples.iter().copied(), limit);
-        }
+        let audio = decoder.decode(&packet).map_err(|error| damaged(format, at, &error))?;
+        audio.copy_to_vec_interleaved(&mut self.samples);
+        let limit = if self.encoded.count > 0 { self.encoded.count } else { u64::MAX };
+        self.decoded.add(self.samples.iter().copied(), limit);
         Ok(true)
     }
 }
