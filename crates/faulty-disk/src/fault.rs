@@ -168,19 +168,27 @@ pub struct Faults {
     full_for: u64,
     /// Of nothing but these operations, if there are any.
     only: Option<Operation>,
+    /// Operations that fail each time.
+    refused: Vec<Operation>,
 }
 
 impl Faults {
     /// None.
     #[must_use]
     pub fn none() -> Self {
-        Self { luck: Luck::new(0), per_mille: 0, full_for: 0, only: None }
+        Self::random(0, 0)
     }
 
     /// So many operations in a thousand, as this seed has it.
     #[must_use]
     pub fn random(seed: u64, per_mille: u64) -> Self {
-        Self { luck: Luck::new(seed), per_mille, full_for: 0, only: None }
+        Self { luck: Luck::new(seed), per_mille, full_for: 0, only: None, refused: Vec::new() }
+    }
+
+    /// Each of these operations, each time, and no other.
+    #[must_use]
+    pub fn refusing(operations: &[Operation]) -> Self {
+        Self { refused: operations.to_vec(), ..Self::none() }
     }
 
     /// So many in a thousand of one operation, and of no other.
@@ -192,6 +200,9 @@ impl Faults {
     /// What happens to this operation.
     pub(crate) fn draw(&mut self, operation: Operation) -> Option<Fault> {
         use Operation::{Link, Make, MakeDirectory, Rename, RenameToFree, Sync, SyncEverything, Write};
+        if self.refused.contains(&operation) {
+            return Some(Fault::Failed);
+        }
         let needs_room = matches!(operation, Make(_) | MakeDirectory | Write(_) | Link(_));
         if self.full_for > 0 {
             self.full_for -= 1;
