@@ -1,6 +1,6 @@
 //! What the recorder, its threads and its calls have in common.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,7 +40,8 @@ pub(crate) struct Shared {
     pub(crate) pending: Mutex<PendingFormats>,
     pub(crate) journal_error: Mutex<Option<String>>,
     pub(crate) recovering: AtomicBool,
-    calls: Mutex<HashMap<CallId, Vec<Arc<LiveCall>>>>,
+    /// In an order that does not depend on the process: so do faults in tests not.
+    calls: Mutex<BTreeMap<CallId, Vec<Arc<LiveCall>>>>,
     count: AtomicUsize,
     closing: AtomicBool,
     stopping: AtomicBool,

@@ -128,6 +128,12 @@ impl Counts {
         self.0.len()
     }
 
+    /// Whether this fault met this operation.
+    #[must_use]
+    pub fn has(&self, operation: Operation, fault: Fault) -> bool {
+        self.0.contains_key(&(operation, fault))
+    }
+
     /// How often any operation met this fault.
     #[must_use]
     pub fn of(&self, fault: Fault) -> u64 {

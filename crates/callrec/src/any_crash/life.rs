@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use callrec_encode::{Format, Settings};
 use callrec_faulty_disk::{Counts, Faults, FaultyDisk, Moment, Operation};
-use callrec_session::{EndReason, Speaker};
+use callrec_session::{EndReason, Speaker, Topology};
 use callrec_simulator::Luck;
 use callrec_store::{RecordingsDir, StoreError};
 use callrec_summary::AudioOutcome;
 
+use super::relayed;
 use crate::audio::Audio;
 use crate::call::{Call, Finishing};
 use crate::clock::simulated::use_clock_of;
@@ -28,7 +29,7 @@ use crate::workers::work_on;
 pub(super) const HOME: &str = "/disk/responses";
 /// Bytes, and samples, of a frame of 20 ms.
 pub(super) const FRAME: usize = 160;
-const FRAME_US: u64 = 20_000;
+pub(super) const FRAME_US: u64 = 20_000;
 const TURN_US: u64 = 100_000;
 
 /// One stream.
@@ -36,6 +37,8 @@ const TURN_US: u64 = 100_000;
 pub(super) struct Stream {
     pub(super) call: &'static str,
     pub(super) name: String,
+    /// Its bot's audio goes through us; else the provider sends both sides.
+    pub(super) relayed: bool,
     pub(super) format: Format,
     pub(super) begins_us: u64,
     /// Of 20 ms, both sides.
@@ -66,6 +69,8 @@ pub(super) struct Plan {
     pub(super) streams: Vec<Stream>,
     /// Operations of the disk that fail, of a thousand.
     pub(super) per_mille: u64,
+    /// Of nothing but these operations, if it is given.
+    pub(super) only: Option<Operation>,
     /// How long a sync of everything takes.
     pub(super) sync_us: u64,
     /// Whether there is no rename that refuses to replace, and no sync of everything.
@@ -76,6 +81,15 @@ pub(super) struct Plan {
 impl Plan {
     /// Any, as a seed has it.
     pub(super) fn random(seed: u64) -> Self {
+        let mut plan = Self::one_way(seed);
+        // By a luck of its own: everything else is as in the plan without relays.
+        let mut luck = Luck::new(!seed);
+        plan.streams.iter_mut().for_each(|stream| stream.relayed = luck.percent(40));
+        plan
+    }
+
+    /// Any of which no stream is relayed.
+    pub(super) fn one_way(seed: u64) -> Self {
         let mut luck = Luck::new(seed);
         let compiled: Vec<Format> = Format::ALL.into_iter().filter(|format| format.is_compiled()).collect();
         // Those that keep every sample more often, for of these every sample can be checked.
@@ -92,6 +106,7 @@ impl Plan {
             streams.push(Stream {
                 call: ["CA1", "CA1", "CA2"][luck.between(0, 2) as usize],
                 name: format!("MZ{index}"),
+                relayed: false,
                 format: format(&mut luck),
                 begins_us: luck.between(0, 8) * TURN_US * u64::from(index > 0),
                 frames,
@@ -103,21 +118,38 @@ impl Plan {
             seed,
             streams,
             per_mille: [0, 0, 5, 20, 60, 150][luck.between(0, 5) as usize],
+            only: None,
             sync_us: [0, 20_000, 300_000, 800_000][luck.between(0, 3) as usize],
             lacks: (luck.percent(20), luck.percent(20)),
             ignored_sync: None,
         }
     }
 
+    /// A single stream, on a disk that fails at one operation every other time.
+    pub(super) fn failing(operation: Operation, seed: u64) -> Self {
+        let mut plan = Self::of_one(120, 20_000);
+        let stream = &mut plan.streams[0];
+        (stream.relayed, stream.format) = (seed.is_multiple_of(2), Self::random(seed).streams[0].format);
+        Self { seed, per_mille: 500, only: Some(operation), ..plan }
+    }
+
     /// A single stream, on a disk that does all that it is asked for.
     pub(super) fn of_one(frames: u64, sync_us: u64) -> Self {
         let format = Format::ALL.into_iter().rfind(|format| format.is_compiled()).unwrap_or(Format::Wav);
-        let stream =
-            Stream { call: "CA1", name: "MZ0".to_owned(), format, begins_us: 0, frames, change: None };
+        let stream = Stream {
+            call: "CA1",
+            name: "MZ0".to_owned(),
+            relayed: false,
+            format,
+            begins_us: 0,
+            frames,
+            change: None,
+        };
         Self {
             seed: frames,
             streams: vec![stream],
             per_mille: 0,
+            only: None,
             sync_us,
             lacks: (false, false),
             ignored_sync: None,
@@ -223,30 +255,42 @@ impl Threads {
 
 impl Going {
     fn speak(&mut self, recorder: &Recorder, now_us: u64) {
-        let Stream { call, name, format, begins_us, frames, change } = &self.stream;
+        let Stream { call, name, relayed, format, begins_us, frames, change } = &self.stream;
         if now_us < *begins_us || self.finishing.is_some() {
             return;
         }
         if self.call.is_none() {
             let settings = Settings::default().with_format(*format);
-            let options = CallOptions::new(*call).stream(name).settings(settings);
+            let topology = if *relayed { Topology::Relay } else { Topology::OneWay };
+            let options = CallOptions::new(*call).stream(name).topology(topology).settings(settings);
             self.call = recorder.start_call(options).ok();
         }
         let Some(call) = &self.call else { return };
+        let set_format = |format| drop(call.set_format(&FormatChange::to(format)));
+        let mut set_later = None;
         while (self.given_us.len() as u64) < *frames {
             let frame = self.given_us.len() as u64;
             if now_us < begins_us + (frame + 1) * FRAME_US {
-                return;
+                break;
             }
-            if let Some((_, format)) = change.filter(|(at, _)| *at == frame) {
-                let _ = call.set_format(&FormatChange::to(format));
+            let to = change.filter(|(at, _)| *at == frame).map(|(_, format)| format);
+            if *relayed {
+                // Times never go back: were it set now, what comes of the frames of this turn would all come at once.
+                set_later = to.or(set_later);
+                relayed::speak(call, &self.stream, frame);
+            } else {
+                to.into_iter().for_each(set_format);
+                if frame.is_multiple_of(5) {
+                    call.said_at(frame * 20, Speaker::Caller, &self.stream.line(frame));
+                }
+                call.caller_at(frame * 20, Audio::mulaw(&self.stream.codes(frame, 0)));
+                call.assistant_at(frame * 20, Audio::mulaw(&self.stream.codes(frame, 1)));
             }
-            if frame.is_multiple_of(5) {
-                call.said_at(frame * 20, Speaker::Caller, &self.stream.line(frame));
-            }
-            call.caller_at(frame * 20, Audio::mulaw(&self.stream.codes(frame, 0)));
-            call.assistant_at(frame * 20, Audio::mulaw(&self.stream.codes(frame, 1)));
             self.given_us.push(begins_us + (frame + 1) * FRAME_US);
+        }
+        set_later.into_iter().for_each(set_format);
+        if (self.given_us.len() as u64) < *frames {
+            return;
         }
         self.finishing = self.call.take().map(|call| call.finish(EndReason::Finished));
     }
@@ -289,7 +333,10 @@ pub(super) fn live_on(disk: &FaultyDisk, plan: &Plan) -> Result<Life, RecordErro
     }
     use_clock_of(Some(disk.clone()));
     let (recorder, shared) = recorder_on(disk)?;
-    disk.set_faults(Faults::random(plan.seed, plan.per_mille));
+    disk.set_faults(match plan.only {
+        Some(only) => Faults::of(only, plan.seed, plan.per_mille),
+        None => Faults::random(plan.seed, plan.per_mille),
+    });
     let going = plan.streams.iter().map(|stream| Going {
         stream: stream.clone(),
         call: None,

@@ -37,6 +37,8 @@ impl Crash {
 pub(super) struct Tally {
     pub(super) crashes: u64,
     pub(super) lives: u64,
+    /// Of these, those with a relayed stream.
+    pub(super) relayed: u64,
     pub(super) counts: Counts,
     pub(super) failures: Vec<String>,
 }
@@ -45,6 +47,7 @@ impl Tally {
     pub(super) fn merge(&mut self, other: Self) {
         self.crashes += other.crashes;
         self.lives += other.lives;
+        self.relayed += other.relayed;
         self.counts.merge(&other.counts);
         self.failures.extend(other.failures);
     }
@@ -53,6 +56,7 @@ impl Tally {
 /// Crashes at each moment of a life, in so many ways each.
 pub(super) fn try_all(life: &Life, ways: u64, tally: &mut Tally) {
     tally.lives += 1;
+    tally.relayed += u64::from(life.plan.streams.iter().any(|stream| stream.relayed));
     tally.counts.merge(&life.counts);
     for (index, moment) in life.moments.iter().enumerate() {
         for way in 0..ways {

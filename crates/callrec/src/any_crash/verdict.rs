@@ -7,13 +7,14 @@ use callrec_audio::g711::Law;
 use callrec_encode::Format;
 use callrec_encode::readback::decode_file;
 use callrec_faulty_disk::{FaultyDisk, Moment};
-use callrec_session::{Event, Track, wire};
+use callrec_session::{Event, Line, Speaker, Topology, Track, wire};
 use callrec_store::{CallId, EXTENSIONS, RecordingsDir};
 use callrec_summary::{
     AudioFile, AudioOutcome, CallSummary, StreamSummary, parse_json, summary_text, transcript_text,
 };
 
 use super::life::{FRAME, HOME, Life, Stream, Told, final_names};
+use super::relayed;
 use crate::header::Header;
 
 /// What a power loss may take at most, in microseconds.
@@ -37,12 +38,15 @@ fn journalled(disk: &FaultyDisk) -> Result<BTreeMap<String, u64>, String> {
         let Ok(header) = journal.header().map(<[u8]>::to_vec) else { continue };
         let header = Header::from_bytes(&header).map_err(|e| e.to_string())?;
         let mut reader = journal.reader().map_err(|e| e.to_string())?;
+        // What a frame ends with: of a relayed stream, the bot's audio has no frames.
+        let last = match header.start.topology {
+            Topology::OneWay => Track::Assistant,
+            Topology::Relay => Track::Caller,
+        };
         let mut frames = 0;
         while let Some(record) = reader.next(u64::MAX).map_err(|e| e.to_string())? {
             let event = wire::decode(record.kind, record.payload);
-            if matches!(event, Ok(Event::Audio { track: Track::Assistant, .. })) {
-                frames += 1;
-            }
+            frames += u64::from(matches!(event, Ok(Event::Audio { track, .. }) if track == last));
         }
         found.insert(header.start.stream, frames);
     }
@@ -168,21 +172,27 @@ pub(super) fn judge(life: &Life, disk: &FaultyDisk, due: &[Due], forgot: bool) -
         if frames < due[index].frames {
             return Err(format!("{} has {frames} frames of {given}, and {:?}", stream.name, due[index]));
         }
-        let lines = due[index].frames.div_ceil(5);
-        if (entry.lines.len() as u64) < lines && !forgot {
-            return Err(format!("{} has {} lines, and {:?}", stream.name, entry.lines.len(), due[index]));
-        }
-        for (line, at) in entry.lines.iter().zip(0..) {
-            if line.text != stream.line(at * 5) {
-                return Err(format!("{} has the line {:?}", stream.name, line.text));
-            }
-        }
+        // A journal whose end the disk forgot, behind a recording that was made before, has fewer lines than that has frames.
+        let (due, frames) = if forgot { (Due::default(), 0) } else { (due[index], frames) };
+        check_lines(stream, &entry.lines, due, frames)?;
     }
     // A journal that the disk forgot cannot tell whose a recording is; what it holds was whole when it had its name.
     if recordings > 0 && !forgot {
         return Err(format!("{recordings} of the recordings are nobody's: {names:?}"));
     }
     Ok(())
+}
+
+/// Whether the transcript has the lines that are due, and no other; so many frames are there at least.
+fn check_lines(stream: &Stream, lines: &[Line], due: Due, frames: u64) -> Result<(), String> {
+    let (callers, bots): (Vec<&Line>, Vec<&Line>) =
+        lines.iter().partition(|line| line.speaker == Speaker::Caller);
+    let enough = callers.len() as u64 >= due.frames.div_ceil(5);
+    let right = callers.iter().zip(0..).all(|(line, at)| line.text == stream.line(at * 5));
+    if !enough || !right {
+        return Err(format!("{} has the lines {callers:?}, and {due:?}", stream.name));
+    }
+    relayed::check_lines(stream, &bots, due.frames, frames)
 }
 
 /// Whether a text is that of the summary for programs.
@@ -228,10 +238,13 @@ fn check_audio(stream: &Stream, given: u64, file: &AudioFile, bytes: &Arc<Vec<u8
             Law::Mulaw.decode(&stream.codes(frames, of), &mut expected);
             side(frame, of as usize) == expected
         };
-        if frames == given || !is_given(0) || !is_given(1) {
+        if frames == given || !is_given(0) || !(stream.relayed || is_given(1)) {
             break;
         }
         frames += 1;
+    }
+    if stream.relayed {
+        return relayed::check_audio(stream, frames, &heard).map(|()| frames);
     }
     let mut rest = heard[frames as usize * FRAME * 2..].chunks(FRAME * 2);
     let mut expected = Vec::new();
