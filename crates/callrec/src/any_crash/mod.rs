@@ -60,7 +60,12 @@ fn try_lives(first: u64, crashes: u64) -> Tally {
             }
             // What fails by itself now and then hardly ever hits the operations of which a life has few.
             for operation in pairs::RARE.iter().skip(lane as usize).step_by(LANES as usize) {
-                (first..first + 2).for_each(|seed| try_life(&Plan::failing(*operation, seed), &mut own));
+                (first..first + 4).for_each(|seed| try_life(&Plan::failing(*operation, seed), &mut own));
+            }
+            if lane == 0 {
+                // What few file systems lack, a few random lives may all have.
+                let lacking = |seed| Plan { lacks: (true, true), ..Plan::random(seed) };
+                (first..first + 4).for_each(|seed| try_life(&lacking(seed), &mut own));
             }
             lock(&tally).merge(own);
         }
