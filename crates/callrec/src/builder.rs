@@ -110,14 +110,12 @@ impl Builder {
         self.settings.resolve(PHONE_LINE_HZ)?;
         let dir = RecordingsDir::open_for(&self.directory, self.readers)?;
         dir.probe()?;
-        if let Some(mode) = dir.lets_strangers_in()? {
-            let (mode, right) = match self.readers {
-                Readers::Owner => (format!("{mode:04o}"), "0700"),
-                Readers::Group => (format!("{mode:04o}"), "0750"),
-            };
+        for open in dir.lets_strangers_in()? {
             tracing::warn!(
-                mode,
-                "the recordings directory lets others look into it: chmod {right} would close it to them"
+                directory = %open.path.display(),
+                mode = format!("{:04o}", open.mode),
+                "the directory lets others look into it: chmod {:04o} would close it to them",
+                open.right
             );
         }
         let shared = Arc::new(Shared::new(dir, self.settings, self.record_audio, self.limits));

@@ -20,6 +20,18 @@ pub enum Readers {
     Group,
 }
 
+/// A directory that lets others in than those who are to read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct OpenToStrangers {
+    /// Which.
+    pub path: PathBuf,
+    /// The lowest nine bits of its mode.
+    pub mode: u32,
+    /// What they should be.
+    pub right: u32,
+}
+
 /// The directory where recordings, transcripts and summaries go, with `.journal` inside for what is not finished.
 ///
 /// Clones share the same open directory. Several processes may use one directory at the same time.
@@ -108,12 +120,16 @@ impl RecordingsDir {
         &self.inner.path
     }
 
-    /// The directory of what is not finished.
+    /// The directory of what is not finished, for names of what was made or found in it.
     pub(crate) fn journals(&self) -> &Path {
         &self.inner.journals
     }
 
-    /// The same, before something is made or looked for in it: it may have been replaced by a link since it was opened.
+    /// The same, before something is made, looked for or synced in it: it may have been replaced by a link since it was opened.
+    ///
+    /// What remains: it is looked before each use, and not held open, so that a link put there between the look and the use is
+    /// followed; and files that were made or found before are renamed and removed by their paths without another look. Who could do that may
+    /// write in the recordings directory, which is for its owner alone (and read by a group at most): it is themselves that they would mislead.
     pub(crate) fn own_journals(&self) -> Result<&Path, StoreError> {
         // Nobody else is at a simulated disk, where each look is a step at which it may fail.
         if matches!(self.disk(), Disk::System) {
@@ -130,18 +146,23 @@ impl RecordingsDir {
         self.inner.renaming
     }
 
-    /// The mode of the directory if it lets others in than those who are to read: it was there before, and is left as it
-    /// was found.
+    /// Those of the two directories, this one and `.journal`, that let others in than those who are to read: they were there
+    /// before, and are left as they were found. `.journal` is the owner's, whoever is to read what is finished.
     ///
     /// # Errors
     /// The system refused to look.
-    pub fn lets_strangers_in(&self) -> Result<Option<u32>, StoreError> {
-        let strangers = match self.inner.readers {
-            Readers::Owner => 0o077,
-            Readers::Group => 0o027,
+    pub fn lets_strangers_in(&self) -> Result<Vec<OpenToStrangers>, StoreError> {
+        let right = match self.inner.readers {
+            Readers::Owner => 0o700,
+            Readers::Group => 0o750,
         };
-        let mode = self.disk().mode(self.path()).at("look at", self.path())?;
-        Ok(mode.filter(|mode| mode & strangers != 0))
+        let mut open = Vec::new();
+        for (path, right) in [(self.path(), right), (self.own_journals()?, 0o700)] {
+            let mode = self.disk().mode(path).at("look at", path)?;
+            let mode = mode.filter(|mode| mode & 0o777 & !right != 0);
+            open.extend(mode.map(|mode| OpenToStrangers { path: path.to_owned(), mode, right }));
+        }
+        Ok(open)
     }
 
     /// Lets a new file be read by those who are to.
@@ -242,7 +263,7 @@ impl RecordingsDir {
     }
 }
 
-fn refuse_link(disk: &Disk, path: &Path) -> Result<(), StoreError> {
+pub(crate) fn refuse_link(disk: &Disk, path: &Path) -> Result<(), StoreError> {
     if disk.kind(path).is_ok_and(|found| found == Kind::Link) {
         return Err(StoreError::SymbolicLink { path: path.to_owned() });
     }

@@ -89,7 +89,7 @@ impl RecordingsDir {
         let mut number = min_number.max(1);
         let mut path;
         loop {
-            path = self.journals().join(names::journal(call, number));
+            path = self.own_journals()?.join(names::journal(call, number));
             if self.recording_of(call, number)?.is_none() && !dir::exists(self.disk(), &aside(&path))? {
                 match self.renaming().rename(self.disk(), temporary, &path) {
                     // While we looked, another may have taken the number, published its recording and removed its
@@ -242,7 +242,7 @@ impl JournalWriter {
     pub fn sync(&mut self) -> Result<(), StoreError> {
         self.file.sync_data().at("sync", &self.path)?;
         if !self.named {
-            open::sync_directory(self.dir.disk(), self.dir.journals())?;
+            open::sync_directory(self.dir.disk(), self.dir.own_journals()?)?;
             self.named = true;
         }
         Ok(())
@@ -305,5 +305,20 @@ mod tests {
         assert_eq!(third.number(), 3);
         assert_eq!(dir.create_journal(&call, 0, b"").unwrap().number(), 4);
         assert_eq!(dir.create_journal(&call, 9, b"").unwrap().number(), 9);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_number_is_reserved_in_a_directory_that_became_a_link_meanwhile() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = RecordingsDir::open(home.path().join("responses")).unwrap();
+        let (temporary, outside) = (home.path().join("temporary"), home.path().join("outside"));
+        fs::write(&temporary, "header").unwrap();
+        fs::create_dir(&outside).unwrap();
+        fs::remove_dir(dir.journals()).unwrap();
+        std::os::unix::fs::symlink(&outside, dir.journals()).unwrap();
+        let refused = dir.reserve(&CallId::new("CA1").unwrap(), 1, &temporary).unwrap_err();
+        assert!(matches!(refused, StoreError::SymbolicLink { .. }), "{refused}");
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
     }
 }

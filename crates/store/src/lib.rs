@@ -96,7 +96,7 @@ pub mod simulation;
 
 pub use call_id::{CallId, CallIdError};
 pub use call_lock::CallLock;
-pub use dir::{Readers, RecordingsDir};
+pub use dir::{OpenToStrangers, Readers, RecordingsDir};
 pub use error::{HeaderDamage, PublishError, StoreError};
 pub use finished::{FinishedCall, MAX_TEXT};
 pub use journal::{JournalWriter, MAX_HEADER};

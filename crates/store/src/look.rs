@@ -5,6 +5,7 @@ use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::dir::refuse_link;
 use crate::disk::Disk;
 use crate::error::{At, StoreError};
 use crate::{CallId, JournalReader, finished, names, open};
@@ -34,8 +35,9 @@ impl ReadOnlyDir {
     /// A call's journals by the number of the stream, those of living writers too.
     ///
     /// # Errors
-    /// The directory cannot be listed. One that is missing holds nothing.
+    /// The directory cannot be listed, or is a symbolic link. One that is missing holds nothing.
     pub fn journals_of(&self, call: &CallId) -> Result<Vec<(u32, PathBuf)>, StoreError> {
+        refuse_link(&Disk::System, &self.journals())?;
         list(&self.journals(), |name| {
             names::parse_journal(name).filter(|found| found.0 == *call).map(|(_, number)| number)
         })

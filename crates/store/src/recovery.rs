@@ -148,7 +148,7 @@ impl LockedJournal {
     /// The disk refused: do not trust what was written, even if a later sync succeeds.
     pub fn sync(&self) -> Result<(), StoreError> {
         self.file.sync_data().at("sync", &self.path)?;
-        open::sync_directory(self.dir.disk(), self.dir.journals())
+        open::sync_directory(self.dir.disk(), self.dir.own_journals()?)
     }
 
     /// Removes the journal: the recording is safe, or there is nothing to record.

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use callrec_store::{CallId, MAX_TEXT, PublishError, Readers, RecordingsDir, StoreError};
@@ -255,7 +255,7 @@ mod unix {
             let _lock = dir.lock_call(&call("CA1")).unwrap();
             assert_eq!((mode(path), mode(&path.join(".journal"))), (0o750, 0o700));
             assert_eq!((mode(&recording), mode(&text), mode(journal.path())), (0o640, 0o640, 0o600));
-            assert_eq!(dir.lets_strangers_in().unwrap(), None);
+            assert_eq!(dir.lets_strangers_in().unwrap(), []);
             for unfinished in fs::read_dir(path.join(".journal")).unwrap() {
                 assert_eq!(mode(&unfinished.unwrap().path()), 0o600);
             }
@@ -266,19 +266,32 @@ mod unix {
     #[test]
     fn a_directory_that_lets_strangers_in_is_left_so_and_told() {
         let home = tempfile::tempdir().unwrap();
-        for (found, owners, groups) in [
-            (0o700, None, None),
-            (0o750, Some(0o750), None),
-            (0o755, Some(0o755), Some(0o755)),
-            (0o770, Some(0o770), Some(0o770)),
-        ] {
+        let told = |dir: &RecordingsDir| -> Vec<(PathBuf, u32, u32)> {
+            let open = dir.lets_strangers_in().unwrap().into_iter();
+            open.map(|open| (open.path, open.mode, open.right)).collect()
+        };
+        for (found, owners, groups) in
+            [(0o700, false, false), (0o750, true, false), (0o755, true, true), (0o770, true, true)]
+        {
             let path = home.path().join(format!("{found:o}"));
+            let journals = path.join(".journal");
+            let set = |path: &Path, mode| {
+                fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+            };
             fs::create_dir(&path).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(found)).unwrap();
-            assert_eq!(RecordingsDir::open(&path).unwrap().lets_strangers_in().unwrap(), owners);
+            set(&path, found);
+            let to_owner = Vec::from_iter(owners.then(|| (path.clone(), found, 0o700)));
+            assert_eq!(told(&RecordingsDir::open(&path).unwrap()), to_owner);
             assert_eq!(mode(&path), found);
+            let to_group = Vec::from_iter(groups.then(|| (path.clone(), found, 0o750)));
+            assert_eq!(told(&RecordingsDir::open_for(&path, Readers::Group).unwrap()), to_group);
+
+            // What is not finished is the owner's, whoever reads.
+            set(&journals, found);
             let dir = RecordingsDir::open_for(&path, Readers::Group).unwrap();
-            assert_eq!(dir.lets_strangers_in().unwrap(), groups, "{found:o}");
+            let unfinished = (found != 0o700).then(|| (journals.clone(), found, 0o700));
+            assert_eq!(told(&dir), [to_group, Vec::from_iter(unfinished)].concat());
+            assert_eq!(mode(&journals), found);
         }
     }
 
@@ -321,9 +334,17 @@ mod unix {
         let outside = home.path().join("outside");
         fs::create_dir(&outside).unwrap();
         let dir = RecordingsDir::open(home.path().join("responses")).unwrap();
-        fs::remove_dir(dir.path().join(".journal")).unwrap();
+        let mut writer = dir.create_journal(&call("CAold"), 1, b"header").unwrap();
+        drop(dir.create_journal(&call("CAleft"), 1, b"header").unwrap());
+        let found = dir.free_journals().unwrap().remove(0).lock().unwrap().unwrap();
+        fs::rename(dir.path().join(".journal"), home.path().join("away")).unwrap();
         symlink(&outside, dir.path().join(".journal")).unwrap();
         let refused = |error: StoreError| matches!(error, StoreError::SymbolicLink { .. });
+        assert!(refused(writer.sync().unwrap_err()), "its name is not there any more");
+        assert!(refused(found.sync().unwrap_err()));
+        assert!(refused(dir.lets_strangers_in().unwrap_err()));
+        let look = callrec_store::ReadOnlyDir::new(dir.path());
+        assert!(refused(look.journals_of(&call("CAold")).unwrap_err()), "nor looked at");
         assert!(refused(dir.create_journal(&call("CA1"), 1, b"header").unwrap_err()));
         assert!(refused(dir.create_partial(&call("CA1"), 1, "mp3").unwrap_err()));
         assert!(refused(dir.write_atomic("call_CA1.txt", b"text").unwrap_err()));
