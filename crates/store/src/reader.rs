@@ -92,6 +92,8 @@ impl JournalReader {
             let is_there = needed <= CHUNK || needed as u64 <= self.left(committed)?;
             if needed > below || !is_there || !self.fill(needed, below)? {
                 self.torn = self.left(committed)?;
+                // Whoever follows a live journal comes back in a second: a thousand of them need not keep it until then.
+                (self.buffer, self.begin) = (Vec::new(), 0);
                 return Ok(None);
             }
         }
