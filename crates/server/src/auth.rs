@@ -104,6 +104,12 @@ impl Auth {
         is_public || is_local
     }
 
+    /// Checks what can be known of the provider's POST before its body is read: that it is signed; or, of a server that can check no
+    /// signature, that it is from this machine.
+    pub(crate) fn check_webhook_head(&self, request: &HttpRequest) -> Result<(), ApiError> {
+        self.check_signature(request, |_, _| true)
+    }
+
     /// Checks the signature of the provider's POST: of its form, or of the hash of its JSON.
     pub(crate) fn check_webhook(&self, request: &HttpRequest, body: &[u8]) -> Result<(), ApiError> {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -131,12 +137,24 @@ impl Auth {
         })
     }
 
+    /// Checks a signature. A server without TWILIO_AUTH_TOKEN takes calls of this machine alone, as it answers clients: what comes
+    /// through a tunnel may be anybody's.
     fn check_signature(
         &self,
         request: &HttpRequest,
         is_valid: impl FnOnce(&str, &str) -> bool,
     ) -> Result<(), ApiError> {
-        let Some(token) = &self.provider else { return Ok(()) };
+        let Some(token) = &self.provider else {
+            return if is_from_this_machine(request) {
+                Ok(())
+            } else {
+                Err(forbidden(
+                    "without TWILIO_AUTH_TOKEN calls are taken of this machine alone: to take them through a tunnel or a \
+                     proxy, set TWILIO_AUTH_TOKEN to the provider's primary auth token and PUBLIC_URL to the address that \
+                     the provider calls, and API_TOKEN for the REST API",
+                ))
+            };
+        };
         let Some(offered) = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok()) else {
             return Err(forbidden("the request has no X-Twilio-Signature"));
         };
@@ -160,11 +178,6 @@ impl Auth {
             }
         }
     }
-}
-
-/// Whether a request has a signature, right or wrong.
-pub(crate) fn is_signed(request: &HttpRequest) -> bool {
-    request.headers().contains_key(SIGNATURE)
 }
 
 /// The Host header as it was sent.

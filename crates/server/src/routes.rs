@@ -26,6 +26,10 @@ use callrec::CallId;
 /// The longest body of a request, in bytes.
 pub(crate) const LONGEST_BODY: usize = 1024 * 1024;
 
+/// The longest body of a webhook, in bytes. It is read before its signature can be checked, so whoever reaches the server may send one;
+/// a provider's form takes a few hundred bytes.
+pub(crate) const LONGEST_WEBHOOK: usize = 64 * 1024;
+
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -90,6 +94,9 @@ pub(crate) fn configure(app: &mut web::ServiceConfig) {
     app.app_data(web::PayloadConfig::new(LONGEST_BODY));
     for rows in ROUTES.chunk_by(|one, next| one.path == next.path) {
         let mut resource = web::resource(rows[0].path);
+        if rows.iter().any(|row| row.who == Who::Webhook) {
+            resource = resource.app_data(web::PayloadConfig::new(LONGEST_WEBHOOK));
+        }
         for row in rows {
             let Route { methods, who, handler, .. } = *row;
             let takes = fn_guard(move |context| methods.contains(&context.head().method.as_str()));

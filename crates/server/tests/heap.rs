@@ -25,6 +25,8 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 /// How many calls are made between two looks: each kind in each format, four times.
 const CALLS: usize = 64;
+/// How many lots of calls there are at most, the first of which is for what is made once.
+const ROUNDS: usize = 6;
 /// What a look may differ by: the connections of the moment, and tables that grow in steps.
 const LUCK: usize = 20_000;
 
@@ -121,6 +123,11 @@ async fn used_after(server: &Running, home: &Path, first: usize) -> usize {
     least
 }
 
+/// Whether each lot of calls left something behind.
+fn grows(used: &[usize]) -> bool {
+    used.windows(2).all(|pair| pair[1] > pair[0] + LUCK)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_are_over_leave_nothing_on_the_heap() {
     let home = tempfile::tempdir().unwrap();
@@ -130,9 +137,15 @@ async fn calls_that_are_over_leave_nothing_on_the_heap() {
     let server = Running::start(Sources::only([("BOT_URL", bot.as_str())]), home.path());
     // What is made once, and kept: threads' own, tables.
     used_after(&server, home.path(), 0).await;
-    let before = used_after(&server, home.path(), CALLS).await;
-    let after = used_after(&server, home.path(), 2 * CALLS).await;
-    println!("{before} bytes on the heap, and {after} after {CALLS} calls more");
-    assert!(after <= before + LUCK, "{before} bytes, and {after} after {CALLS} calls more");
+    let mut used = vec![used_after(&server, home.path(), CALLS).await];
+    // What calls leave behind, each lot of them leaves; a table that grows, or one thread more, does so now and then.
+    for round in 2..ROUNDS {
+        used.push(used_after(&server, home.path(), round * CALLS).await);
+        if !grows(&used) {
+            break;
+        }
+    }
+    println!("{used:?} bytes on the heap, each after {CALLS} calls more");
+    assert!(!grows(&used), "{used:?}");
     answering.abort();
 }

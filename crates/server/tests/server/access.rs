@@ -101,3 +101,43 @@ async fn a_web_page_cannot_open_a_media_socket() {
     let server = TestServer::start([]);
     assert_eq!(server.provider_with(&[("origin", "https://evil.example")]).await.err(), Some(403));
 }
+
+/// What shows that a request came through a tunnel or a proxy, by which anybody may have sent it.
+const FROM_ELSEWHERE: [(&str, &str); 5] = [
+    ("host", "abc.ngrok.app"),
+    ("x-forwarded-for", "203.0.113.7"),
+    ("x-forwarded-host", "abc.ngrok.app"),
+    ("forwarded", "for=203.0.113.7"),
+    ("via", "1.1 proxy"),
+];
+
+#[tokio::test]
+async fn without_the_providers_token_webhooks_and_sockets_are_taken_of_this_machine_alone() {
+    let bot = ("BOT_URL", "ws://127.0.0.1:9/");
+    for server in [TestServer::start([bot]), TestServer::start([bot, ("API_TOKEN", "x")])] {
+        let signature = sign_url("12345", "wss://abc.ngrok.app/media-stream");
+        for (name, value) in FROM_ELSEWHERE {
+            for signed in ["", "\nX-Twilio-Signature: bm8="] {
+                let head = format!("POST /incoming-call\n{name}: {value}{signed}");
+                let answer = server.request(&head, b"CallSid=CA1");
+                assert_eq!((answer.status, answer.error_code().as_str()), (403, "forbidden"), "{head}");
+                for setting in ["TWILIO_AUTH_TOKEN", "PUBLIC_URL", "API_TOKEN"] {
+                    assert!(answer.text().contains(setting), "{setting} is not told: {}", answer.text());
+                }
+            }
+            for headers in [&[(name, value)][..], &[(name, value), ("x-twilio-signature", &signature)]] {
+                assert_eq!(server.provider_with(headers).await.err(), Some(403), "{headers:?}");
+            }
+        }
+        assert_eq!(server.request("POST /incoming-call", b"CallSid=CA1").status, 200);
+        server.provider().await.close().await;
+    }
+    // With it, a tunnel is as good as any address, and its name what was signed.
+    let server = TestServer::start([bot, ("TWILIO_AUTH_TOKEN", "12345")]);
+    for (name, value) in FROM_ELSEWHERE {
+        let host = if name == "host" { value.to_owned() } else { server.address.to_string() };
+        let signature = sign_url("12345", &format!("wss://{host}/media-stream"));
+        let headers = [(name, value), ("x-twilio-signature", signature.as_str())];
+        server.provider_with(&headers).await.expect("taken").close().await;
+    }
+}

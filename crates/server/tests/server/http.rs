@@ -69,14 +69,23 @@ fn a_call_with_a_bot_is_connected_to_the_media_socket() {
 
 #[test]
 fn a_call_without_a_bot_is_copied_and_goes_on_elsewhere() {
-    let server = TestServer::start([("NEXT_TWIML_URL", "https://bot.example.com/next?a=1&b=2")]);
-    let twiml = server.request("POST /incoming-call\nHost: abc.ngrok.app", b"").text();
+    let server = TestServer::start([
+        ("NEXT_TWIML_URL", "https://bot.example.com/next?a=1&b=2"),
+        ("TWILIO_AUTH_TOKEN", "12345"),
+    ]);
+    let ask = |host: &str| {
+        let signature =
+            callrec_protocol::signature::sign_url("12345", &format!("https://{host}/incoming-call"));
+        let head = format!("POST /incoming-call\nHost: {host}\nX-Twilio-Signature: {signature}");
+        server.request(&head, b"").text()
+    };
+    let twiml = ask("abc.ngrok.app");
     assert!(
         twiml.contains(r#"<Stream url="wss://abc.ngrok.app/media-stream" track="both_tracks"/>"#),
         "{twiml}"
     );
     assert!(twiml.contains("https://bot.example.com/next?a=1&amp;b=2</Redirect>"), "{twiml}");
-    let twiml = server.request("POST /incoming-call", b"").text();
+    let twiml = ask(&server.address.to_string());
     assert!(twiml.contains(&format!("ws://{}/media-stream", server.address)), "{twiml}");
 }
 

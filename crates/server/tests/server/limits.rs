@@ -280,6 +280,35 @@ async fn a_call_too_many_and_a_body_too_long_are_counted() {
 }
 
 #[tokio::test]
+async fn a_webhooks_body_is_read_only_as_far_as_one_may_be_long() {
+    let server = TestServer::start([("TWILIO_AUTH_TOKEN", "12345")]);
+    let signature =
+        callrec_protocol::signature::sign_url("12345", &format!("ws://{}/media-stream", server.address));
+    let mut call = server.provider_with(&[("x-twilio-signature", &signature)]).await.unwrap();
+    call.send(one_way("CA1")).await;
+    let webhook = |length: usize| {
+        let form = format!("CallSid=CA2&Long={}", "x".repeat(length - "CallSid=CA2&Long=".len()));
+        server.request("POST /incoming-call\nX-Twilio-Signature: bm8=", form.as_bytes())
+    };
+    let whole = webhook(64 * 1024);
+    assert_eq!((whole.status, whole.error_code().as_str()), (403, "forbidden"), "it was read and checked");
+    assert_eq!(server.refused("bodies_too_long"), 0);
+    let longer = webhook(64 * 1024 + 1);
+    assert_eq!((longer.status, longer.error_code().as_str()), (413, "body_too_large"));
+    // Whoever does not say how long it is, is stopped where it gets too long: the end of this one never comes.
+    let mut endless = String::from(
+        "POST /incoming-call HTTP/1.1\r\nhost: localhost\r\nx-twilio-signature: bm8=\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
+    (0..70).for_each(|_| endless.push_str(&format!("400\r\n{}\r\n", "x".repeat(1024))));
+    assert_eq!(status(&ask(&server, &endless)), Some("413"));
+    assert_eq!(server.refused("bodies_too_long"), 2);
+    both_sides(&mut call, 0, 10).await;
+    call.send(stop("CA1")).await;
+    call.close().await;
+    finished(&server, "CA1").await;
+}
+
+#[tokio::test]
 async fn sockets_that_keep_the_server_waiting_are_counted() {
     let server = TestServer::start([("START_TIMEOUT_SECONDS", "1"), ("IDLE_TIMEOUT_SECONDS", "1")]);
     let (mut unstarted, mut idle) = (server.provider().await, server.provider().await);
