@@ -178,12 +178,11 @@ impl Recorder {
         let mut live = shared.live_calls();
         live.sort_by_key(|call| std::cmp::Reverse(call.started_at()));
         let mut calls: Vec<CallStatus> = live.iter().map(|call| call.status()).collect();
-        let mut finished = shared.dir.calls().unwrap_or_default();
-        finished.retain(|finished| shared.streams(&finished.call).is_empty());
-        shared.counters.note_not_listed(finished.len().saturating_sub(MOST_LISTED));
+        let finished = shared.dir.calls().unwrap_or_default();
         calls.extend(
             finished
                 .iter()
+                .filter(|finished| shared.streams(&finished.call).is_empty())
                 .take(MOST_LISTED)
                 .filter_map(|finished| CallFiles::read(&shared.dir, &finished.call))
                 .map(|files| files.status()),

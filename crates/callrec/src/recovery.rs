@@ -192,10 +192,8 @@ mod tests {
         };
         let call = Arc::new(LiveCall::new(CallId::new("CA1").unwrap(), header, &shared.memory));
         shared.schedule(&call, false);
-        assert_eq!(shared.health().takes_waiting, 1);
         assert_eq!(took(), STANDS_BACK);
         shared.work_at_hand().unwrap();
-        assert_eq!(shared.health().takes_waiting, 0);
         assert_eq!(took(), Duration::ZERO, "it has its worker");
         use_clock_of(None);
     }

@@ -23,8 +23,6 @@ pub struct Refusals {
     pub formats_full: u64,
     /// Lines that found no room, in a transcript or on the way to it.
     pub transcript_lines: u64,
-    /// Finished calls that a list of calls left out for its length.
-    pub calls_not_listed: u64,
     /// Recordings that lost audio because it was too far ahead, or they too long.
     pub recordings_too_long: u64,
 }
@@ -37,7 +35,6 @@ pub(crate) struct Counters {
     formats_full: AtomicU64,
     transcript_lines: AtomicU64,
     recordings_too_long: AtomicU64,
-    calls_not_listed: AtomicU64,
 }
 
 impl Counters {
@@ -57,11 +54,6 @@ impl Counters {
         }
     }
 
-    /// Counts what was left out of a list of calls.
-    pub(crate) fn note_not_listed(&self, calls: usize) {
-        add(&self.calls_not_listed, calls as u64);
-    }
-
     /// Counts what a finished recording says of limits.
     pub(crate) fn note_recording(&self, completeness: &Completeness) {
         add(&self.transcript_lines, completeness.dropped.transcript_lines);
@@ -77,7 +69,6 @@ impl Counters {
             formats_full: read(&self.formats_full),
             transcript_lines: read(&self.transcript_lines),
             recordings_too_long: read(&self.recordings_too_long),
-            calls_not_listed: read(&self.calls_not_listed),
             ..Refusals::default()
         }
     }

@@ -314,10 +314,6 @@ impl Shared {
     pub(crate) fn health(&self) -> Health {
         let calls = self.live_calls();
         let finishing = calls.iter().filter(|call| call.has_ended()).count();
-        let takes_waiting = {
-            let queue = lock(&self.queue);
-            queue.urgent.len() + queue.normal.len()
-        };
         let sync = lock(&self.sync);
         let behind = sync.since.map_or(Duration::ZERO, |since| since.elapsed());
         let journal_behind = calls.iter().map(|call| call.journal_behind()).max().unwrap_or_default();
@@ -332,7 +328,6 @@ impl Shared {
             journal_error: lock(&self.journal_error).clone(),
             sync_error: sync.error.clone(),
             sync_behind_ms: ms(behind),
-            takes_waiting,
             recovering: self.recovering.load(Ordering::Acquire),
             disk_free_bytes: self.space.free(),
             disk_low: self.space.check(self.unfinished()).err().map(|error| error.to_string()),

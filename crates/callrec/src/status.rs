@@ -156,8 +156,6 @@ pub struct Health {
     pub sync_error: Option<String>,
     /// How old the oldest byte is that is written and not synced, in milliseconds.
     pub sync_behind_ms: u64,
-    /// Streams whose takes wait for a worker.
-    pub takes_waiting: usize,
     /// Whether the journals of an earlier process are being finished.
     pub recovering: bool,
     /// How many bytes of the disk are free, if the system says so.

@@ -113,19 +113,3 @@ fn what_waits_over_all_calls_is_bounded_and_told_and_a_call_that_holds_little_lo
     assert!(!greedy.completeness.is_complete() && greedy.duration_ms > 110_000, "{greedy:?}");
     until("all given back", &recorder, |health| health.waiting_bytes == 0 && health.journal_behind_ms == 0);
 }
-
-#[test]
-fn a_list_of_calls_has_the_latest_thousand_and_says_how_many_it_left_out() {
-    let home = tempfile::tempdir().unwrap();
-    let recorder = Recorder::builder(home.path()).settings(wav()).start().unwrap();
-    recorder.start_call(CallOptions::new("CA0")).unwrap().finish(EndReason::Stopped).wait().unwrap();
-    let summary = fs::read(home.path().join("call_CA0_summary.json")).unwrap();
-    for number in 1..1_000 {
-        fs::write(home.path().join(format!("call_CA{number}_summary.json")), &summary).unwrap();
-    }
-    assert_eq!((recorder.calls().len(), recorder.health().refused.calls_not_listed), (1_000, 0));
-    for number in 1_000..1_003 {
-        fs::write(home.path().join(format!("call_CA{number}_summary.json")), &summary).unwrap();
-    }
-    assert_eq!((recorder.calls().len(), recorder.health().refused.calls_not_listed), (1_000, 3));
-}

@@ -2,9 +2,7 @@
 //!
 //! A connection carries one request: the web framework has a deadline for the head of the first one alone.
 
-use crate::answer::Answer;
 use crate::counters::{Counters, Limit};
-use crate::descriptors;
 use crate::error::ApiError;
 use actix_web::HttpRequest;
 use actix_web::body::MessageBody;
@@ -14,7 +12,7 @@ use actix_web::middleware::Next;
 use actix_web::rt::net::TcpStream;
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// The count of open connections.
@@ -25,8 +23,6 @@ pub(crate) struct Connections {
     /// How long a client may leave unread what it is sent.
     unread: Duration,
     counters: Arc<Counters>,
-    /// How many came when nearly all files were open.
-    without_files: AtomicU64,
 }
 
 /// One of them, as long as it is open.
@@ -44,8 +40,7 @@ const FULL: &str = "as many connections as MAX_CONNECTIONS allows are open; try 
 
 impl Connections {
     pub(crate) fn new(most: usize, unread: Duration, counters: Arc<Counters>) -> Arc<Self> {
-        let (open, without_files) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Arc::new(Self { most, open, unread, counters, without_files })
+        Arc::new(Self { most, open: AtomicUsize::new(0), unread, counters })
     }
 
     pub(crate) fn open(&self) -> usize {
@@ -67,27 +62,11 @@ impl Connections {
             is_too_many: before >= self.most,
         });
         let Some(socket) = socket.downcast_ref::<TcpStream>() else { return };
-        if descriptors::are_nearly_all_open(socket) {
-            self.note_files();
-        }
         if is_turned_away {
             self.counters.count(Limit::ConnectionsFull);
             turn_away(socket);
         } else {
             limit_unread(socket, self.unread);
-        }
-    }
-}
-
-impl Connections {
-    /// Nearly all files are open: counts it, and says what to do, the more rarely the more often it happens.
-    fn note_files(&self) {
-        self.counters.count(Limit::FilesNearlyAllOpen);
-        if (self.without_files.fetch_add(1, Ordering::Relaxed) + 1).is_power_of_two() {
-            tracing::warn!(
-                "nearly all files are open that may be, and without another no call is taken: raise the limit (`ulimit -Hn`, \
-                 LimitNOFILE), or lower MAX_CONNECTIONS and MAX_CALLS"
-            );
         }
     }
 }
@@ -135,7 +114,7 @@ pub(crate) async fn in_time<B: MessageBody + 'static>(
     counters: Arc<Counters>,
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<Answer<B>>, actix_web::Error> {
+) -> Result<ServiceResponse<B>, actix_web::Error> {
     if is_too_many(request.request()) && request.path() != "/health/live" {
         counters.count(Limit::ConnectionsFull);
         return Err(ApiError::unavailable("full", FULL).into());
@@ -153,7 +132,7 @@ pub(crate) async fn in_time<B: MessageBody + 'static>(
     if status == StatusCode::PAYLOAD_TOO_LARGE {
         counters.count(Limit::BodiesTooLong);
     }
-    answered.map(|response| Answer::to(response, counters))
+    answered
 }
 
 /// Notes that a whole request came on its connection; tells whether that is one too many.

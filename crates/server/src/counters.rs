@@ -28,22 +28,10 @@ pub(crate) enum Limit {
     BotsTooSlow,
     /// A bot did not read.
     BotsDeaf,
-    /// A provider did not read, and its bot was not read until it did.
-    ProvidersDeaf,
-    /// A ping of a provider was not answered: the next came before the answer could be sent.
-    PingsPassedOver,
-    /// A client did not take the whole of what it had asked for.
-    AnswersUnread,
-    /// Lines for a transcript were refused: they were none, too many or too long.
-    LinesRefused,
-    /// A connection came when nearly all files were open that may be.
-    FilesNearlyAllOpen,
-    /// A call that our TwiML answered was forgotten to make room for others.
-    TokensForgotten,
 }
 
 /// Every limit with its name.
-const NAMES: [(Limit, &str); 17] = [
+const NAMES: [(Limit, &str); 11] = [
     (Limit::ConnectionsFull, "connections_full"),
     (Limit::ConnectionsWithoutRequest, "connections_without_request"),
     (Limit::RequestsTooSlow, "requests_too_slow"),
@@ -55,12 +43,6 @@ const NAMES: [(Limit, &str); 17] = [
     (Limit::MessagesTooLong, "messages_too_long"),
     (Limit::BotsTooSlow, "bots_too_slow"),
     (Limit::BotsDeaf, "bots_deaf"),
-    (Limit::ProvidersDeaf, "providers_deaf"),
-    (Limit::PingsPassedOver, "pings_passed_over"),
-    (Limit::AnswersUnread, "answers_unread"),
-    (Limit::LinesRefused, "lines_refused"),
-    (Limit::FilesNearlyAllOpen, "files_nearly_all_open"),
-    (Limit::TokensForgotten, "tokens_forgotten"),
 ];
 
 /// The counts since the server was started.
@@ -69,12 +51,8 @@ pub(crate) struct Counters([AtomicU64; NAMES.len()]);
 
 impl Counters {
     pub(crate) fn count(&self, limit: Limit) {
-        self.count_times(limit, 1);
-    }
-
-    pub(crate) fn count_times(&self, limit: Limit, times: u64) {
         if let Some(counter) = self.0.get(limit as usize) {
-            counter.fetch_add(times, Ordering::Relaxed);
+            counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 

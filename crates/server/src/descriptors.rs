@@ -34,19 +34,6 @@ pub(crate) fn allow(config: &Config) {
     }
 }
 
-/// Whether nearly all files are open that may be. A new one gets the lowest number that is free, so this tells it.
-#[cfg(unix)]
-pub(crate) fn are_nearly_all_open(new: &impl std::os::fd::AsRawFd) -> bool {
-    use rustix::process::{Resource, getrlimit};
-    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    u64::try_from(new.as_raw_fd()).unwrap_or(0) >= allowed - allowed / 10
-}
-
-#[cfg(not(unix))]
-pub(crate) fn are_nearly_all_open<T>(_: &T) -> bool {
-    false
-}
-
 #[cfg(not(unix))]
 pub(crate) fn allow(config: &Config) {
     tracing::debug!(wanted = wanted(config), "open files");

@@ -16,7 +16,6 @@
 //! ```
 
 mod admission;
-mod answer;
 mod auth;
 pub mod cli;
 pub mod config;

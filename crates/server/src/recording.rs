@@ -118,13 +118,6 @@ impl Recording {
         self.state.counters.count(limit);
     }
 
-    /// Counts a limit that the call met so many times.
-    pub(crate) fn count_times(&self, limit: Limit, times: u64) {
-        if times > 0 {
-            self.state.counters.count_times(limit, times);
-        }
-    }
-
     /// The SID of the stream; empty before it began.
     pub(crate) fn stream(&self) -> &str {
         &self.stream

@@ -113,7 +113,6 @@ impl Relay {
                 if let Poll::Ready(step) = poll_step(provider, bot.as_mut(), cx) {
                     return Poll::Ready(step);
                 }
-                recording.count_times(Limit::PingsPassedOver, provider.take_passed_over());
                 if marks.is_some() && mark_timer.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Step::MarkDue);
                 }
@@ -123,7 +122,6 @@ impl Relay {
                 timer.as_mut().poll(cx).map(|()| Step::Late)
             })
             .await;
-            recording.count_times(Limit::ProvidersDeaf, u64::from(provider.falls_behind()));
             let heard = match step {
                 Step::FromProvider(FromProvider::Text(text)) => {
                     last_message = Instant::now();

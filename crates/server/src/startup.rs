@@ -60,9 +60,9 @@ impl Application {
         if let Some(bot) = &config.bot_url {
             tracing::info!(bot = bot.shown(), "calls are relayed");
         }
-        let counters = Arc::new(Counters::default());
-        let stream_tokens = StreamTokens::new(config.twilio_auth_token.as_ref(), Arc::clone(&counters));
+        let stream_tokens = StreamTokens::new(config.twilio_auth_token.as_ref());
         note_ended(&recorder, &stream_tokens);
+        let counters = Arc::new(Counters::default());
         let state = web::Data::new(State {
             recorder,
             auth: Auth::new(&config),

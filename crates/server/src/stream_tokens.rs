@@ -4,7 +4,6 @@
 //! for which call, and lives no longer than that. It carries its own proof, made with a key that follows from the
 //! provider's auth token: the processes that take over from one another in a deploy accept each other's.
 
-use crate::counters::{Counters, Limit};
 use crate::secret::Secret;
 use callrec::CallId;
 use hmac::{Hmac, KeyInit, Mac};
@@ -29,7 +28,6 @@ const MOST: usize = 100_000;
 pub(crate) struct StreamTokens {
     key: [u8; 32],
     calls: Arc<Mutex<Calls>>,
-    counters: Arc<Counters>,
 }
 
 #[derive(Default)]
@@ -74,12 +72,12 @@ pub(crate) struct Pass {
 
 impl StreamTokens {
     /// Without an auth token the tokens are this process's alone.
-    pub(crate) fn new(auth_token: Option<&Secret>, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(auth_token: Option<&Secret>) -> Self {
         let key = match auth_token {
             Some(token) => mac(token.expose().as_bytes(), &[b"callrec stream tokens"]),
             None => rand::random(),
         };
-        Self { key, calls: Arc::default(), counters }
+        Self { key, calls: Arc::default() }
     }
 
     /// The token for a call that our TwiML answers; none for one that could not be recorded.
@@ -113,7 +111,7 @@ impl StreamTokens {
         CallId::new(call).ok()?;
         let mut calls = self.lock();
         calls.asked = Some((now, Instant::now()));
-        calls.forget(now, &self.counters);
+        calls.forget(now);
         let answered = calls.answered.entry(call.to_owned()).or_insert_with(|| Answered::new(now));
         if answered.over.is_some() {
             // Never the token that was valid before, however soon this is.
@@ -128,7 +126,7 @@ impl StreamTokens {
     fn admit_at(&self, call: &str, token: Option<&str>, now: u64) -> Result<Option<Pass>, Refusal> {
         let mut calls = self.lock();
         calls.asked = Some((now, Instant::now()));
-        calls.forget(now, &self.counters);
+        calls.forget(now);
         let known = calls.answered.get_mut(call);
         let is_fresh = |issued: u64| now.saturating_sub(issued) <= FRESH;
         let Some(token) = token else {
@@ -188,16 +186,13 @@ impl Answered {
 
 impl Calls {
     /// Forgets the calls that no token could be accepted of any more, and the oldest of too many.
-    fn forget(&mut self, now: u64, counters: &Counters) {
+    fn forget(&mut self, now: u64) {
         while let Some((since, call)) = self.forget.front() {
             if self.forget.len() <= MOST && now.saturating_sub(*since) <= FRESH {
                 return;
             }
             // One with live streams comes back when they end; one that has ended or was answered since has a later entry.
             if self.answered.get(call).is_some_and(|known| known.streams == 0 && known.last() <= *since) {
-                if now.saturating_sub(*since) <= FRESH {
-                    counters.count(Limit::TokensForgotten);
-                }
                 self.answered.remove(call);
             }
             self.forget.pop_front();
@@ -237,7 +232,7 @@ mod tests {
     use super::*;
 
     fn tokens() -> StreamTokens {
-        StreamTokens::new(Some(&Secret::new("12345")), Arc::default())
+        StreamTokens::new(Some(&Secret::new("12345")))
     }
 
     fn refusal(tokens: &StreamTokens, call: &str, token: Option<&str>, now: u64) -> Option<Refusal> {
@@ -292,8 +287,7 @@ mod tests {
     fn no_text_that_is_not_the_token_is_taken_for_it() {
         let tokens = tokens();
         let token = tokens.issue_at("CA1", 1_000).unwrap();
-        let other =
-            StreamTokens::new(Some(&Secret::new("12346")), Arc::default()).issue_at("CA1", 1_000).unwrap();
+        let other = StreamTokens::new(Some(&Secret::new("12346"))).issue_at("CA1", 1_000).unwrap();
         let later = format!("3e9-{}", &token[4..]);
         let texts = ["", "-", "3e8-", &token[..token.len() - 1], &token.to_uppercase(), &later, &other];
         for text in texts {
@@ -338,13 +332,10 @@ mod tests {
         assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_000 - AHEAD), None);
         assert_eq!(refusal(&tokens(), "CA1", Some(&token), 999 - AHEAD), Some(Refusal::Wrong));
         // Without an auth token a process knows its own alone.
-        let alone = StreamTokens::new(None, Arc::default());
+        let alone = StreamTokens::new(None);
         assert_eq!(refusal(&alone, "CA1", Some(&token), 1_000), Some(Refusal::Wrong));
         let token = alone.issue_at("CA1", 1_000).unwrap();
-        assert_eq!(
-            refusal(&StreamTokens::new(None, Arc::default()), "CA1", Some(&token), 1_000),
-            Some(Refusal::Wrong)
-        );
+        assert_eq!(refusal(&StreamTokens::new(None), "CA1", Some(&token), 1_000), Some(Refusal::Wrong));
         assert_eq!(refusal(&alone, "CA1", Some(&token), 1_000), None);
     }
 
@@ -363,13 +354,10 @@ mod tests {
         drop(pass);
         tokens.issue_at("later", 2_000 + FRESH).unwrap();
         assert_eq!(tokens.lock().answered.len(), 1);
-        let forgotten = || tokens.counters.to_json()["tokens_forgotten"].as_u64().unwrap();
-        assert_eq!(forgotten(), 0, "of those no token could be accepted any more");
         for index in 0..MOST + 1_000 {
             tokens.issue_at(&format!("CB{index}"), 2_000 + FRESH).unwrap();
         }
         assert!(tokens.lock().answered.len() <= MOST + 1 && tokens.lock().forget.len() <= MOST + 1);
-        assert!((999..=1_001).contains(&forgotten()), "{}", forgotten());
     }
 
     #[test]

@@ -218,23 +218,6 @@ fn the_number_of_open_files_is_raised_to_what_the_settings_may_take() {
     assert_eq!(soft, 1_800, "{line}");
     let home = tempfile::tempdir().unwrap();
     let server = Server::start_after("ulimit -n 256", home.path(), &[("MAX_CALLS", "100")]);
-    // And when they run out it is counted, and told.
-    let crowd: Vec<_> = (0..220)
-        .map(|_| std::net::TcpStream::connect(server.base.trim_start_matches("http://")).unwrap())
-        .collect();
-    let begun = std::time::Instant::now();
-    let counted = || -> u64 {
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let body = agent.get(format!("{}/health", server.base)).call().unwrap().body_mut().read_to_string();
-        let health: serde_json::Value = serde_json::from_str(&body.unwrap()).unwrap();
-        health["refused"]["files_nearly_all_open"].as_u64().unwrap()
-    };
-    while counted() == 0 {
-        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "it is not counted");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    drop(crowd);
     let (well, log) = server.terminate();
     assert!(well && log.contains("raise the limit") && log.contains("wanted=1800"), "{log}");
-    assert!(log.contains("nearly all files are open"), "{log}");
 }

@@ -1,7 +1,6 @@
 //! `POST /calls/{sid}/transcript`: lines of the transcript, told by the bot.
 
 use super::call_sid;
-use crate::counters::Limit;
 use crate::error::{ApiError, in_short};
 use crate::state::State;
 use actix_web::{HttpResponse, web};
@@ -30,7 +29,7 @@ pub(crate) async fn add(
     state: web::Data<State>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let sid = call_sid(&sid)?;
-    let lines = read_lines(&body?).inspect_err(|_| state.counters.count(Limit::LinesRefused))?;
+    let lines = read_lines(&body?)?;
     let recorder = state.recorder.clone();
     let count = lines.len();
     let added = web::block(move || {

@@ -42,10 +42,6 @@ pub(crate) struct ProviderSocket {
     outbox: Outbox<Message>,
     /// The answer to the last ping. One that was not sent before the next came need not be (RFC 6455, 5.5.3): however many come, one waits.
     pong: Option<Bytes>,
-    /// How many pings were not answered for that reason, and not told of.
-    passed_over: u64,
-    /// That it is behind was told.
-    behind: bool,
     /// A Close of ours is in the outbox or sent: nothing may follow it.
     closing: bool,
     error: Option<ProtocolError>,
@@ -63,8 +59,6 @@ impl ProviderSocket {
             messages: Some(messages),
             outbox: Outbox::new(MOST_UNREAD),
             pong: None,
-            passed_over: 0,
-            behind: false,
             closing: false,
             error: None,
             errors: 0,
@@ -86,17 +80,6 @@ impl ProviderSocket {
     /// Whether so much waits to be read by the provider that nothing should be added.
     pub(crate) fn is_behind(&self) -> bool {
         self.outbox.is_full()
-    }
-
-    /// Whether it is behind, and was not when this was asked before.
-    pub(crate) fn falls_behind(&mut self) -> bool {
-        let before = std::mem::replace(&mut self.behind, self.outbox.is_full());
-        self.behind && !before
-    }
-
-    /// How many pings were not answered since this was asked before.
-    pub(crate) fn take_passed_over(&mut self) -> u64 {
-        std::mem::take(&mut self.passed_over)
     }
 
     /// Queues a Close behind what waits already.
@@ -151,7 +134,7 @@ impl ProviderSocket {
                 }
                 Poll::Ready(Some(Ok(AggregatedMessage::Ping(bytes)))) => {
                     if !self.closing {
-                        self.passed_over += u64::from(self.pong.replace(bytes).is_some());
+                        self.pong = Some(bytes);
                         self.poll_send(cx);
                     }
                 }

@@ -146,35 +146,6 @@ async fn a_bot_that_does_not_read_stops_neither_its_own_words_nor_another_call()
 }
 
 #[tokio::test]
-async fn a_provider_that_does_not_read_holds_its_own_bot_back_alone_and_is_counted() {
-    let bot = ScriptedBot::listen().await;
-    let server = TestServer::start([("BOT_URL", &bot.url())]);
-    let mut provider = server.provider().await;
-    provider.send(start("CA1")).await;
-    let mut call = bot.accept().await;
-    assert_eq!(call.next().await, Some(start("CA1")));
-    assert_eq!(server.refused("providers_deaf"), 0);
-    // Until the server does not read the bot any more.
-    let filler = "x".repeat(1_000_000);
-    let patience = std::time::Duration::from_secs(2);
-    let mut sent = 0;
-    while tokio::time::timeout(patience, call.send(filler.clone())).await.is_ok() {
-        sent += 1;
-        assert!(sent < 200, "the bot is never held back");
-    }
-    assert_eq!(server.refused("providers_deaf"), 1);
-    // Another call goes on, and this one when its provider reads again.
-    let (mut other, mut other_call) = (server.provider().await, bot.accept().await);
-    other.send(start("CA2")).await;
-    assert_eq!(other_call.next().await, Some(start("CA2")));
-    other_call.send("hello").await;
-    assert_eq!(other.next().await, Got::Text("hello".to_owned()));
-    for _ in 0..sent {
-        assert_eq!(provider.next().await, Got::Text(filler.clone()));
-    }
-}
-
-#[tokio::test]
 async fn shutdown_ends_live_sockets_with_a_close_on_both_sides_and_refuses_new_ones() {
     let bot = ScriptedBot::listen().await;
     let mut server = TestServer::start([("BOT_URL", &bot.url())]);
