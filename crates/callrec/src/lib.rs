@@ -81,7 +81,7 @@ pub use options::{CallOptions, FormatChange};
 pub use recorder::{Recorder, SetFormat};
 pub use recovery::Recovery;
 pub use refusals::Refusals;
-pub use status::{CallFiles, CallState, CallStatus, Health, files_of};
+pub use status::{CallFiles, CallList, CallState, CallStatus, Health, files_of};
 
 pub use callrec_audio::g711;
 pub use callrec_encode::{

@@ -18,7 +18,7 @@ use crate::live::{LiveCall, lock};
 use crate::options::{CallOptions, FormatChange};
 use crate::recovery::{self, Recovery};
 use crate::shared::{Shared, Wanted};
-use crate::status::{CallFiles, CallStatus, Health};
+use crate::status::{CallFiles, CallList, CallStatus, Health};
 use crate::workers;
 
 /// How many finished calls are listed.
@@ -174,20 +174,27 @@ impl Recorder {
     /// The live streams, and the finished calls, the latest first; 1,000 of them at most. Reads the disk.
     #[must_use]
     pub fn calls(&self) -> Vec<CallStatus> {
+        self.list_calls().calls
+    }
+
+    /// The same, and how many finished calls were left out. Reads the disk.
+    #[must_use]
+    pub fn list_calls(&self) -> CallList {
         let shared = &self.handle.shared;
         let mut live = shared.live_calls();
         live.sort_by_key(|call| std::cmp::Reverse(call.started_at()));
         let mut calls: Vec<CallStatus> = live.iter().map(|call| call.status()).collect();
-        let finished = shared.dir.calls().unwrap_or_default();
+        let mut finished = shared.dir.calls().unwrap_or_default();
+        finished.retain(|finished| shared.streams(&finished.call).is_empty());
+        let left_out = finished.len().saturating_sub(MOST_LISTED);
         calls.extend(
             finished
                 .iter()
-                .filter(|finished| shared.streams(&finished.call).is_empty())
                 .take(MOST_LISTED)
                 .filter_map(|finished| CallFiles::read(&shared.dir, &finished.call))
                 .map(|files| files.status()),
         );
-        calls
+        CallList { calls, left_out }
     }
 
     /// One call: its latest live stream, or what its summary says. Reads the disk.

@@ -1,7 +1,7 @@
 //! Recordings that an earlier process left in their journals are finished: one at a time, and behind everything that live
 //! calls need.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use callrec_store::{FreeJournal, HeaderDamage, LockedJournal, StoreError};
@@ -51,7 +51,7 @@ pub(crate) fn recover_in_background(shared: &Shared) {
 /// Waits as long as live calls wait for a worker, within reason.
 fn stand_back(shared: &Shared) {
     let clock = Stopwatch::start();
-    while shared.has_work_waiting() && !shared.is_stopping() && clock.elapsed() < STANDS_BACK {
+    while shared.takes_waiting() > 0 && !shared.is_stopping() && clock.elapsed() < STANDS_BACK {
         clock::pause(LOOKS_EVERY);
     }
 }
@@ -67,7 +67,9 @@ pub(crate) fn recover(shared: &Shared) -> Result<Recovery, StoreError> {
 fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
     shared.dir.clean_up()?;
     let mut recovery = Recovery::default();
-    for journal in shared.dir.free_journals()? {
+    let journals = shared.dir.free_journals()?;
+    let mut before = Before::new(&shared.recoveries_waiting, journals.len());
+    for journal in journals {
         if shared.is_stopping() {
             break;
         }
@@ -81,12 +83,39 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
                 recovery.failed += 1;
             }
         }
+        before.one_less();
     }
     if recovery != Recovery::default() {
         let Recovery { finished, failed, owned } = recovery;
         tracing::info!(finished, failed, owned, "journals of an earlier process were looked through");
     }
     Ok(recovery)
+}
+
+/// What a recovery has before it, as it shows in the recorder's health.
+struct Before<'a> {
+    shown: &'a AtomicUsize,
+    left: usize,
+}
+
+impl<'a> Before<'a> {
+    fn new(shown: &'a AtomicUsize, left: usize) -> Self {
+        shown.fetch_add(left, Ordering::AcqRel);
+        Self { shown, left }
+    }
+
+    fn one_less(&mut self) {
+        if let Some(left) = self.left.checked_sub(1) {
+            self.left = left;
+            self.shown.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Drop for Before<'_> {
+    fn drop(&mut self) {
+        self.shown.fetch_sub(self.left, Ordering::AcqRel);
+    }
 }
 
 fn recover_one(shared: &Shared, journal: FreeJournal) -> Result<Found, StoreError> {
@@ -192,8 +221,10 @@ mod tests {
         };
         let call = Arc::new(LiveCall::new(CallId::new("CA1").unwrap(), header, &shared.memory));
         shared.schedule(&call, false);
+        assert_eq!(shared.health().takes_waiting, 1);
         assert_eq!(took(), STANDS_BACK);
         shared.work_at_hand().unwrap();
+        assert_eq!(shared.health().takes_waiting, 0);
         assert_eq!(took(), Duration::ZERO, "it has its worker");
         use_clock_of(None);
     }

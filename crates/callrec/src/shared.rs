@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) pending: Mutex<PendingFormats>,
     pub(crate) journal_error: Mutex<Option<String>>,
     pub(crate) recovering: AtomicBool,
+    /// Journals that recovery has before it.
+    pub(crate) recoveries_waiting: AtomicUsize,
     /// In an order that does not depend on the process: so do faults in tests not.
     calls: Mutex<BTreeMap<CallId, Vec<Arc<LiveCall>>>>,
     count: AtomicUsize,
@@ -106,6 +108,7 @@ impl Shared {
             pending: Mutex::default(),
             journal_error: Mutex::default(),
             recovering: AtomicBool::new(false),
+            recoveries_waiting: AtomicUsize::new(0),
             calls: Mutex::default(),
             count: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
@@ -286,10 +289,10 @@ impl Shared {
         }
     }
 
-    /// Whether a call waits for a worker.
-    pub(crate) fn has_work_waiting(&self) -> bool {
+    /// How many calls wait for a worker.
+    pub(crate) fn takes_waiting(&self) -> usize {
         let queue = lock(&self.queue);
-        !queue.urgent.is_empty() || !queue.normal.is_empty()
+        queue.urgent.len() + queue.normal.len()
     }
 
     /// The next call to work on, if there is one.
@@ -328,7 +331,9 @@ impl Shared {
             journal_error: lock(&self.journal_error).clone(),
             sync_error: sync.error.clone(),
             sync_behind_ms: ms(behind),
+            takes_waiting: self.takes_waiting(),
             recovering: self.recovering.load(Ordering::Acquire),
+            recoveries_waiting: self.recoveries_waiting.load(Ordering::Acquire),
             disk_free_bytes: self.space.free(),
             disk_low: self.space.check(self.unfinished()).err().map(|error| error.to_string()),
             refused: Refusals {

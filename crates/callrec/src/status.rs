@@ -39,6 +39,16 @@ pub struct CallStatus {
     pub duration_ms: Option<u64>,
 }
 
+/// Calls, as many as are listed at once.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct CallList {
+    /// The live streams, and the finished calls, the latest first.
+    pub calls: Vec<CallStatus>,
+    /// How many finished calls there are besides, earlier than those.
+    pub left_out: usize,
+}
+
 /// The files of a call, and what its summary says.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
@@ -156,8 +166,12 @@ pub struct Health {
     pub sync_error: Option<String>,
     /// How old the oldest byte is that is written and not synced, in milliseconds.
     pub sync_behind_ms: u64,
+    /// Takes, each of a stream, that wait for a worker.
+    pub takes_waiting: usize,
     /// Whether the journals of an earlier process are being finished.
     pub recovering: bool,
+    /// How many journals the recovery has before it, the one that it is at included.
+    pub recoveries_waiting: usize,
     /// How many bytes of the disk are free, if the system says so.
     pub disk_free_bytes: Option<u64>,
     /// Why no new recordings are begun for want of room on the disk, if so.
