@@ -3,6 +3,7 @@
 //! A connection carries one request: the web framework has a deadline for the head of the first one alone.
 
 use crate::counters::{Counters, Limit};
+use crate::descriptors::OpenFiles;
 use crate::error::ApiError;
 use actix_web::HttpRequest;
 use actix_web::body::MessageBody;
@@ -22,6 +23,7 @@ pub(crate) struct Connections {
     open: AtomicUsize,
     /// How long a client may leave unread what it is sent.
     unread: Duration,
+    files: OpenFiles,
     counters: Arc<Counters>,
 }
 
@@ -39,8 +41,8 @@ const FOR_WATCHERS: usize = 100;
 const FULL: &str = "as many connections as MAX_CONNECTIONS allows are open; try again later";
 
 impl Connections {
-    pub(crate) fn new(most: usize, unread: Duration, counters: Arc<Counters>) -> Arc<Self> {
-        Arc::new(Self { most, open: AtomicUsize::new(0), unread, counters })
+    pub(crate) fn new(most: usize, unread: Duration, files: OpenFiles, counters: Arc<Counters>) -> Arc<Self> {
+        Arc::new(Self { most, open: AtomicUsize::new(0), unread, files, counters })
     }
 
     pub(crate) fn open(&self) -> usize {
@@ -62,6 +64,9 @@ impl Connections {
             is_too_many: before >= self.most,
         });
         let Some(socket) = socket.downcast_ref::<TcpStream>() else { return };
+        if self.files.are_nearly_all_open(socket) {
+            self.counters.count(Limit::FilesNearlyAllOpen);
+        }
         if is_turned_away {
             self.counters.count(Limit::ConnectionsFull);
             turn_away(socket);

@@ -14,6 +14,14 @@ pub(crate) enum Limit {
     RequestsTooSlow,
     /// A body was too long.
     BodiesTooLong,
+    /// A request had too many lines for a transcript, or one that was too long.
+    LinesRefused,
+    /// An answer was not taken as a whole: its client did not read it, or was gone.
+    AnswersUnread,
+    /// Not all calls could be listed.
+    ListsCut,
+    /// A connection was accepted while nearly as many files and sockets were open as the process may have.
+    FilesNearlyAllOpen,
     /// A call was refused: as many as MAX_CALLS were live.
     CallsFull,
     /// A call without a bot was refused: the disk is nearly full.
@@ -28,14 +36,24 @@ pub(crate) enum Limit {
     BotsTooSlow,
     /// A bot did not read.
     BotsDeaf,
+    /// A provider did not read: its bot is not read until it has.
+    ProvidersDeaf,
+    /// The answer to a ping of a provider was not sent: the next ping's took its place.
+    PingsUnanswered,
+    /// A call that we answered was forgotten for want of room.
+    TokensForgotten,
 }
 
 /// Every limit with its name.
-const NAMES: [(Limit, &str); 11] = [
+const NAMES: [(Limit, &str); 18] = [
     (Limit::ConnectionsFull, "connections_full"),
     (Limit::ConnectionsWithoutRequest, "connections_without_request"),
     (Limit::RequestsTooSlow, "requests_too_slow"),
     (Limit::BodiesTooLong, "bodies_too_long"),
+    (Limit::LinesRefused, "lines_refused"),
+    (Limit::AnswersUnread, "answers_unread"),
+    (Limit::ListsCut, "lists_cut"),
+    (Limit::FilesNearlyAllOpen, "files_nearly_all_open"),
     (Limit::CallsFull, "calls_full"),
     (Limit::CallsDiskLow, "calls_disk_low"),
     (Limit::SocketsWithoutStart, "sockets_without_start"),
@@ -43,6 +61,9 @@ const NAMES: [(Limit, &str); 11] = [
     (Limit::MessagesTooLong, "messages_too_long"),
     (Limit::BotsTooSlow, "bots_too_slow"),
     (Limit::BotsDeaf, "bots_deaf"),
+    (Limit::ProvidersDeaf, "providers_deaf"),
+    (Limit::PingsUnanswered, "pings_unanswered"),
+    (Limit::TokensForgotten, "tokens_forgotten"),
 ];
 
 /// The counts since the server was started.
@@ -54,6 +75,12 @@ impl Counters {
         if let Some(counter) = self.0.get(limit as usize) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// How often it was met.
+    #[cfg(test)]
+    pub(crate) fn of(&self, limit: Limit) -> u64 {
+        self.0[limit as usize].load(Ordering::Relaxed)
     }
 
     /// All of them, by name.

@@ -16,6 +16,7 @@
 //! ```
 
 mod admission;
+mod answers;
 mod auth;
 pub mod cli;
 pub mod config;

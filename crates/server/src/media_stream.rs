@@ -9,6 +9,7 @@ use crate::socket::ProviderSocket;
 use crate::state::State;
 use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
+use std::sync::Arc;
 
 /// Takes the upgrade, unless there is no place for another call.
 pub(crate) async fn media_stream(
@@ -29,7 +30,7 @@ pub(crate) async fn media_stream(
         return Ok(busy(&ApiError::unavailable("disk_low", error.to_string())));
     }
     let (response, session, messages) = actix_ws::handle(&request, body)?;
-    let provider = ProviderSocket::new(session, messages);
+    let provider = ProviderSocket::new(session, messages, Arc::clone(&state.counters));
     let recording = Recording::new(state.clone());
     let patience = Patience { start: state.config.start_timeout, idle: state.config.idle_timeout };
     let relay = Relay::new(provider, state.bot.as_ref(), recording, place, patience);

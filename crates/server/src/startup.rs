@@ -1,9 +1,11 @@
 //! From checked settings to a running server, and its end.
 
+use crate::answers;
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::connections::{self, Connections};
 use crate::counters::Counters;
+use crate::descriptors::OpenFiles;
 use crate::error;
 use crate::live::LiveSockets;
 use crate::routes;
@@ -60,15 +62,20 @@ impl Application {
         if let Some(bot) = &config.bot_url {
             tracing::info!(bot = bot.shown(), "calls are relayed");
         }
-        let stream_tokens = StreamTokens::new(config.twilio_auth_token.as_ref());
-        note_ended(&recorder, &stream_tokens);
         let counters = Arc::new(Counters::default());
+        let stream_tokens = StreamTokens::new(config.twilio_auth_token.as_ref(), Arc::clone(&counters));
+        note_ended(&recorder, &stream_tokens);
         let state = web::Data::new(State {
             recorder,
             auth: Auth::new(&config),
             stream_tokens,
             live: LiveSockets::new(config.max_calls),
-            connections: Connections::new(config.max_connections, config.idle_timeout, Arc::clone(&counters)),
+            connections: Connections::new(
+                config.max_connections,
+                config.idle_timeout,
+                OpenFiles::new(),
+                Arc::clone(&counters),
+            ),
             counters,
             bot: config.bot_url.clone().map(connector).transpose()?,
             config,
@@ -136,6 +143,7 @@ fn listen(listener: TcpListener, state: web::Data<State>) -> anyhow::Result<Serv
     let (patience, most) = (state.config.request_timeout, state.config.max_connections);
     let server = HttpServer::new(move || {
         let counters = Arc::clone(&state.counters);
+        let also = Arc::clone(&counters);
         App::new()
             .app_data(state.clone())
             .configure(routes::configure)
@@ -143,6 +151,7 @@ fn listen(listener: TcpListener, state: web::Data<State>) -> anyhow::Result<Serv
                 connections::in_time(patience, Arc::clone(&counters), request, next)
             }))
             .wrap(from_fn(error::in_one_shape))
+            .wrap(from_fn(move |request, next| answers::counted(Arc::clone(&also), request, next)))
             .wrap(security_headers(&state.config))
     })
     .client_request_timeout(patience)

@@ -4,6 +4,7 @@
 //! for which call, and lives no longer than that. It carries its own proof, made with a key that follows from the
 //! provider's auth token: the processes that take over from one another in a deploy accept each other's.
 
+use crate::counters::{Counters, Limit};
 use crate::secret::Secret;
 use callrec::CallId;
 use hmac::{Hmac, KeyInit, Mac};
@@ -28,6 +29,7 @@ const MOST: usize = 100_000;
 pub(crate) struct StreamTokens {
     key: [u8; 32],
     calls: Arc<Mutex<Calls>>,
+    counters: Arc<Counters>,
 }
 
 #[derive(Default)]
@@ -72,12 +74,12 @@ pub(crate) struct Pass {
 
 impl StreamTokens {
     /// Without an auth token the tokens are this process's alone.
-    pub(crate) fn new(auth_token: Option<&Secret>) -> Self {
+    pub(crate) fn new(auth_token: Option<&Secret>, counters: Arc<Counters>) -> Self {
         let key = match auth_token {
             Some(token) => mac(token.expose().as_bytes(), &[b"callrec stream tokens"]),
             None => rand::random(),
         };
-        Self { key, calls: Arc::default() }
+        Self { key, calls: Arc::default(), counters }
     }
 
     /// The token for a call that our TwiML answers; none for one that could not be recorded.
@@ -111,7 +113,7 @@ impl StreamTokens {
         CallId::new(call).ok()?;
         let mut calls = self.lock();
         calls.asked = Some((now, Instant::now()));
-        calls.forget(now);
+        calls.forget(now, &self.counters);
         let answered = calls.answered.entry(call.to_owned()).or_insert_with(|| Answered::new(now));
         if answered.over.is_some() {
             // Never the token that was valid before, however soon this is.
@@ -126,7 +128,7 @@ impl StreamTokens {
     fn admit_at(&self, call: &str, token: Option<&str>, now: u64) -> Result<Option<Pass>, Refusal> {
         let mut calls = self.lock();
         calls.asked = Some((now, Instant::now()));
-        calls.forget(now);
+        calls.forget(now, &self.counters);
         let known = calls.answered.get_mut(call);
         let is_fresh = |issued: u64| now.saturating_sub(issued) <= FRESH;
         let Some(token) = token else {
@@ -186,14 +188,18 @@ impl Answered {
 
 impl Calls {
     /// Forgets the calls that no token could be accepted of any more, and the oldest of too many.
-    fn forget(&mut self, now: u64) {
+    fn forget(&mut self, now: u64, counters: &Counters) {
         while let Some((since, call)) = self.forget.front() {
-            if self.forget.len() <= MOST && now.saturating_sub(*since) <= FRESH {
+            let is_fresh = now.saturating_sub(*since) <= FRESH;
+            if self.forget.len() <= MOST && is_fresh {
                 return;
             }
             // One with live streams comes back when they end; one that has ended or was answered since has a later entry.
             if self.answered.get(call).is_some_and(|known| known.streams == 0 && known.last() <= *since) {
                 self.answered.remove(call);
+                if is_fresh {
+                    counters.count(Limit::TokensForgotten);
+                }
             }
             self.forget.pop_front();
         }
@@ -232,7 +238,7 @@ mod tests {
     use super::*;
 
     fn tokens() -> StreamTokens {
-        StreamTokens::new(Some(&Secret::new("12345")))
+        StreamTokens::new(Some(&Secret::new("12345")), Arc::default())
     }
 
     fn refusal(tokens: &StreamTokens, call: &str, token: Option<&str>, now: u64) -> Option<Refusal> {
@@ -287,7 +293,8 @@ mod tests {
     fn no_text_that_is_not_the_token_is_taken_for_it() {
         let tokens = tokens();
         let token = tokens.issue_at("CA1", 1_000).unwrap();
-        let other = StreamTokens::new(Some(&Secret::new("12346"))).issue_at("CA1", 1_000).unwrap();
+        let other =
+            StreamTokens::new(Some(&Secret::new("12346")), Arc::default()).issue_at("CA1", 1_000).unwrap();
         let later = format!("3e9-{}", &token[4..]);
         let texts = ["", "-", "3e8-", &token[..token.len() - 1], &token.to_uppercase(), &later, &other];
         for text in texts {
@@ -332,10 +339,13 @@ mod tests {
         assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_000 - AHEAD), None);
         assert_eq!(refusal(&tokens(), "CA1", Some(&token), 999 - AHEAD), Some(Refusal::Wrong));
         // Without an auth token a process knows its own alone.
-        let alone = StreamTokens::new(None);
+        let alone = StreamTokens::new(None, Arc::default());
         assert_eq!(refusal(&alone, "CA1", Some(&token), 1_000), Some(Refusal::Wrong));
         let token = alone.issue_at("CA1", 1_000).unwrap();
-        assert_eq!(refusal(&StreamTokens::new(None), "CA1", Some(&token), 1_000), Some(Refusal::Wrong));
+        assert_eq!(
+            refusal(&StreamTokens::new(None, Arc::default()), "CA1", Some(&token), 1_000),
+            Some(Refusal::Wrong)
+        );
         assert_eq!(refusal(&alone, "CA1", Some(&token), 1_000), None);
     }
 
@@ -354,9 +364,14 @@ mod tests {
         drop(pass);
         tokens.issue_at("later", 2_000 + FRESH).unwrap();
         assert_eq!(tokens.lock().answered.len(), 1);
+        let forgotten = || tokens.counters.of(Limit::TokensForgotten);
+        assert_eq!(forgotten(), 0, "there was room");
         for index in 0..MOST + 1_000 {
             tokens.issue_at(&format!("CB{index}"), 2_000 + FRESH).unwrap();
         }
+        let known = tokens.lock().answered.len() as u64;
+        assert!(forgotten() >= 999, "{}", forgotten());
+        assert_eq!(known + forgotten(), 1 + MOST as u64 + 1_000);
         assert!(tokens.lock().answered.len() <= MOST + 1 && tokens.lock().forget.len() <= MOST + 1);
     }
 

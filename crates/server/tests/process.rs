@@ -221,3 +221,41 @@ fn the_number_of_open_files_is_raised_to_what_the_settings_may_take() {
     let (well, log) = server.terminate();
     assert!(well && log.contains("raise the limit") && log.contains("wanted=1800"), "{log}");
 }
+
+/// Connections that say nothing take all files that there may be: it is counted and told once, and a live call goes on.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_nearly_all_open_are_counted_and_told_and_a_live_call_goes_on() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = [("MAX_CONNECTIONS", "1000"), ("REQUEST_TIMEOUT_SECONDS", "60")];
+    let server = Server::start_after("ulimit -n 256", home.path(), &settings);
+    let counted = |base: &str| {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let health =
+            agent.get(&format!("{base}/health")).call().unwrap().body_mut().read_to_string().unwrap();
+        let health: serde_json::Value = serde_json::from_str(&health).unwrap();
+        health["refused"]["files_nearly_all_open"].as_u64().unwrap()
+    };
+    assert_eq!(counted(&server.base), 0);
+    let (mut socket, _) = connect_async(server.media()).await.unwrap();
+    let mut provider = Provider::new("CA1", "MZ1");
+    socket.send(Message::text(provider.start(&[Track::Caller, Track::Assistant], &[]))).await.unwrap();
+    let address = server.base.trim_start_matches("http://").to_owned();
+    let crowd: Vec<_> = (0..300).map(|_| std::net::TcpStream::connect(&address).unwrap()).collect();
+    for index in 0..50 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        for track in [Track::Caller, Track::Assistant] {
+            socket.send(Message::text(provider.media(track, index * 20, &[0x10; 160]))).await.unwrap();
+        }
+    }
+    drop(crowd);
+    socket.send(Message::text(provider.stop())).await.unwrap();
+    while let Ok(Some(Ok(_))) = tokio::time::timeout(LONG, socket.next()).await {}
+    let count = counted(&server.base);
+    assert!((1..=100).contains(&count), "{count}");
+    let (well, log) = server.terminate();
+    assert!(well, "{log}");
+    assert_eq!(log.matches("nearly all files are open").count(), 1, "{log}");
+    let wav = hound::WavReader::open(home.path().join("responses/call_CA1_conversation.wav")).unwrap();
+    assert_eq!(wav.duration(), 8_000);
+}

@@ -1,15 +1,18 @@
 //! `GET /calls` and `GET /calls/{sid}`: the live and the finished calls.
 
 use super::call_sid;
+use crate::counters::Limit;
 use crate::error::ApiError;
 use crate::state::State;
 use actix_web::{HttpResponse, web};
-use serde_json::json;
 
 pub(crate) async fn list(state: web::Data<State>) -> Result<HttpResponse, actix_web::Error> {
     let recorder = state.recorder.clone();
-    let calls = web::block(move || recorder.calls()).await?;
-    Ok(HttpResponse::Ok().json(json!({ "calls": calls })))
+    let list = web::block(move || recorder.list_calls()).await?;
+    if list.left_out > 0 {
+        state.counters.count(Limit::ListsCut);
+    }
+    Ok(HttpResponse::Ok().json(list))
 }
 
 pub(crate) async fn one(

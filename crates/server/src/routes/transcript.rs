@@ -1,6 +1,7 @@
 //! `POST /calls/{sid}/transcript`: lines of the transcript, told by the bot.
 
 use super::call_sid;
+use crate::counters::Limit;
 use crate::error::{ApiError, in_short};
 use crate::state::State;
 use actix_web::{HttpResponse, web};
@@ -23,13 +24,35 @@ pub(crate) struct Line {
     word_ms: Vec<u32>,
 }
 
+/// Why none of a request's lines is taken.
+#[derive(Debug)]
+pub(crate) enum BadLines {
+    /// They are no lines.
+    Unreadable(ApiError),
+    /// They are too many, or one is too long.
+    TooMuch(ApiError),
+}
+
+impl From<BadLines> for ApiError {
+    fn from(bad: BadLines) -> Self {
+        match bad {
+            BadLines::Unreadable(error) | BadLines::TooMuch(error) => error,
+        }
+    }
+}
+
 pub(crate) async fn add(
     sid: web::Path<String>,
     body: Result<web::Bytes, actix_web::Error>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let sid = call_sid(&sid)?;
-    let lines = read_lines(&body?)?;
+    let lines = read_lines(&body?).map_err(|bad| {
+        if matches!(bad, BadLines::TooMuch(_)) {
+            state.counters.count(Limit::LinesRefused);
+        }
+        ApiError::from(bad)
+    })?;
     let recorder = state.recorder.clone();
     let count = lines.len();
     let added = web::block(move || {
@@ -41,8 +64,8 @@ pub(crate) async fn add(
 }
 
 /// One line, an array of them, or `{"lines": [...]}`. All of them are good, or none is taken.
-pub(crate) fn read_lines(body: &[u8]) -> Result<Vec<Line>, ApiError> {
-    let bad = |what: String| {
+pub(crate) fn read_lines(body: &[u8]) -> Result<Vec<Line>, BadLines> {
+    let said = |what: String| {
         let example = r#"{"speaker":"assistant","text":"...","at_ms":1200}"#;
         let message = format!(
             "{}; send a line such as {example}, an array of lines, or {{\"lines\":[...]}}",
@@ -50,6 +73,8 @@ pub(crate) fn read_lines(body: &[u8]) -> Result<Vec<Line>, ApiError> {
         );
         ApiError::bad_request("bad_line", message)
     };
+    let bad = |what| BadLines::Unreadable(said(what));
+    let too_much = |what| BadLines::TooMuch(said(what));
     let json: Value = serde_json::from_slice(body).map_err(|error| bad(format!("not JSON: {error}")))?;
     let items = match json {
         Value::Array(items) => items,
@@ -60,14 +85,19 @@ pub(crate) fn read_lines(body: &[u8]) -> Result<Vec<Line>, ApiError> {
         object @ Value::Object(_) => vec![object],
         _ => return Err(bad("neither an object nor an array".to_owned())),
     };
-    if items.is_empty() || items.len() > MOST_LINES {
-        return Err(bad(format!("{} lines are not between 1 and {MOST_LINES}", items.len())));
+    match items.len() {
+        0 => return Err(bad("there are no lines".to_owned())),
+        1..=MOST_LINES => {}
+        count => return Err(too_much(format!("{count} lines are more than {MOST_LINES}"))),
     }
     let read = |(index, item): (usize, Value)| {
         let line: Line =
             serde_json::from_value(item).map_err(|error| bad(format!("line {}: {error}", index + 1)))?;
-        if line.text.trim().is_empty() || line.text.len() > LONGEST_LINE {
-            return Err(bad(format!("line {}: the text has not 1 to {LONGEST_LINE} bytes", index + 1)));
+        if line.text.trim().is_empty() {
+            return Err(bad(format!("line {}: the text is empty", index + 1)));
+        }
+        if line.text.len() > LONGEST_LINE {
+            return Err(too_much(format!("line {}: the text has more than {LONGEST_LINE} bytes", index + 1)));
         }
         Ok(line)
     };

@@ -4,12 +4,14 @@
 //! are answered; and when an error and good messages arrive at once, the good ones are handed out first.
 
 use super::outbox::{Outbox, TooFarBehind};
+use crate::counters::{Counters, Limit};
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, Message, MessageStream};
 use actix_ws::{ProtocolError, Session};
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::{Sink, Stream};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// The longest message of a provider. Those of Twilio have about 400 bytes.
@@ -46,10 +48,13 @@ pub(crate) struct ProviderSocket {
     closing: bool,
     error: Option<ProtocolError>,
     errors: u8,
+    /// It was found not to read, and has not read everything since.
+    deaf: bool,
+    counters: Arc<Counters>,
 }
 
 impl ProviderSocket {
-    pub(crate) fn new(session: Session, messages: MessageStream) -> Self {
+    pub(crate) fn new(session: Session, messages: MessageStream, counters: Arc<Counters>) -> Self {
         let messages = messages
             .max_frame_size(LONGEST_MESSAGE)
             .aggregate_continuations()
@@ -62,19 +67,33 @@ impl ProviderSocket {
             closing: false,
             error: None,
             errors: 0,
+            deaf: false,
+            counters,
         }
     }
 
     /// Queues a text message, byte for byte as it is.
     pub(crate) fn send_text(&mut self, text: ByteString) -> Result<(), TooFarBehind> {
         let bytes = text.len();
-        if self.closing { Ok(()) } else { self.outbox.push(Message::Text(text), bytes) }
+        self.push(Message::Text(text), bytes)
     }
 
     /// Queues a binary message.
     pub(crate) fn send_binary(&mut self, message: Bytes) -> Result<(), TooFarBehind> {
         let bytes = message.len();
-        if self.closing { Ok(()) } else { self.outbox.push(Message::Binary(message), bytes) }
+        self.push(Message::Binary(message), bytes)
+    }
+
+    fn push(&mut self, message: Message, bytes: usize) -> Result<(), TooFarBehind> {
+        if self.closing {
+            return Ok(());
+        }
+        self.outbox.push(message, bytes)?;
+        // One that reads, but slowly, is behind again with each message that it gets: that is one time.
+        if self.outbox.is_full() && !std::mem::replace(&mut self.deaf, true) {
+            self.counters.count(Limit::ProvidersDeaf);
+        }
+        Ok(())
     }
 
     /// Whether so much waits to be read by the provider that nothing should be added.
@@ -119,6 +138,7 @@ impl ProviderSocket {
                 self.outbox.clear();
             }
         }
+        self.deaf = false;
     }
 
     /// The next news from the provider; pending for good once the end was told.
@@ -134,7 +154,9 @@ impl ProviderSocket {
                 }
                 Poll::Ready(Some(Ok(AggregatedMessage::Ping(bytes)))) => {
                     if !self.closing {
-                        self.pong = Some(bytes);
+                        if self.pong.replace(bytes).is_some() {
+                            self.counters.count(Limit::PingsUnanswered);
+                        }
                         self.poll_send(cx);
                     }
                 }

@@ -4,6 +4,7 @@ use super::phone::{both_sides, call_one_way, finished, one_way, relayed, sides, 
 use super::scripted_bot::ScriptedBot;
 use super::test_server::{Answer, Got, LONG, TestServer, until};
 use futures_util::SinkExt;
+use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -15,16 +16,34 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 const WAV: (&str, &str) = ("DEFAULT_AUDIO_FORMAT", "wav");
 const SOON: (&str, &str) = ("REQUEST_TIMEOUT_SECONDS", "1");
 
+/// Each bound has a counter or a gauge, or says why there is none; each of these is in the table, and no other.
 #[test]
 fn the_table_of_limits_names_every_counter() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     let table = std::fs::read_to_string(format!("{root}/docs/limits.md")).unwrap();
     let server = TestServer::start([]);
     let health = server.get("/health").json();
-    for counters in [&health["refused"], &health["recorder"]["refused"]] {
-        for name in counters.as_object().unwrap().keys() {
-            assert!(table.contains(&format!("`{name}`")), "{name} is not in docs/limits.md");
+    let names = |counters: &Value| -> Vec<String> { counters.as_object().unwrap().keys().cloned().collect() };
+    let counters = [names(&health["refused"]), names(&health["recorder"]["refused"])].concat();
+    let gauges = names(&health["recorder"]);
+    let mut told = Vec::new();
+    for row in table.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let [_, what, _, _, _, counter, held_by, _] = cells[..] else { panic!("not six columns: {row}") };
+        if what == "what" {
+            continue;
         }
+        assert!(!held_by.is_empty(), "no test holds: {what}");
+        let named: Vec<String> = counter.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        assert!(!named.is_empty() || counter.starts_with("nothing to count: "), "not counted: {what}");
+        for name in &named {
+            assert!(counters.contains(name) || gauges.contains(name), "{name} is not in /health");
+        }
+        told.extend(named);
+    }
+    assert!(told.len() > 25, "{told:?}");
+    for name in &counters {
+        assert!(told.contains(name), "{name} is not in docs/limits.md");
     }
 }
 
@@ -63,16 +82,17 @@ fn read_all(directory: &Path, sources: &mut String) {
 }
 
 /// Sends this and no more; gives what comes until the connection ends.
-fn ask(server: &TestServer, request: &str) -> Vec<u8> {
+pub(crate) fn ask(server: &TestServer, request: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(server.address).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
+    // One that is refused early is not read to its end.
+    let _ = stream.write_all(request.as_bytes());
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     answer
 }
 
-fn status(answer: &[u8]) -> Option<&str> {
+pub(crate) fn status(answer: &[u8]) -> Option<&str> {
     std::str::from_utf8(answer).ok()?.split(' ').nth(1)
 }
 
@@ -167,14 +187,34 @@ async fn a_client_that_does_not_read_what_it_asked_for_is_given_up() {
     // Far more than sockets hold.
     let path = server.responses().join("call_CA1_conversation.wav");
     std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(256_000_000).unwrap();
+    // What is read, or has nothing to be read, is not counted.
+    for head in
+        ["GET /calls/CA1/recording\nRange: bytes=0-99999", "HEAD /calls/CA1", "GET /calls/CA1/summary"]
+    {
+        assert!(server.request(head, b"").status < 500, "{head}");
+    }
+    call_one_way(&server, "CA2", 10).await;
+    assert_eq!(server.refused("answers_unread"), 0);
+    let mut beside = server.provider().await;
     let mut reader = TcpStream::connect(server.address).unwrap();
     reader.write_all(b"GET /calls/CA1/recording HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     let mut first = [0; 12];
     reader.read_exact(&mut first).unwrap();
     assert_eq!(&first, b"HTTP/1.1 200");
     let open = || server.get("/health").json()["connections"]["open"].as_u64().unwrap();
-    assert_eq!(open(), 2);
-    until("it is given up", || open() == 1).await;
+    assert_eq!(open(), 3);
+    let mut tick = 0;
+    beside.send(one_way("CA9")).await;
+    while open() == 3 {
+        assert!(tick < 2_000, "it is never given up");
+        both_sides(&mut beside, tick, tick + 1).await;
+        tick += 1;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!((open(), server.refused("answers_unread")), (2, 1));
+    beside.close().await;
+    finished(&server, "CA9").await;
+    assert_eq!(sides(&server, "CA9").0.len() as u64, tick * 160);
 }
 
 #[tokio::test]

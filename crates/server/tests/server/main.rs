@@ -3,6 +3,7 @@
 
 mod access;
 mod bot_ends;
+mod counted;
 mod every_route;
 mod formats;
 mod hostile;

@@ -95,6 +95,7 @@ async fn of_pings_whose_answers_nobody_reads_the_last_is_answered_and_few_others
     }
     // What the system holds for a socket, in both directions, is far less than half of them.
     assert!(answers < PINGS / 2, "{answers} answers waited");
+    assert_eq!(server.refused("pings_unanswered"), u64::from(PINGS - answers));
 }
 
 #[tokio::test]

@@ -1,0 +1,118 @@
+//! At limits that are met by asking too much at once, or by not reading: a counter, and no effect on a call beside.
+
+use super::limits::{ask, status};
+use super::phone::{both_sides, call_one_way, finished, one_way, relayed, sides};
+use super::scripted_bot::ScriptedBot;
+use super::test_server::{Client, Got, TestServer, until};
+use serde_json::{Value, json};
+
+const WAV: (&str, &str) = ("DEFAULT_AUDIO_FORMAT", "wav");
+
+/// A call that goes on beside: half of it is said.
+async fn begun(server: &TestServer) -> Client {
+    let mut call = server.provider().await;
+    call.send(one_way("CA9")).await;
+    both_sides(&mut call, 0, 25).await;
+    call
+}
+
+/// The rest of it; it is recorded as a whole.
+async fn ends_whole(server: &TestServer, mut call: Client) {
+    both_sides(&mut call, 25, 50).await;
+    call.close().await;
+    finished(server, "CA9").await;
+    assert_eq!(sides(server, "CA9").0.len(), 8_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_too_large_is_refused_and_counted_and_a_call_beside_goes_on() {
+    let server = TestServer::start([WAV]);
+    let call = begun(&server).await;
+    let head = |headers: &str| format!("GET /health/live HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
+    let many = |count: usize| head(&"x-many: 1\r\n".repeat(count));
+    let long = |bytes: usize| head(&format!("x-long: {}\r\n", "a".repeat(bytes)));
+    for fits in [many(95), long(100_000)] {
+        assert_eq!(status(&ask(&server, &fits)), Some("200"));
+    }
+    assert_eq!(server.refused("connections_without_request"), 0);
+    for (count, too_large) in [(1, many(97)), (2, long(200_000))] {
+        let answer = ask(&server, &too_large);
+        assert!(
+            matches!(status(&answer), Some("400" | "431") | None),
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
+        until("it is counted", || server.refused("connections_without_request") == count).await;
+    }
+    ends_whole(&server, call).await;
+}
+
+#[tokio::test]
+async fn too_many_lines_and_a_line_too_long_are_refused_and_counted_and_a_call_beside_goes_on() {
+    let server = TestServer::start([WAV]);
+    let call = begun(&server).await;
+    let line = |bytes: usize| json!({ "speaker": "caller", "text": "x".repeat(bytes) });
+    let lines = |count: usize| Value::Array(vec![line(1); count]).to_string();
+    for (body, fits) in
+        [(lines(1_000), lines(1_001)), (line(64 * 1024).to_string(), line(64 * 1024 + 1).to_string())]
+            .map(|(fits, too_much)| (too_much, fits))
+    {
+        assert_eq!(server.post("/calls/CA9/transcript", &fits).status, 200);
+        let answer = server.post("/calls/CA9/transcript", &body);
+        assert_eq!((answer.status, answer.error_code().as_str()), (400, "bad_line"));
+    }
+    assert_eq!(server.post("/calls/CA9/transcript", "[]").status, 400);
+    assert_eq!(server.refused("lines_refused"), 2, "what is no line meets no limit");
+    ends_whole(&server, call).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_does_not_read_holds_back_its_own_bot_alone_and_is_counted_once() {
+    // Twice of what the server, and the system on both sides, hold together.
+    const MESSAGES: usize = 500;
+    let bot = ScriptedBot::listen().await;
+    let server = TestServer::start([WAV, ("BOT_URL", &bot.url())]);
+    let mut deaf = server.provider().await;
+    deaf.send(relayed("CA1")).await;
+    let mut words = bot.accept().await;
+    let call = begun(&server).await;
+    assert_eq!(server.refused("providers_deaf"), 0);
+    let message = "x".repeat(100_000);
+    let said = {
+        let message = message.clone();
+        tokio::spawn(async move {
+            for _ in 0..MESSAGES {
+                words.send(message.clone()).await;
+            }
+            words
+        })
+    };
+    until("it is counted", || server.refused("providers_deaf") == 1).await;
+    ends_whole(&server, call).await;
+    // It reads at last: nothing is lost, and it was one time.
+    for _ in 0..MESSAGES {
+        assert!(deaf.next().await == Got::Text(message.clone()));
+    }
+    assert_eq!(server.refused("providers_deaf"), 1);
+    drop(said.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_list_of_more_calls_than_are_listed_tells_how_many_are_left_out_and_is_counted() {
+    const MORE: usize = 3;
+    let server = TestServer::start([WAV]);
+    call_one_way(&server, "CA1", 10).await;
+    finished(&server, "CA1").await;
+    assert_eq!(server.get("/calls").json()["left_out"], 0);
+    assert_eq!(server.refused("lists_cut"), 0);
+    let summary = server.responses().join("call_CA1_summary.json");
+    for number in 0..999 + MORE {
+        std::fs::copy(&summary, server.responses().join(format!("call_CB{number}_summary.json"))).unwrap();
+    }
+    let call = begun(&server).await;
+    let list = server.get("/calls").json();
+    assert_eq!(list["calls"].as_array().unwrap().len(), 1_001, "those, and the live one");
+    assert_eq!(list["left_out"], MORE);
+    assert_eq!(server.refused("lists_cut"), 1);
+    ends_whole(&server, call).await;
+}
