@@ -8,10 +8,11 @@ use callrec_encode::Settings;
 use callrec_store::{Readers, RecordingsDir};
 
 use crate::error::RecordError;
-use crate::journalling::{sync_journals, write_journals};
+use crate::journalling::write_journals;
 use crate::pending::PHONE_LINE_HZ;
 use crate::recorder::{Handle, Recorder};
 use crate::shared::{Limits, Shared};
+use crate::syncing::sync_journals;
 use crate::{recovery, space, workers};
 
 /// How many calls are recorded at once, unless the builder says otherwise.

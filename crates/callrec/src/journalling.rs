@@ -1,4 +1,4 @@
-//! The thread that writes every live call's journal, and the one that syncs them.
+//! The thread that writes every live call's journal.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,8 +24,6 @@ const RETRY_EVERY: u32 = 4;
 const LAST_TRIES: u32 = 5;
 /// How often a directory that refused is tried when nothing waits for it any more, in turns.
 const PROBE_EVERY: u32 = 8;
-/// How often the journals are synced, from the beginning of one sync to that of the next.
-pub(crate) const SYNC_EVERY: Duration = Duration::from_secs(1);
 
 /// Writes until the recorder is gone and every call is sealed.
 pub(crate) fn write_journals(shared: &Shared) {
@@ -199,56 +197,6 @@ fn give_up(shared: &Shared, call: &Arc<LiveCall>, error: &StoreError) {
     call.settle(Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
 }
 
-/// Brings to the disk, once a second, what was written.
-pub(crate) fn sync_journals(shared: &Shared) {
-    let (mut syncing, mut wait) = (Syncing::default(), SYNC_EVERY);
-    while !shared.wait_for_stop(wait) {
-        if shared.unfinished() > 0 {
-            // All that came until now is covered, so that nothing waits for longer than from this sync to the end of the next.
-            shared.journal_turn();
-        }
-        wait = syncing.turn(shared);
-    }
-}
-
-/// What was written when the last sync began.
-#[derive(Default)]
-pub(crate) struct Syncing {
-    synced: HashMap<usize, u64>,
-}
-
-impl Syncing {
-    /// Syncs, if anything was written since the last time; tells how long to wait for the next turn.
-    pub(crate) fn turn(&mut self, shared: &Shared) -> Duration {
-        let committed: HashMap<usize, u64> =
-            shared.live_calls().iter().map(|call| (key(call), call.committed())).collect();
-        if committed == self.synced {
-            shared.set_synced(Ok(()));
-            return SYNC_EVERY;
-        }
-        let began = Stopwatch::start();
-        shared.begin_sync();
-        let result = if shared.dir.syncs_all() { shared.dir.sync() } else { sync_each(shared) };
-        if let Err(error) = &result {
-            tracing::error!(%error, "the journals could not be synced; a power loss now may lose more than two seconds");
-        }
-        shared.set_synced(result.map_err(|error| error.to_string()));
-        self.synced = committed;
-        SYNC_EVERY.saturating_sub(began.elapsed())
-    }
-}
-
-/// Syncs every journal, whatever becomes of another; the first error is told.
-fn sync_each(shared: &Shared) -> Result<(), StoreError> {
-    let mut result = Ok(());
-    for call in shared.live_calls() {
-        if let Some(journal) = &mut *lock(&call.journal) {
-            result = result.and(journal.sync());
-        }
-    }
-    result
-}
-
 #[cfg(test)]
 mod tests {
     use callrec_encode::{Format, Settings};
@@ -262,6 +210,7 @@ mod tests {
     use crate::options::CallOptions;
     use crate::recorder::{Handle, Recorder};
     use crate::shared::Limits;
+    use crate::syncing::Syncing;
     use crate::workers::work_on;
 
     /// A recorder without threads, on a disk where each journal has a sync of its own.

@@ -65,6 +65,7 @@ mod refusals;
 mod shared;
 mod space;
 mod status;
+mod syncing;
 mod take;
 mod workers;
 

@@ -315,7 +315,7 @@ impl Handle {
             if live.is_drained() {
                 return true;
             }
-            self.shared.journal_turn();
+            self.shared.journal_turn(Duration::MAX);
         }
         live.is_drained() || lock(&self.shared.journal_error).is_none()
     }

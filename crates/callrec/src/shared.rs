@@ -239,17 +239,15 @@ impl Shared {
         self.turn.notify_all();
     }
 
-    /// Waits until the journal's thread has gone round once more, or ends.
-    pub(crate) fn journal_turn(&self) {
+    /// Waits until the journal's thread has gone round once more, or ends; for so long at most.
+    pub(crate) fn journal_turn(&self, patience: Duration) {
         let mut turns = lock(&self.turns);
         // The turn that is under way may have passed by already.
         let until = turns.begun + 1;
-        while turns.done < until && !self.is_stopping() {
-            turns.wanted = Wanted::All;
-            self.turn.notify_all();
-            let waited = self.turn.wait_timeout(turns, Duration::from_millis(100));
-            turns = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
+        turns.wanted = Wanted::All;
+        self.turn.notify_all();
+        let waiting = |turns: &mut Turns| turns.done < until && !self.is_stopping();
+        drop(self.turn.wait_timeout_while(turns, patience, waiting));
     }
 
     /// Waits for a moment, or until the threads are to end; tells which.

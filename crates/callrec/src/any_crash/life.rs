@@ -17,12 +17,13 @@ use crate::audio::Audio;
 use crate::call::{Call, Finishing};
 use crate::clock::simulated::use_clock_of;
 use crate::error::RecordError;
-use crate::journalling::{EVERY, Journalling, SYNC_EVERY, Syncing};
+use crate::journalling::{EVERY, Journalling};
 use crate::live::lock;
 use crate::options::{CallOptions, FormatChange};
 use crate::recorder::{Handle, Recorder};
 use crate::shared::{Limits, Shared};
 use crate::status::CallFiles;
+use crate::syncing::{SYNC_EVERY, Syncing};
 use crate::workers::work_on;
 
 /// Where the recordings are on the simulated disk.
