@@ -44,7 +44,7 @@ async fn kill_once(number: u64, luck: &mut Luck, tally: &mut Tally) {
     let bot_url = phones.bot_url.clone();
     let settings = [("BOT_URL", bot_url.as_str())];
     let mut server = Spawned::start(home.path(), &settings);
-    // A call that ends wakes the journals' writer for all. So there are kills while nobody hangs up, and kills while many do.
+    // There are kills while nobody hangs up, and kills while many do, whose recordings are there a moment later.
     let (quiet, crowd) = match number % 10 {
         1 | 3 | 5 | 7 => (true, false),
         9 => (false, false),
@@ -54,7 +54,7 @@ async fn kill_once(number: u64, luck: &mut Luck, tally: &mut Tally) {
     tokio::time::sleep(Duration::from_micros(luck.between(400_000, 2_200_000))).await;
     if crowd {
         phones.many_hang_up();
-        tokio::time::sleep(Duration::from_micros(luck.between(0, 300_000))).await;
+        tokio::time::sleep(Duration::from_micros(luck.between(0, 150_000))).await;
     }
     server.kill();
     let killed = Instant::now();
