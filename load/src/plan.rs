@@ -95,6 +95,8 @@ pub struct CallPlan {
     pub seed: u64,
     /// The provider sends both sides.
     pub one_way: bool,
+    /// The token of the TwiML that answered it, if that was callrec's own.
+    pub token: Option<String>,
 }
 
 impl Plan {
@@ -131,6 +133,7 @@ impl Plan {
                     caller_seed: luck.any(),
                     seed: luck.any(),
                     one_way: self.one_way,
+                    token: None,
                 }
             })
             .collect()

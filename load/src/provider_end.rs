@@ -225,7 +225,9 @@ impl ProviderEnd {
                 let tracks: &[Track] =
                     if self.plan.one_way { &[Track::Caller, Track::Assistant] } else { &[Track::Caller] };
                 let format = self.plan.format.as_deref().map(|format| ("audio_format", format));
-                self.wire.start(tracks, format.as_slice())
+                let token = self.plan.token.as_deref().map(|token| ("callrec_token", token));
+                let parameters: Vec<_> = format.into_iter().chain(token).collect();
+                self.wire.start(tracks, &parameters)
             }
             Down::Provider(FromProvider::Caller { timestamp_ms }) => {
                 let codes = self.plan.voice.codes(self.plan.caller_seed, timestamp_ms * 8, TICK_SAMPLES);

@@ -12,11 +12,22 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// An answer's status and body.
 pub(crate) type Answer = (u16, Vec<u8>);
 
-/// Asks, and gives the whole answer.
+/// Asks as somebody without credentials, and gives the whole answer.
 pub(crate) async fn ask(address: &str, method: &str, path: &str, body: &str) -> anyhow::Result<Answer> {
+    send(address, method, path, &[("content-type", "application/json")], body).await
+}
+
+/// Asks with these headers, and gives the whole answer.
+pub(crate) async fn send(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> anyhow::Result<Answer> {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
-         connection: close\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
     let asking = async {
@@ -35,10 +46,12 @@ pub(crate) async fn ask(address: &str, method: &str, path: &str, body: &str) -> 
 }
 
 /// A client that says half of what it wanted, and is gone.
-pub(crate) async fn break_off(address: &str) -> anyhow::Result<()> {
+pub(crate) async fn break_off(address: &str, authorization: &str) -> anyhow::Result<()> {
     let mut stream = TcpStream::connect(address).await?;
-    stream
-        .write_all(b"POST /calls/CA1/transcript HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n{")
-        .await?;
+    let head = format!(
+        "POST /calls/CA1/transcript HTTP/1.1\r\nhost: {address}\r\nauthorization: {authorization}\r\n\
+         content-length: 10\r\n\r\n{{"
+    );
+    stream.write_all(head.as_bytes()).await?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! A soak: the shipped server under calls of all kinds for as long as is wished, while it is measured whether it holds on to
 //! anything: memory, descriptors, threads.
 
+mod account;
 mod calls;
 mod report;
 mod trend;
@@ -18,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use crate::process::{Held, ServerProcess, program};
-use crate::{rest, sockets};
+use crate::sockets;
 
 /// How the soak is done.
 #[derive(Debug, Clone, Args)]
@@ -60,6 +61,8 @@ struct Done {
     /// Calls that have begun and are not over.
     live: u64,
     one_way: u64,
+    /// Calls that callrec's own TwiML answered.
+    answered: u64,
     broken_off: u64,
     requests: u64,
     /// The first failure, and how many there were.
@@ -93,8 +96,8 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
     let home = tempfile::tempdir()?;
     let bots = TcpListener::bind("127.0.0.1:0").await?;
     let bot = format!("ws://{}", bots.local_addr()?);
-    let server =
-        ServerProcess::start(&program, home.path(), &[("BOT_URL", &bot), ("MAX_CALLS", "1000")]).await?;
+    let settings = [&account::SETTINGS[..], &[("BOT_URL", &bot), ("MAX_CALLS", "1000")]].concat();
+    let server = ServerProcess::start(&program, home.path(), &settings).await?;
     let calls = calls::all(options.minutes, options.live, &options.formats, options.seed);
     let plans = calls.iter().map(|call| (call.plan.sid.clone(), call.plan.clone())).collect();
     let answering = tokio::spawn(sockets::answer_all(bots, Arc::new(plans)));
@@ -125,7 +128,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
     let _ = reading.await;
     let after = settled(&server, before).await?;
     answering.abort();
-    let (_, health) = rest::ask(&server.address, "GET", "/health", "").await?;
+    let (_, health) = account::ask(&server.address, "GET", "/health", "").await?;
     let log = server.log();
     server.end().await?;
     let done = std::mem::take(&mut *lock(&done));
@@ -134,7 +137,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
 
 /// One call, and what is asked for while it goes on and when it is over.
 async fn one(address: String, call: SoakCall, began: Instant, done: Shared) {
-    let SoakCall { plan, breaks_off_ms, set_format, tells_ms } = call;
+    let SoakCall { mut plan, is_answered, breaks_off_ms, set_format, tells_ms } = call;
     let begins = began + Duration::from_millis(plan.begins_ms);
     let sid = plan.sid.clone();
     let beside = |path: String, body: &'static str, at_ms: u64| {
@@ -142,7 +145,7 @@ async fn one(address: String, call: SoakCall, began: Instant, done: Shared) {
         async move {
             sleep_until(begins + Duration::from_millis(at_ms)).await;
             // Whether the call has begun, goes on or has ended: the answer is one of these.
-            let asked = rest::ask(&address, "POST", &path, body).await;
+            let asked = account::ask(&address, "POST", &path, body).await;
             let asked = asked.and_then(|(status, _)| {
                 ensure!(matches!(status, 200 | 404 | 409), "{status}");
                 Ok(())
@@ -156,7 +159,17 @@ async fn one(address: String, call: SoakCall, began: Instant, done: Shared) {
     let calling = async {
         sleep_until(begins).await;
         lock(&done).live += 1;
-        let speaking = sockets::provide(&url, &plan);
+        let answered = match is_answered {
+            true => account::call(&address, &sid, &url).await.map(Some),
+            false => Ok(None),
+        };
+        lock(&done).answered += u64::from(matches!(answered, Ok(Some(_))));
+        match answered {
+            Ok(token) => plan.token = token,
+            Err(error) => lock(&done).note(&sid, Err(error)),
+        }
+        let signature = account::signature(&url);
+        let speaking = sockets::provide(&url, &plan, &signature);
         let failed = match breaks_off_ms {
             // Dropped in the middle of whatever it does: a reset, for what came is not read.
             Some(after_ms) => {
@@ -184,7 +197,7 @@ async fn one(address: String, call: SoakCall, began: Instant, done: Shared) {
     tokio::join!(calling, setting, telling);
     if plan.index.is_multiple_of(4) {
         for path in ["recording", "transcript", "summary"] {
-            let asked = rest::ask(&address, "GET", &format!("/calls/{sid}/{path}"), "").await;
+            let asked = account::ask(&address, "GET", &format!("/calls/{sid}/{path}"), "").await;
             let mut done = lock(&done);
             done.requests += 1;
             done.note(path, asked.map(drop));
@@ -199,13 +212,17 @@ async fn read(address: String, done: Shared) {
     loop {
         ticks.tick().await;
         for path in ["/health", "/calls", "/audio/formats", "/nothing-here"] {
-            let asked = rest::ask(&address, "GET", path, "").await.map(drop);
+            let asked = account::ask(&address, "GET", path, "").await.map(drop);
             let mut done = lock(&done);
             done.requests += 1;
             done.note(path, asked);
         }
-        let broken = rest::break_off(&address).await;
-        lock(&done).note("a request broken off", broken);
+        let broken = account::break_off(&address).await;
+        let strangers = account::turn_strangers_away(&address).await;
+        let mut done = lock(&done);
+        done.requests += 3;
+        done.note("a request broken off", broken);
+        done.note("strangers", strangers);
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, accept_async_with_config, connect_async_with_config,
@@ -52,7 +53,7 @@ pub(crate) async fn call_all(
         tasks.spawn(async move {
             sleep_until(began + Duration::from_millis(call.begins_ms)).await;
             progress.begins();
-            let _ = logs.send(make(&url, &call).await);
+            let _ = logs.send(make(&url, &call, None).await);
             progress.ends();
         });
     }
@@ -73,27 +74,32 @@ pub(crate) async fn call_all(
     Ok(())
 }
 
-/// One call, from the provider's side.
-pub(crate) async fn provide(url: &str, plan: &CallPlan) -> PlayoutLog {
-    make(url, plan).await.log
+/// One call, from the provider's side, which signs the upgrade so.
+pub(crate) async fn provide(url: &str, plan: &CallPlan, signature: &str) -> PlayoutLog {
+    make(url, plan, Some(signature)).await.log
 }
 
-async fn make(url: &str, plan: &CallPlan) -> Ended {
+async fn make(url: &str, plan: &CallPlan, signature: Option<&str>) -> Ended {
     let mut provider = ProviderEnd::new(plan);
     let (mut late_us, mut hung_up) = (0, None);
-    let outcome = converse(url, &mut provider, &mut late_us, &mut hung_up).await;
+    let outcome = converse(url, signature, &mut provider, &mut late_us, &mut hung_up).await;
     let failed = outcome.err().map(|error| format!("{error:#}"));
     Ended { log: PlayoutLog { late_ms: late_us / 1_000, failed, ..provider.log() }, hung_up }
 }
 
 async fn converse(
     url: &str,
+    signature: Option<&str>,
     provider: &mut ProviderEnd,
     late_us: &mut u64,
     hung_up: &mut Option<Instant>,
 ) -> anyhow::Result<()> {
     // Small messages that are wanted at once.
-    let connecting = connect_async_with_config(url, Some(small()), true);
+    let mut request = url.into_client_request()?;
+    if let Some(signature) = signature {
+        request.headers_mut().insert("x-twilio-signature", signature.parse()?);
+    }
+    let connecting = connect_async_with_config(request, Some(small()), true);
     let (mut socket, _) = timeout(PATIENCE, connecting).await.context("no answer")?.context("the upgrade")?;
     let began = Instant::now();
     while !provider.is_over() {

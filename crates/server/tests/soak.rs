@@ -17,6 +17,8 @@ async fn a_minute_of_calls_of_all_kinds_goes_well_and_nothing_is_held_after_it()
     let report = run(&options).await.unwrap();
     println!("{report}");
     assert_eq!(report.failed(), None);
+    let (calls, answered) = (report.calls(), report.answered());
+    assert!(answered * 2 > calls && answered < calls, "{report}");
     assert!(report.calls() >= 25 && report.is_settled(), "{report}");
     assert!(report.to_string().contains("descriptors"));
 }

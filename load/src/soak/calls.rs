@@ -17,6 +17,8 @@ pub(crate) const ROUND_MS: u64 = 60_000;
 #[derive(Debug, Clone)]
 pub(crate) struct SoakCall {
     pub(crate) plan: CallPlan,
+    /// Whether callrec's own TwiML answers it; else its stream is of somebody else's.
+    pub(crate) is_answered: bool,
     /// When the provider is gone without a word, in milliseconds.
     pub(crate) breaks_off_ms: Option<u64>,
     /// When a format is set for it, and which.
@@ -67,6 +69,8 @@ fn vary(mut plan: CallPlan, formats: &[&'static str], luck: &mut Luck) -> SoakCa
         breaks_off_ms: luck.percent(25).then(|| within(luck, plan.length_ms)),
         set_format: luck.percent(30).then(|| (within(luck, plan.length_ms), any(luck))),
         tells_ms: luck.percent(50).then(|| within(luck, plan.length_ms)),
+        // Formats and bots come in fours: each of them is there both ways.
+        is_answered: !plan.index.is_multiple_of(3),
         plan,
     }
 }
@@ -90,6 +94,7 @@ mod tests {
             calls.iter().filter(|call| what(call)).count() * 100 / calls.len()
         };
         assert!((15..25).contains(&share(&|call| call.plan.one_way)));
+        assert!((60..70).contains(&share(&|call| call.is_answered)));
         assert!((20..30).contains(&share(&|call| call.breaks_off_ms.is_some())));
         assert!((25..35).contains(&share(&|call| call.set_format.is_some())));
         let live_ms: u64 = calls.iter().map(|call| call.plan.length_ms).sum();

@@ -125,6 +125,12 @@ impl Report {
         self.done.calls
     }
 
+    /// How many of them callrec's own TwiML answered, and gave a token.
+    #[must_use]
+    pub const fn answered(&self) -> u64 {
+        self.done.answered
+    }
+
     /// Why a call or a request failed, if one did.
     #[must_use]
     pub fn failed(&self) -> Option<&str> {
@@ -152,11 +158,11 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Done { calls, one_way, broken_off, requests, failures, .. } = &self.done;
+        let Done { calls, one_way, answered, broken_off, requests, failures, .. } = &self.done;
         writeln!(
             f,
-            "soak of {} min, seed {}: {calls} calls ({one_way} one-way, {broken_off} broken off), {requests} requests, \
-             {failures} failed",
+            "soak of {} min, seed {}: {calls} calls ({answered} with callrec's TwiML, {one_way} one-way, {broken_off} broken off), \
+             {requests} requests, {failures} failed",
             self.minutes, self.seed
         )?;
         if let Some(failed) = &self.done.failed {
