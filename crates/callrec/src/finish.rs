@@ -75,7 +75,7 @@ pub(crate) fn finish(
     if let Err(error) = source.cut() {
         // The next start would make another recording of it, and find this one in its place. What is told now is that the journal is there.
         if let Err(error) = source.sync() {
-            tracing::error!(%call, %error, "the journal could not be synced");
+            tracing::error!(call = call.for_log(), %error, "the journal could not be synced");
         }
         note_not_saved(subject, taken, source.is_recovered(), &error);
         return Err(error.into());
@@ -83,7 +83,7 @@ pub(crate) fn finish(
     // A recording must not outlive what it was made of: whoever finds it without its texts, or with a journal that is shorter than
     // it is, could not tell what it is.
     if let Err(error) = source.sync() {
-        tracing::error!(%call, %error, "the journal could not be synced before its recording is saved");
+        tracing::error!(call = call.for_log(), %error, "the journal could not be synced before its recording is saved");
     }
     let mut keep_journal = None;
     let audio = match taken.audio.take() {
@@ -110,7 +110,7 @@ pub(crate) fn finish(
     }
     // Its recording is safe; if it cannot be removed, the next start finds that out and removes it.
     if let Err(error) = source.remove() {
-        tracing::warn!(%call, %error, "a journal that is not needed any more could not be removed");
+        tracing::warn!(call = call.for_log(), %error, "a journal that is not needed any more could not be removed");
     }
     Ok(files)
 }
@@ -133,7 +133,7 @@ pub(crate) fn note_not_saved(
     let reason = format!("{error}; its audio is in the journal, and the next start tries again");
     let stream = summarise(subject, taken, recovered, AudioOutcome::NotSaved { reason });
     if let Err(error) = write_summary(subject, stream) {
-        tracing::error!(call = %subject.call, %error, "the summary could not be written either");
+        tracing::error!(call = subject.call.for_log(), %error, "the summary could not be written either");
     }
 }
 
@@ -168,7 +168,7 @@ fn publish(
             }
             requested = (spec.format != asked).then_some(asked);
             if let Err(error) = partial.discard() {
-                tracing::warn!(%call, %error, "a partial file is left to the next clean-up");
+                tracing::warn!(call = call.for_log(), %error, "a partial file is left to the next clean-up");
             }
             (path, None)
         }
@@ -272,7 +272,7 @@ fn read_summary(dir: &RecordingsDir, subject: &Subject) -> Result<Option<CallSum
         Err(error @ ParseError::Newer { .. }) => Err(FinishError::Newer(error)),
         Err(error) => {
             let aside = dir.set_aside(&name)?;
-            tracing::warn!(call = %subject.call, %error, aside = %aside.display(), "an unreadable summary was set aside");
+            tracing::warn!(call = subject.call.for_log(), %error, aside = %aside.display(), "an unreadable summary was set aside");
             Ok(None)
         }
     }

@@ -184,13 +184,13 @@ fn give_up(shared: &Shared, call: &Arc<LiveCall>, error: &StoreError) {
     let has_journal = lock(&call.journal).is_some();
     if has_journal {
         // The rest of the call is lost; what the journal has is taken, as after a crash.
-        tracing::error!(call = %call.id, %error, "the end of the call could not be journalled and is lost");
+        tracing::error!(call = call.id.for_log(), %error, "the end of the call could not be journalled and is lost");
         call.seal_short();
         return;
     }
     let reason = format!("nothing of it could be written: {error}");
     let ended = call.refused().1.map(tracing::field::display);
-    tracing::error!(call = %call.id, %error, ended, "the call could not be recorded at all");
+    tracing::error!(call = call.id.for_log(), %error, ended, "the call could not be recorded at all");
     call.sealed.store(true, Ordering::Release);
     // Who waits for the outcome finds the call gone from the live ones.
     shared.forget(call);

@@ -95,7 +95,7 @@ impl Recorder {
             match possible(&chosen, &start) {
                 Ok(()) => settings = chosen,
                 Err(error) => {
-                    tracing::warn!(call = %id, %error, "the format that was set for this call is not possible");
+                    tracing::warn!(call = id.for_log(), %error, "the format that was set for this call is not possible");
                 }
             }
         }

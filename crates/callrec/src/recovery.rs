@@ -79,7 +79,7 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
             Ok(Found::Failed) => recovery.failed += 1,
             Ok(Found::Owned) => recovery.owned += 1,
             Err(error) => {
-                tracing::error!(%call, number, %error, "a journal could not be recovered");
+                tracing::error!(call = call.for_log(), number, %error, "a journal could not be recovered");
                 recovery.failed += 1;
             }
         }
@@ -123,7 +123,7 @@ fn recover_one(shared: &Shared, journal: FreeJournal) -> Result<Found, StoreErro
     let header = match journal.header() {
         Ok(bytes) => Header::from_bytes(bytes).map_err(|error| error.to_string()),
         Err(damage @ HeaderDamage::Version(_)) => {
-            tracing::error!(call = %journal.call(), %damage, "a journal is left as it is");
+            tracing::error!(call = journal.call().for_log(), %damage, "a journal is left as it is");
             return Ok(Found::Failed);
         }
         Err(damage) => Err(damage.to_string()),
@@ -133,7 +133,7 @@ fn recover_one(shared: &Shared, journal: FreeJournal) -> Result<Found, StoreErro
         Err(error) => {
             let call = journal.call().clone();
             let aside = journal.set_aside()?;
-            tracing::error!(%call, error, aside = %aside.display(), "an unreadable journal was set aside");
+            tracing::error!(call = call.for_log(), error, aside = %aside.display(), "an unreadable journal was set aside");
             Ok(Found::Failed)
         }
     }
@@ -153,7 +153,7 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
             tracing::error!(call = %subject.call, %error, "a recording could not be recovered; its journal is kept");
             // What is told now is that it is there.
             if let Err(error) = journal.sync() {
-                tracing::error!(call = %subject.call, %error, "the journal could not be synced");
+                tracing::error!(call = subject.call.for_log(), %error, "the journal could not be synced");
             }
             note_words(&subject, journal.reader(), true, &error);
             return Found::Failed;
@@ -162,7 +162,11 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
     shared.counters.note_recording(&taken.completeness);
     match conclude(&subject, taken, Source::Recovered(journal)) {
         Ok(_) => {
-            tracing::info!(call = %subject.call, number = subject.number, "a recording was recovered");
+            tracing::info!(
+                call = subject.call.for_log(),
+                number = subject.number,
+                "a recording was recovered"
+            );
             Found::Finished
         }
         Err(error) => {
@@ -177,7 +181,7 @@ fn forget(subject: &Subject, journal: LockedJournal) -> Found {
     match journal.remove() {
         Ok(()) => Found::Finished,
         Err(error) => {
-            tracing::error!(call = %subject.call, %error, "a journal that is not needed any more could not be removed");
+            tracing::error!(call = subject.call.for_log(), %error, "a journal that is not needed any more could not be removed");
             Found::Failed
         }
     }

@@ -258,7 +258,7 @@ impl Take {
         let roomy = [Format::Flac, Format::Ogg, Format::Mp3].into_iter();
         let mut roomy = roomy.filter(|format| format.is_compiled() && ![asked, full].contains(format));
         let Some(format) = roomy.next() else { return false };
-        tracing::warn!(call = %self.subject.call, %full, instead = %format, "the recording is too long for its format");
+        tracing::warn!(call = self.subject.call.for_log(), %full, instead = %format, "the recording is too long for its format");
         self.fallback = Some(format);
         self.start_over();
         true

@@ -86,7 +86,7 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
             let mut journal = lock(&call.journal).take();
             // What is told now is that it is there.
             if let Some(Err(error)) = journal.as_mut().map(JournalWriter::sync) {
-                tracing::error!(call = %call.id, %error, "the journal could not be synced");
+                tracing::error!(call = call.id.for_log(), %error, "the journal could not be synced");
             }
             if let (Some(journal), Some(subject)) = (&journal, subject_of(shared, call, journal.as_ref())) {
                 note_words(&subject, journal.reader(), false, &error);
@@ -114,13 +114,13 @@ pub(crate) fn note_words(
     });
     match words {
         Ok(taken) => note_not_saved(subject, taken, recovered, error),
-        Err(error) => tracing::error!(call = %subject.call, %error, "the journal could not be read"),
+        Err(error) => tracing::error!(call = subject.call.for_log(), %error, "the journal could not be read"),
     }
 }
 
 fn done(shared: &Shared, call: &Arc<LiveCall>, outcome: Outcome) {
     if let Err(error) = &outcome {
-        tracing::error!(call = %call.id, %error, "a recording is not finished");
+        tracing::error!(call = call.id.for_log(), %error, "a recording is not finished");
     }
     shared.forget(call);
     call.settle(outcome);
@@ -227,7 +227,7 @@ pub(crate) fn take_whole(
             Err(error) => {
                 failures += 1;
                 bad_takes += u32::from(error.is_of_the_format());
-                tracing::warn!(call = %subject.call, %error, failures, "a take failed");
+                tracing::warn!(call = subject.call.for_log(), %error, failures, "a take failed");
                 if failures >= MOST_FAILURES {
                     return Err(error);
                 }

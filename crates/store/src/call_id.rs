@@ -40,6 +40,15 @@ impl CallId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name for a log. One without a letter might be a telephone number, which no log is to tell: it is said to be odd.
+    pub fn for_log(&self) -> &str {
+        if self.0.contains(|letter: char| letter.is_ascii_alphabetic()) { &self.0 } else { Self::ODD }
+    }
+
+    /// What a log says in place of a name that it must not tell.
+    #[doc(hidden)]
+    pub const ODD: &str = "of an odd name";
 }
 
 fn check(name: &str) -> Result<(), CallIdError> {

@@ -124,3 +124,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_name_that_could_be_a_telephone_number_is_in_no_log() {
+    for name in ["CA0123", "a", "1-b"] {
+        assert_eq!(CallId::new(name).unwrap().for_log(), name);
+    }
+    for name in ["15550001111", "1-555.000_1111", "7"] {
+        assert_eq!(CallId::new(name).unwrap().for_log(), "of an odd name");
+    }
+}
