@@ -244,10 +244,14 @@ impl Recording {
         told
     }
 
-    /// Runs `work`; if it panics, this call is not recorded any more. What was recorded is in its journal.
+    /// Runs `work`; if it panics, this call is not recorded any more. What was recorded is in its journal. Before a stream has begun
+    /// there is nothing to give up: its start is still to be read, for it may have to be refused.
     fn guarded<T>(&mut self, otherwise: T, work: impl FnOnce(&mut Self) -> T) -> T {
         catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|_| {
             tracing::error!(call = self.sid, "recording failed unexpectedly; the call goes on without it");
+            if matches!(self.tape, Tape::Waiting) {
+                return otherwise;
+            }
             let tape = std::mem::replace(&mut self.tape, Tape::Off);
             let _ = catch_unwind(AssertUnwindSafe(|| drop(tape)));
             otherwise
@@ -260,15 +264,18 @@ fn admit(state: &State, asked: Option<Asked>) -> Result<Option<Pass>, (String, S
     let Some(Asked { call, token }) = asked else {
         return Err((String::new(), "its start can be read in more than one way".to_owned()));
     };
+    if !call.contains(char::is_alphanumeric) {
+        return Err((CallId::ODD.to_owned(), "its start names no call".to_owned()));
+    }
     // What some readers leave out around a name is left out: no name of a call has it.
     let name = call.trim_matches(|letter: char| !letter.is_ascii_alphanumeric());
     let admitted = state.stream_tokens.admit(name, token.as_deref());
     admitted.map_err(|refusal| (sayable(&call).to_owned(), refusal.to_string()))
 }
 
-/// A name that may stand in a log: one that a file could have. A sender can put anything else in its place.
+/// A name that may stand in a log: one that a file could have, with a letter in it. A sender can put anything else in its place.
 fn sayable(name: &str) -> &str {
-    if CallId::new(name).is_ok() { name } else { "of an odd name" }
+    if CallId::new(name).is_ok_and(|id| id.for_log() == name) { name } else { CallId::ODD }
 }
 
 /// Starts the recording of a stream, in the format that its parameters ask for if that is possible.
@@ -308,4 +315,44 @@ fn begin(state: &State, start: &StreamStart) -> Tape {
 fn in_format(name: &str, settings: &Settings, start: &StreamStart) -> Option<Settings> {
     let settings = settings.clone().with_format(name.parse::<Format>().ok()?);
     settings.resolve(start.caller_rate.max(start.assistant_rate)).is_ok().then_some(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Sources};
+    use crate::startup::Application;
+
+    fn start(call: &str) -> String {
+        format!(
+            r#"{{"event":"start","start":{{"callSid":"{call}","streamSid":"MZ1","tracks":["inbound"]}}}}"#
+        )
+    }
+
+    #[actix_web::test]
+    async fn what_breaks_before_a_stream_has_begun_lets_no_stream_in_that_is_to_be_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let mut sources = Sources::only([("PORT", "0"), ("BOT_URL", "ws://127.0.0.1:9/")]);
+        let directory = home.path().join("responses").display().to_string();
+        sources.environment.push(("RECORDINGS_DIRECTORY".to_owned(), directory));
+        let application = Application::build(Config::load(sources).unwrap()).unwrap();
+        let broken = || {
+            let mut recording = Recording::new(application.state().clone());
+            recording.guarded(Told::NOTHING, |_| panic!("a message of the bot that nobody has thought of"));
+            assert!(!recording.has_started());
+            recording
+        };
+        let start = start("CA1");
+        let twice = start.replace(r#""callSid""#, r#""callSid":"CA2","callSid""#);
+        assert_eq!(broken().hear_provider(Message::Text(&twice)), Heard::Refused);
+        let media = r#"{"event":"media","media":{"payload":"AAAA"}}"#;
+        assert_eq!(broken().hear_provider(Message::Text(media)), Heard::Withheld);
+        // One that may begin does, and is recorded; what breaks then ends the recording alone.
+        let mut recording = broken();
+        assert_eq!(recording.hear_provider(Message::Text(&start)), Heard::TwoWay);
+        assert!(recording.has_started() && matches!(recording.tape, Tape::Running(_)));
+        recording.guarded((), |_| panic!("another"));
+        assert!(recording.has_started() && matches!(recording.tape, Tape::Off));
+        assert_eq!(recording.hear_provider(Message::Text(media)), Heard::Nothing);
+    }
 }

@@ -89,6 +89,12 @@ impl Application {
         self.address
     }
 
+    /// What its requests share.
+    #[cfg(test)]
+    pub(crate) fn state(&self) -> &web::Data<State> {
+        &self.state
+    }
+
     /// Serves until `stop` is ready; then refuses new calls, ends the live ones and finishes their recordings. What is
     /// not finished within SHUTDOWN_SECONDS stays in its journal, for the next start.
     ///

@@ -162,7 +162,7 @@ async fn good_messages_before_a_broken_one_or_a_reset_in_the_same_packet_count()
 async fn a_call_sid_that_would_leave_the_directory_is_relayed_and_not_recorded() {
     let bot = ScriptedBot::listen().await;
     let server = TestServer::start([WAV, ("BOT_URL", &bot.url())]);
-    for sid in ["../../etc/passwd", "", "CA1/..", ".hidden", "CA1_summary"] {
+    for sid in ["../../etc/passwd", "CA1/..", ".hidden", "CA1_summary"] {
         let mut provider = server.provider().await;
         let mut call = bot.accept().await;
         for text in [relayed(sid), inbound(0, 0x10), stop(sid)] {
@@ -173,6 +173,20 @@ async fn a_call_sid_that_would_leave_the_directory_is_relayed_and_not_recorded()
     }
     assert_eq!(files_in(&server.responses()), [""; 0]);
     assert_eq!(files_in(server.recordings.path()), ["responses"]);
+}
+
+#[tokio::test]
+async fn a_start_that_names_no_call_is_refused_and_reaches_no_bot() {
+    let bot = ScriptedBot::listen().await;
+    let server = TestServer::start([WAV, ("BOT_URL", &bot.url())]);
+    for sid in ["", " ", "/../", "\u{200b}"] {
+        let mut provider = server.provider().await;
+        let mut call = bot.accept().await;
+        provider.send(relayed(sid)).await;
+        assert_eq!(provider.next().await, Got::Close(Some(1008)), "{sid:?}");
+        assert_eq!(call.next().await, None, "{sid:?}");
+    }
+    assert_eq!(files_in(&server.responses()), [""; 0]);
 }
 
 #[tokio::test]
