@@ -130,9 +130,14 @@ impl BotUrl {
 
     /// Scheme, host and port: what may be logged.
     pub fn shown(&self) -> String {
-        let port = self.0.port().map(|port| format!(":{port}")).unwrap_or_default();
-        format!("{}://{}{port}", self.0.scheme(), self.0.host_str().unwrap_or_default())
+        host_of(&self.0)
     }
+}
+
+/// Scheme, host and port of an address.
+fn host_of(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
 }
 
 impl std::fmt::Debug for BotUrl {

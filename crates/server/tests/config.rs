@@ -188,4 +188,17 @@ fn secrets_are_shown_neither_by_debug_nor_by_refusals() {
     assert!(!shown.contains("hush") && shown.contains("wss://bot.example.com:8443"), "{shown}");
     let message = refusal([("API_TOKEN", "hush hush")]);
     assert!(message.contains("API_TOKEN") && !message.contains("hush"), "{message}");
+    for name in ["BOT_URL", "NEXT_TWIML_URL", "PUBLIC_URL"] {
+        for value in [
+            "ftp://user:hush@bot.example.com/hush?token=hush",
+            "gopher://user:hush@bot.example.com/hush?token=hush#hush",
+            "mailto:hush@bot.example.com",
+            "user:hush@bot.example.com",
+            "bot.example.com/?token=hush",
+            "wss://user:hush@bot.example.com:99999/",
+        ] {
+            let message = refusal([(name, value)]);
+            assert!(message.contains(name) && !message.contains("hush"), "{message}");
+        }
+    }
 }

@@ -120,11 +120,26 @@ impl Values {
         let (value, origin) = self.0.get(name).cloned().unwrap_or_default();
         ConfigError::Impossible {
             name,
-            value: if setting.is_some_and(|s| s.secret) { "(hidden)".to_owned() } else { value },
+            value: match setting {
+                Some(setting) if setting.secret => "(hidden)".to_owned(),
+                Some(setting) if setting.name.ends_with("_URL") => without_secrets(value),
+                _ => value,
+            },
             origin,
             reason: reason.unwrap_or_else(|| "it is none of those allowed".to_owned()),
             allowed: setting.map_or("", |s| s.allowed),
         }
+    }
+}
+
+/// A value as it may be shown: an address may have a password or a token in it, in its right place or not.
+fn without_secrets(value: String) -> String {
+    match Url::parse(&value) {
+        Ok(url) if url.has_host() => super::host_of(&url),
+        _ if value.contains(['@', '?']) || value.contains("//") => {
+            "(hidden: it may have a password in it)".to_owned()
+        }
+        _ => value,
     }
 }
 
