@@ -24,9 +24,9 @@ enum Begun {
     No,
     /// The tag in front has so many bytes more.
     InTag(u64),
-    /// The first frame of sound comes next, or the one that is none.
-    Tag,
-    /// Sound comes.
+    /// The first frame comes next, which may have no sound in it.
+    AtFirst,
+    /// All frames have sound.
     Sound,
 }
 
@@ -63,23 +63,20 @@ impl MpegFrames {
                     let Some(head) = unread.first_chunk::<TAG_HEAD>() else { break None };
                     self.begun = Begun::InTag(tag_length(head));
                 }
-                Begun::InTag(0) => self.begun = Begun::Tag,
-                Begun::InTag(left) if unread.is_empty() => {
-                    self.begun = Begun::InTag(left);
-                    break None;
-                }
+                Begun::InTag(0) => self.begun = Begun::AtFirst,
+                Begun::InTag(_) if unread.is_empty() => break None,
                 Begun::InTag(left) => {
                     let skipped = unread.len().min(usize::try_from(left).unwrap_or(usize::MAX));
                     from += skipped;
                     self.begun = Begun::InTag(left - skipped as u64);
                 }
-                Begun::Tag | Begun::Sound => {
+                Begun::AtFirst | Begun::Sound => {
                     let Some(head) = unread.first_chunk() else { break None };
                     let header = FrameHeader::parse(*head).ok_or_else(|| no_frame(at))?;
                     is_of(header, spec)?;
                     let Some(frame) = unread.get(..header.size()) else { break None };
                     from += frame.len();
-                    let is_silent = self.begun == Begun::Tag && is_info(header, frame);
+                    let is_silent = self.begun == Begun::AtFirst && is_info(header, frame);
                     self.begun = Begun::Sound;
                     if !is_silent {
                         let pts = Timestamp::new(i64::try_from(at).unwrap_or(i64::MAX));
