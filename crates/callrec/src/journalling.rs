@@ -105,7 +105,7 @@ impl Journalling {
         call.urgent.store(false, Ordering::Release);
         let written = write(&shared.dir, call).map_err(|error| {
             if self.tries(call) == 0 {
-                tracing::error!(call = %call.id, %error, "the journal cannot be written; trying again");
+                tracing::error!(call = call.id.for_log(), %error, "the journal cannot be written; trying again");
             }
             let ended_for = self.refusals.entry(key(call)).or_insert(0);
             *ended_for = if call.has_ended() { *ended_for + 1 } else { 1 };
@@ -255,7 +255,7 @@ mod tests {
 
             let of_journal = Operation::Sync(What::Journal);
             disk.set_faults(Faults::of(of_journal, seed, 400));
-            Syncing::default().turn(&shared);
+            Syncing::default().turn(&shared, Stopwatch::start());
             let failed = disk.counts().failed_syncs() as usize;
             let asked = disk.syncs().iter().filter(|sync| **sync == of_journal).count();
             assert_eq!(asked, 3, "seed {seed}: each is tried, though {failed} failed");

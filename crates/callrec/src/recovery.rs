@@ -145,12 +145,14 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
     match complete_texts(&subject) {
         Ok(true) => return forget(&subject, journal),
         Ok(false) => {}
-        Err(error) => tracing::warn!(call = %subject.call, %error, "the texts could not be completed"),
+        Err(error) => {
+            tracing::warn!(call = subject.call.for_log(), %error, "the texts could not be completed")
+        }
     }
     let taken = match take_whole(&subject, || journal.reader(), || stand_back(shared)) {
         Ok(taken) => taken,
         Err(error) => {
-            tracing::error!(call = %subject.call, %error, "a recording could not be recovered; its journal is kept");
+            tracing::error!(call = subject.call.for_log(), %error, "a recording could not be recovered; its journal is kept");
             // What is told now is that it is there.
             if let Err(error) = journal.sync() {
                 tracing::error!(call = subject.call.for_log(), %error, "the journal could not be synced");
@@ -170,7 +172,7 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
             Found::Finished
         }
         Err(error) => {
-            tracing::error!(call = %subject.call, %error, "a recording could not be recovered; its journal is kept");
+            tracing::error!(call = subject.call.for_log(), %error, "a recording could not be recovered; its journal is kept");
             Found::Failed
         }
     }

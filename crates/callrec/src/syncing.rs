@@ -18,12 +18,13 @@ pub(crate) const SYNC_EVERY: Duration = Duration::from_secs(1);
 pub(crate) fn sync_journals(shared: &Shared) {
     let (mut syncing, mut wait) = (Syncing::default(), SYNC_EVERY);
     while !shared.wait_for_stop(wait) {
+        let began = Stopwatch::start();
         if shared.unfinished() > 0 {
             // All that came until now is covered, so that nothing waits for longer than from this sync to the end of the next; but
             // not where the journals cannot be written as fast: what is, is not to wait for the rest.
             shared.journal_turn(EVERY);
         }
-        wait = syncing.turn(shared);
+        wait = syncing.turn(shared, began);
     }
 }
 
@@ -34,8 +35,9 @@ pub(crate) struct Syncing {
 }
 
 impl Syncing {
-    /// Syncs, if anything was written since the last time; tells how long to wait for the next turn.
-    pub(crate) fn turn(&mut self, shared: &Shared) -> Duration {
+    /// Syncs, if anything was written since the last time. `began` is when it was begun to write that; tells how long to wait for the
+    /// next time.
+    pub(crate) fn turn(&mut self, shared: &Shared, began: Stopwatch) -> Duration {
         let committed: HashMap<usize, u64> = shared
             .live_calls()
             .iter()
@@ -45,7 +47,6 @@ impl Syncing {
             shared.set_synced(Ok(()));
             return SYNC_EVERY;
         }
-        let began = Stopwatch::start();
         shared.begin_sync();
         let result = if shared.dir.syncs_all() { shared.dir.sync() } else { sync_each(shared) };
         if let Err(error) = &result {

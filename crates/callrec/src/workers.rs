@@ -130,7 +130,7 @@ fn failed(work: &mut Work, call: &LiveCall, error: &TakeError) {
     work.take = None;
     work.failures += 1;
     work.bad_takes += u32::from(error.is_of_the_format());
-    tracing::warn!(call = %call.id, %error, failures = work.failures, "a take failed; it is made again");
+    tracing::warn!(call = call.id.for_log(), %error, failures = work.failures, "a take failed; it is made again");
 }
 
 fn slice(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Progress, TakeError> {

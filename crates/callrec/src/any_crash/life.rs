@@ -15,6 +15,7 @@ use callrec_summary::AudioOutcome;
 use super::relayed;
 use crate::audio::Audio;
 use crate::call::{Call, Finishing};
+use crate::clock::Stopwatch;
 use crate::clock::simulated::use_clock_of;
 use crate::error::RecordError;
 use crate::journalling::{EVERY, Journalling};
@@ -363,8 +364,9 @@ pub(super) fn live_on(disk: &FaultyDisk, plan: &Plan) -> Result<Life, RecordErro
     while turns < 600 && after > 0 {
         threads.turn();
         if disk.now_us() >= sync_at {
+            let began = Stopwatch::start();
             threads.write_journals();
-            let wait = syncing.turn(&threads.shared);
+            let wait = syncing.turn(&threads.shared, began);
             sync_at = disk.now_us() + wait.as_micros() as u64;
         }
         disk.pass(TURN_US);
