@@ -110,14 +110,15 @@ impl Application {
     }
 }
 
-/// Tells of the calls that an earlier process recorded to their end, as long as their tokens could pass for new ones.
+/// Tells of the calls that an earlier process recorded to their end, whatever that was but its own, as long as their tokens could pass
+/// for new ones.
 fn note_ended(recorder: &Recorder, stream_tokens: &StreamTokens) {
     let began = |started_at: &LocalTime| u64::try_from(started_at.instant().as_second()).unwrap_or_default();
     let finished = recorder.calls().into_iter().filter(|call| call.state == CallState::Finished);
     for call in finished.filter(|call| StreamTokens::is_of_late(began(&call.started_at))) {
         let files = recorder.files(&call.call);
         if let Some(last) = files.as_ref().and_then(|files| files.details.streams.last())
-            && matches!(last.ended, EndReason::Stopped | EndReason::Closed)
+            && !matches!(last.ended, EndReason::Shutdown | EndReason::Interrupted)
         {
             stream_tokens.is_over_since(&call.call, began(&last.started_at));
         }

@@ -84,26 +84,48 @@ async fn a_signed_one_is_refused(server: &TestServer, token: &str) -> bool {
     is_sent_away(&mut provider, "CA1").await
 }
 
+/// The token of the TwiML that answers the call where signatures are asked for.
+fn answered_signed(server: &TestServer) -> String {
+    let signature = sign_form("12345", "https://rec.example.com/incoming-call", &[("CallSid", "CA1")]);
+    let head = format!(
+        "POST /incoming-call\nX-Twilio-Signature: {signature}\nContent-Type: application/x-www-form-urlencoded"
+    );
+    let twiml = server.request(&head, b"CallSid=CA1").text();
+    let (_, token) = twiml.split_once(r#"name="callrec_token" value=""#).expect("a token");
+    token.split('"').next().unwrap().to_owned()
+}
+
+/// Ends the process, and starts another on its recordings.
+fn taken_over(mut server: TestServer) -> TestServer {
+    server.stop();
+    let recordings = std::mem::replace(&mut server.recordings, tempfile::tempdir().unwrap());
+    TestServer::start_in(recordings, SIGNED)
+}
+
+#[tokio::test]
+async fn a_process_that_takes_over_refuses_the_token_of_a_call_whose_connection_broke_before() {
+    let server = TestServer::start(SIGNED);
+    let token = answered_signed(&server);
+    let signature = sign_url("12345", "wss://rec.example.com/media-stream");
+    let mut provider = server.provider_with(&[("x-twilio-signature", &signature)]).await.unwrap();
+    provider.send(start("CA1", "MZ1", &["inbound"], &json!({ "callrec_token": token }))).await;
+    drop(provider);
+    let summary = server.responses().join("call_CA1_summary.json");
+    until("it is finished", || summary.exists()).await;
+    let summary: serde_json::Value = serde_json::from_slice(&std::fs::read(summary).unwrap()).unwrap();
+    assert_eq!(summary["streams"][0]["ended"], "aborted");
+    assert!(a_signed_one_is_refused(&taken_over(server), &token).await);
+}
+
 #[tokio::test]
 async fn a_process_that_takes_over_refuses_the_token_of_a_call_that_has_ended_before() {
-    let mut server = TestServer::start(SIGNED);
-    let answered = |server: &TestServer| {
-        let signature = sign_form("12345", "https://rec.example.com/incoming-call", &[("CallSid", "CA1")]);
-        let head = format!(
-            "POST /incoming-call\nX-Twilio-Signature: {signature}\nContent-Type: application/x-www-form-urlencoded"
-        );
-        let twiml = server.request(&head, b"CallSid=CA1").text();
-        let (_, token) = twiml.split_once(r#"name="callrec_token" value=""#).expect("a token");
-        token.split('"').next().unwrap().to_owned()
-    };
-    let token = answered(&server);
+    let server = TestServer::start(SIGNED);
+    let token = answered_signed(&server);
     assert!(!a_signed_one_is_refused(&server, &token).await);
     // The call comes through our TwiML again, in another second, and the process ends before its stream begins.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
-    let again = answered(&server);
-    server.stop();
-    let recordings = std::mem::replace(&mut server.recordings, tempfile::tempdir().unwrap());
-    let next = TestServer::start_in(recordings, SIGNED);
+    let again = answered_signed(&server);
+    let next = taken_over(server);
     assert!(a_signed_one_is_refused(&next, &token).await);
     assert!(!a_signed_one_is_refused(&next, &again).await);
 }
