@@ -2,6 +2,7 @@
 
 use callrec_protocol::twilio::{Twilio, outgoing::Provider};
 use callrec_protocol::{Dialect, Message, ProtocolError};
+use callrec_server::fuzzing;
 use callrec_session::{Event, Place, StreamStart, Topology, Track};
 
 use crate::call::Call;
@@ -30,6 +31,9 @@ pub fn read(bytes: &[u8]) {
     while !input.is_empty() {
         let line = input.until(b'\n');
         let message = std::str::from_utf8(line).map_or(Message::Binary(line), Message::Text);
+        if let Message::Text(text) = message {
+            assert!(fuzzing::started_call(text).is_none() || fuzzing::is_perhaps_a_start(text));
+        }
         let outcome = dialect.handle_message(message);
         call.pass(20_000);
         let (running, was_over) = (state.start.is_some(), state.ended);
@@ -71,6 +75,11 @@ fn check(event: &Event<'_>, state: &mut State, message: Message<'_>) {
             assert!(state.start.is_none(), "a stream begins once");
             assert!(!start.call.is_empty() && !start.stream.is_empty());
             state.start = Some(start.as_ref().clone());
+            if let Message::Text(text) = message {
+                // By what it found the server asks for a token: it must be the call that is recorded.
+                assert!(fuzzing::is_perhaps_a_start(text));
+                assert!(fuzzing::started_call(text).is_none_or(|call| call == start.call));
+            }
         }
         _ => assert!(state.start.is_some(), "{event:?} before the stream's start"),
     }

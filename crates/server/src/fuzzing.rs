@@ -3,6 +3,7 @@
 
 use crate::config::{Config, ConfigError};
 use crate::error::ApiError;
+use crate::opening::{Opening, may_be_a_start};
 use crate::routes;
 use callrec::FormatChange;
 
@@ -45,4 +46,18 @@ pub fn transcript_lines(body: &[u8]) -> Result<Vec<String>, ApiError> {
 /// What the client is told.
 pub fn call_sid(text: &str) -> Result<String, ApiError> {
     routes::call_sid(text)
+}
+
+/// What a message of the provider is that comes before the start of a stream: the call that it starts a stream of, none if it starts
+/// none, or none that there is one way to read.
+pub fn started_call(message: &str) -> Option<String> {
+    match Opening::read(message) {
+        Opening::Start(asked) => Some(asked?.call),
+        Opening::Connected | Opening::Other => None,
+    }
+}
+
+/// Whether somebody could take a message for the start of a stream.
+pub fn is_perhaps_a_start(message: &str) -> bool {
+    may_be_a_start(message)
 }
