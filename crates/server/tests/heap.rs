@@ -25,8 +25,8 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 /// How many calls are made between two looks: each kind in each format, four times.
 const CALLS: usize = 64;
-/// How many lots of calls there are at most, the first of which is for what is made once.
-const ROUNDS: usize = 6;
+/// How many of them there are at once.
+const AT_ONCE: usize = 16;
 /// What a look may differ by: the connections of the moment, and tables that grow in steps.
 const LUCK: usize = 20_000;
 
@@ -95,13 +95,14 @@ async fn call(server: &Running, number: usize) {
 }
 
 /// So many calls, and what is on the heap when all of them are finished and their files gone.
-async fn used_after(server: &Running, home: &Path, first: usize) -> usize {
-    for batch in (first..first + CALLS).step_by(16) {
-        join_all((batch..batch + 16).map(|number| call(server, number))).await;
+async fn used_after(server: &Running, home: &Path, first: usize, at_once: usize) -> usize {
+    for batch in (first..first + CALLS).step_by(at_once) {
+        join_all((batch..batch + at_once).map(|number| call(server, number))).await;
     }
-    for batch in (first..first + CALLS).step_by(16) {
+    for batch in (first..first + CALLS).step_by(at_once) {
         let asked = ["recording", "transcript", "summary"].map(|what| format!("GET /calls/CA{batch}/{what}"));
-        join_all(asked.iter().chain([&"GET /calls".to_owned()]).map(|asked| ask(server, asked, ""))).await;
+        let asked: Vec<String> = asked.into_iter().chain(["GET /calls".to_owned()]).collect();
+        join_all(asked.iter().cycle().take(at_once / 4).map(|asked| ask(server, asked, ""))).await;
     }
     let begun = Instant::now();
     let is_there = |number: usize| home.join(format!("call_CA{number}_summary.json")).exists();
@@ -123,11 +124,6 @@ async fn used_after(server: &Running, home: &Path, first: usize) -> usize {
     least
 }
 
-/// Whether each lot of calls left something behind.
-fn grows(used: &[usize]) -> bool {
-    used.windows(2).all(|pair| pair[1] > pair[0] + LUCK)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_are_over_leave_nothing_on_the_heap() {
     let home = tempfile::tempdir().unwrap();
@@ -135,17 +131,11 @@ async fn calls_that_are_over_leave_nothing_on_the_heap() {
     let bot = format!("ws://{}", bots.local_addr().unwrap());
     let answering = tokio::spawn(answer(bots));
     let server = Running::start(Sources::only([("BOT_URL", bot.as_str())]), home.path());
-    // What is made once, and kept: threads' own, tables.
-    used_after(&server, home.path(), 0).await;
-    let mut used = vec![used_after(&server, home.path(), CALLS).await];
-    // What calls leave behind, each lot of them leaves; a table that grows, or one thread more, does so now and then.
-    for round in 2..ROUNDS {
-        used.push(used_after(&server, home.path(), round * CALLS).await);
-        if !grows(&used) {
-            break;
-        }
-    }
-    println!("{used:?} bytes on the heap, each after {CALLS} calls more");
-    assert!(!grows(&used), "{used:?}");
+    // What is made once, and kept: threads' own, and tables, which a busy machine lets grow a little more. So there is more at once.
+    used_after(&server, home.path(), 0, CALLS).await;
+    let before = used_after(&server, home.path(), CALLS, AT_ONCE).await;
+    let after = used_after(&server, home.path(), 2 * CALLS, AT_ONCE).await;
+    println!("{before} bytes on the heap, and {after} after {CALLS} calls more");
+    assert!(after <= before + LUCK, "{before} bytes, and {after} after {CALLS} calls more");
     answering.abort();
 }
