@@ -146,7 +146,7 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
         Ok(true) => return forget(&subject, journal),
         Ok(false) => {}
         Err(error) => {
-            tracing::warn!(call = subject.call.for_log(), %error, "the texts could not be completed")
+            tracing::warn!(call = subject.call.for_log(), %error, "the texts could not be completed");
         }
     }
     let taken = match take_whole(&subject, || journal.reader(), || stand_back(shared)) {
