@@ -140,6 +140,26 @@ fn a_file_that_is_synced_is_not_synced_again_to_be_published() {
 }
 
 #[test]
+fn a_partial_file_that_was_there_when_a_sync_of_everything_failed_is_never_published() {
+    let disk = prepared();
+    let dir = open(&disk);
+    let mut partial = dir.create_partial(&call(), 1, "wav").unwrap();
+    partial.write(b"audio").unwrap();
+    disk.set_faults(Faults::refusing(&[Operation::SyncEverything]));
+    dir.sync().unwrap_err();
+    disk.set_faults(Faults::none());
+    assert!(partial.sync().unwrap_err().to_string().contains("a sync of everything failed"));
+    // Whatever later ones say.
+    dir.sync().unwrap();
+    partial.sync().unwrap_err();
+    let partial = partial.publish().unwrap_err().into_partial().expect("it is handed back");
+    partial.discard().unwrap();
+    let mut next = dir.create_partial(&call(), 1, "wav").unwrap();
+    next.write(b"audio").unwrap();
+    next.publish().unwrap();
+}
+
+#[test]
 fn a_text_that_was_written_is_safe() {
     let promise: Promise = |disk| {
         open(disk).write_atomic("call_CA1.txt", b"words").unwrap();

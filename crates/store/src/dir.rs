@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::disk::{Disk, File, Kind};
 use crate::error::{At, StoreError};
@@ -47,6 +48,8 @@ struct Inner {
     disk: Disk,
     renaming: Renaming,
     readers: Readers,
+    /// How many syncs of everything failed.
+    failed_syncs: AtomicU64,
     /// Held from the beginning: the kernel reports a failed write-back to descriptors that were open when it happened.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     handle: Option<std::fs::File>,
@@ -111,6 +114,7 @@ impl RecordingsDir {
             disk,
             renaming,
             readers,
+            failed_syncs: AtomicU64::new(0),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -221,8 +225,15 @@ impl RecordingsDir {
     ///
     /// # Errors
     /// The disk refused something written since this directory was opened. A failure is reported once; what it
-    /// concerned must not be trusted again even if the next sync succeeds.
+    /// concerned must not be trusted again even if the next sync succeeds: what is being written by these clones is refused when it
+    /// is to be finished.
     pub fn sync(&self) -> Result<(), StoreError> {
+        self.sync_everything().inspect_err(|_| {
+            self.inner.failed_syncs.fetch_add(1, Ordering::AcqRel);
+        })
+    }
+
+    fn sync_everything(&self) -> Result<(), StoreError> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Some(handle) = &self.inner.handle {
             rustix::fs::syncfs(handle).map_err(std::io::Error::from).at("sync", self.path())?;
@@ -230,6 +241,29 @@ impl RecordingsDir {
         #[cfg(feature = "simulation")]
         if let Disk::Simulated(disk) = self.disk() {
             disk.sync_everything().at("sync", self.path())?;
+        }
+        Ok(())
+    }
+
+    /// How many syncs of everything failed so far; to be asked before a file is made.
+    pub(crate) fn failed_syncs(&self) -> u64 {
+        self.inner.failed_syncs.load(Ordering::Acquire)
+    }
+
+    /// Syncs a new file. `failed_syncs` is how many syncs of everything had failed before it was made: one that failed since may have
+    /// forgotten some of it, and this one would not know. One that is going on is not waited for: where it fails for this file's
+    /// bytes, Linux tells each open descriptor.
+    pub(crate) fn sync_new(
+        &self,
+        file: &File,
+        failed_syncs: u64,
+        doing: &'static str,
+        path: &Path,
+    ) -> Result<(), StoreError> {
+        file.sync_all().at(doing, path)?;
+        if self.failed_syncs() != failed_syncs {
+            let cause = std::io::Error::other("a sync of everything failed while it was written");
+            return Err(StoreError::new(doing, path, cause));
         }
         Ok(())
     }

@@ -35,11 +35,12 @@ impl RecordingsDir {
     pub fn write_atomic(&self, file_name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
         names::check_text(file_name)?;
         let path = self.path().join(file_name);
+        let failed_syncs = self.failed_syncs();
         let (file, temporary) = open::locked_temporary(self.disk(), self.own_journals()?, names::temporary)?;
         let written = self
             .share(&file, &temporary)
             .and_then(|()| open::write_at(&file, bytes, 0).at("write", &temporary))
-            .and_then(|()| file.sync_all().at("write", &temporary))
+            .and_then(|()| self.sync_new(&file, failed_syncs, "write", &temporary))
             .and_then(|()| self.disk().rename(&temporary, &path).at("write", &path));
         if let Err(error) = written {
             let _ = self.disk().remove(&temporary);

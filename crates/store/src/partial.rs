@@ -20,6 +20,8 @@ pub struct Partial {
     number: u32,
     extension: String,
     len: u64,
+    /// How many syncs of everything had failed before it was made.
+    failed_syncs: u64,
     /// Everything written is on the disk.
     synced: bool,
     gone: bool,
@@ -32,6 +34,7 @@ impl RecordingsDir {
     /// The directory cannot be written to, or the extension is none of a recording.
     pub fn create_partial(&self, call: &CallId, number: u32, extension: &str) -> Result<Partial, StoreError> {
         names::check_extension(extension)?;
+        let failed_syncs = self.failed_syncs();
         let name = |unique| names::partial(call, number, extension, unique);
         let (file, path) = open::locked_temporary(self.disk(), self.own_journals()?, name)?;
         if let Err(error) = self.share(&file, &path) {
@@ -47,6 +50,7 @@ impl RecordingsDir {
             number,
             extension,
             len: 0,
+            failed_syncs,
             synced: false,
             gone: false,
         })
@@ -96,13 +100,14 @@ impl Partial {
     /// Brings what was written to the disk.
     ///
     /// # Errors
-    /// The disk refused: discard this file and take the recording again, even if a later sync succeeds.
+    /// The disk refused, now or in a [sync of everything](RecordingsDir::sync) since the file was made: discard it and take the
+    /// recording again, even if a later sync succeeds.
     pub fn sync(&mut self) -> Result<(), StoreError> {
         // A write that failed half-way may have left bytes behind the last whole one.
         if self.file.len().at("look at", &self.path)? != self.len {
             self.file.set_len(self.len).at("cut", &self.path)?;
         }
-        self.file.sync_all().at("sync", &self.path)?;
+        self.dir.sync_new(&self.file, self.failed_syncs, "sync", &self.path)?;
         self.synced = true;
         Ok(())
     }

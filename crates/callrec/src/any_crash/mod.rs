@@ -112,6 +112,21 @@ fn what_once_did_harm_does_none() {
 }
 
 #[test]
+#[cfg(feature = "wav")]
+fn what_a_failed_sync_of_everything_was_to_write_of_a_partial_file_is_in_no_recording() {
+    let mut tally = Tally::default();
+    for seed in 0..6 {
+        // Long enough for audio to be written, and a sync of it to fail, well before the call ends.
+        let mut plan = Plan::of_one(400, 20_000);
+        plan.streams[0].format = callrec_encode::Format::Wav;
+        let only = Some(Operation::SyncEverything);
+        try_life(&Plan { seed, per_mille: 300, only, ..plan }, &mut tally);
+    }
+    assert!(tally.counts.failed_syncs() > 6, "{}", tally.counts);
+    assert_eq!(tally.failures, Vec::<String>::new());
+}
+
+#[test]
 fn a_relayed_call_that_nothing_happens_to_is_recorded_as_it_was_heard() {
     let mut plan = Plan::of_one(60, 0);
     plan.streams[0].relayed = true;
