@@ -11,7 +11,9 @@ use crate::error::RecordError;
 use crate::journalling::write_journals;
 use crate::pending::PHONE_LINE_HZ;
 use crate::recorder::{Handle, Recorder};
+use crate::recovery::WhenRecovered;
 use crate::shared::{Limits, Shared};
+use crate::status::CallFiles;
 use crate::syncing::sync_journals;
 use crate::{recovery, space, workers};
 
@@ -33,6 +35,7 @@ pub struct Builder {
     limits: Limits,
     workers: usize,
     recover_at_start: bool,
+    when_recovered: WhenRecovered,
     readers: Readers,
 }
 
@@ -46,6 +49,7 @@ impl Builder {
             limits: Limits { calls: MAX_CALLS, waiting_bytes: MAX_WAITING_BYTES, free_disk: MIN_FREE_DISK },
             workers: processors.clamp(1, 4),
             recover_at_start: true,
+            when_recovered: WhenRecovered::default(),
             readers: Readers::Owner,
         }
     }
@@ -96,6 +100,13 @@ impl Builder {
         self
     }
 
+    /// What is to be done with the files of each call of which a recovery has finished a journal, or has said in the summary why it
+    /// could not. It is called by the thread that recovers, which waits for it.
+    pub fn when_recovered(mut self, told: impl Fn(&CallFiles) + Send + Sync + 'static) -> Self {
+        self.when_recovered = WhenRecovered::new(told);
+        self
+    }
+
     /// Whether the group of the directory may read what is finished: the directory is made with mode 0750 and not 0700,
     /// recordings, transcripts and summaries with 0640 and not 0600. What is not finished stays the owner's. On Unix alone.
     pub fn group_read(mut self, group: bool) -> Self {
@@ -119,7 +130,9 @@ impl Builder {
                 open.right
             );
         }
-        let shared = Arc::new(Shared::new(dir, self.settings, self.record_audio, self.limits));
+        let mut shared = Shared::new(dir, self.settings, self.record_audio, self.limits);
+        shared.when_recovered = self.when_recovered;
+        let shared = Arc::new(shared);
         space::measure_once(&shared);
         let handle = Handle::new(shared);
         handle.spawn("callrec-space", space::measure)?;

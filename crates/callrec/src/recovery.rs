@@ -1,15 +1,19 @@
 //! Recordings that an earlier process left in their journals are finished: one at a time, and behind everything that live
 //! calls need.
 
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use callrec_store::{FreeJournal, HeaderDamage, LockedJournal, StoreError};
+use callrec_store::{CallId, FreeJournal, HeaderDamage, LockedJournal, StoreError};
 
 use crate::clock::{self, Stopwatch};
 use crate::finish::{Source, complete_texts};
 use crate::header::Header;
 use crate::shared::Shared;
+use crate::status::CallFiles;
 use crate::take::Subject;
 use crate::workers::{conclude, note_words, take_whole};
 
@@ -30,6 +34,31 @@ enum Found {
     Finished,
     Failed,
     Owned,
+}
+
+/// Who is told of each call that was recovered, if anybody.
+#[derive(Clone, Default)]
+pub(crate) struct WhenRecovered(Option<Arc<dyn Fn(&CallFiles) + Send + Sync>>);
+
+impl WhenRecovered {
+    pub(crate) fn new(told: impl Fn(&CallFiles) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(told)))
+    }
+
+    fn tell(&self, shared: &Shared, call: &CallId) {
+        let Some(told) = &self.0 else { return };
+        let Some(files) = CallFiles::read(&shared.dir, call) else { return };
+        // Others are to be recovered all the same.
+        if catch_unwind(AssertUnwindSafe(|| told(&files))).is_err() {
+            tracing::error!(call = call.for_log(), "who was told of a recovered call failed unexpectedly");
+        }
+    }
+}
+
+impl fmt::Debug for WhenRecovered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WhenRecovered").field(&self.0.is_some()).finish()
+    }
 }
 
 /// How long a slice of recovery stands back for live calls that wait for a worker. It is never starved altogether: on a machine
@@ -74,7 +103,11 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
             break;
         }
         let (call, number) = (journal.call().clone(), journal.number());
-        match recover_one(shared, journal) {
+        let found = recover_one(shared, journal);
+        if matches!(found, Ok(Found::Finished | Found::Failed)) {
+            shared.when_recovered.tell(shared, &call);
+        }
+        match found {
             Ok(Found::Finished) => recovery.finished += 1,
             Ok(Found::Failed) => recovery.failed += 1,
             Ok(Found::Owned) => recovery.owned += 1,

@@ -13,6 +13,7 @@ use crate::error::RecordError;
 use crate::live::{LiveCall, lock};
 use crate::memory::Memory;
 use crate::pending::PendingFormats;
+use crate::recovery::WhenRecovered;
 use crate::refusals::{Counters, Refusals};
 use crate::space::Space;
 use crate::status::Health;
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) recovering: AtomicBool,
     /// Journals that recovery has before it.
     pub(crate) recoveries_waiting: AtomicUsize,
+    pub(crate) when_recovered: WhenRecovered,
     /// In an order that does not depend on the process: so do faults in tests not.
     calls: Mutex<BTreeMap<CallId, Vec<Arc<LiveCall>>>>,
     count: AtomicUsize,
@@ -109,6 +111,7 @@ impl Shared {
             journal_error: Mutex::default(),
             recovering: AtomicBool::new(false),
             recoveries_waiting: AtomicUsize::new(0),
+            when_recovered: WhenRecovered::default(),
             calls: Mutex::default(),
             count: AtomicUsize::new(0),
             closing: AtomicBool::new(false),

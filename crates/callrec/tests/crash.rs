@@ -57,10 +57,19 @@ fn a_call_whose_process_was_killed_is_there_at_the_next_start_and_at_most_a_seco
     assert!(frames >= 100);
     assert!(!home.path().join("call_CA1_conversation.wav").exists());
 
-    let next = Recorder::builder(home.path()).recover_at_start(false).start().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let next = Recorder::builder(home.path())
+        .recover_at_start(false)
+        .when_recovered(move |files| {
+            tell.send(files.clone()).unwrap();
+            panic!("whoever is told fails, and harms no recording");
+        })
+        .start()
+        .unwrap();
     let recovery = next.recover().unwrap();
     assert_eq!((recovery.finished, recovery.failed, recovery.owned), (1, 0, 0));
     let files = next.files("CA1").unwrap();
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [files.clone()]);
     let (left, right) = decode_wav(files.audio.as_ref().unwrap());
     let saved = left.len() as u64 / 160;
     assert!(saved + 50 >= frames && saved <= frames, "{saved} of {frames} frames were saved");
