@@ -18,7 +18,7 @@ use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
-use callrec::{CallState, EndReason, LocalTime, Recorder};
+use callrec::{CallFiles, CallState, EndReason, Recorder};
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -46,6 +46,9 @@ impl Application {
         let timeout = config.bot_connect_timeout;
         let connector =
             |url| BotConnector::new(url, config.twilio_auth_token.as_ref(), timeout).context("BOT_URL");
+        let counters = Arc::new(Counters::default());
+        let stream_tokens = StreamTokens::new(config.twilio_auth_token.as_ref(), Arc::clone(&counters));
+        let tokens = stream_tokens.clone();
         let recorder = Recorder::builder(&config.recordings_directory)
             .settings(config.audio.clone())
             .record_audio(config.record_conversations)
@@ -54,6 +57,7 @@ impl Application {
             .max_calls(config.max_calls.saturating_mul(2))
             .max_waiting_bytes(config.max_waiting_bytes)
             .min_free_disk(config.min_free_disk)
+            .when_recovered(move |files| note_end(files, &tokens))
             .start()
             .with_context(|| {
                 let directory = config.recordings_directory.display();
@@ -62,9 +66,10 @@ impl Application {
         if let Some(bot) = &config.bot_url {
             tracing::info!(bot = bot.shown(), "calls are relayed");
         }
-        let counters = Arc::new(Counters::default());
-        let stream_tokens = StreamTokens::new(config.twilio_auth_token.as_ref(), Arc::clone(&counters));
-        note_ended(&recorder, &stream_tokens);
+        for call in recorder.calls().iter().filter(|call| call.state == CallState::Finished) {
+            // When its last stream began, its files tell alone.
+            recorder.files(&call.call).iter().for_each(|files| note_end(files, &stream_tokens));
+        }
         let state = web::Data::new(State {
             recorder,
             auth: Auth::new(&config),
@@ -110,18 +115,14 @@ impl Application {
     }
 }
 
-/// Tells of the calls that an earlier process recorded to their end, whatever that was but its own, as long as their tokens could pass
-/// for new ones.
-fn note_ended(recorder: &Recorder, stream_tokens: &StreamTokens) {
-    let began = |started_at: &LocalTime| u64::try_from(started_at.instant().as_second()).unwrap_or_default();
-    let finished = recorder.calls().into_iter().filter(|call| call.state == CallState::Finished);
-    for call in finished.filter(|call| StreamTokens::is_of_late(began(&call.started_at))) {
-        let files = recorder.files(&call.call);
-        if let Some(last) = files.as_ref().and_then(|files| files.details.streams.last())
-            && !matches!(last.ended, EndReason::Shutdown | EndReason::Interrupted)
-        {
-            stream_tokens.is_over_since(&call.call, began(&last.started_at));
-        }
+/// Tells of a call that an earlier process recorded to its end, whatever that was but its own, as long as its tokens could pass for
+/// new ones.
+fn note_end(files: &CallFiles, stream_tokens: &StreamTokens) {
+    let Some(last) = files.details.streams.last() else { return };
+    let began = u64::try_from(last.started_at.instant().as_second()).unwrap_or_default();
+    if StreamTokens::is_of_late(began) && !matches!(last.ended, EndReason::Shutdown | EndReason::Interrupted)
+    {
+        stream_tokens.is_over_since(&files.details.call, began);
     }
 }
 

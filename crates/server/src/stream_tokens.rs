@@ -102,10 +102,17 @@ impl StreamTokens {
         unix_seconds().saturating_sub(issued) <= FRESH
     }
 
-    /// A call that an earlier process recorded is over: tokens issued no later than its stream began are.
+    /// A call that an earlier process recorded is over: tokens issued no later than its stream began are. What this process knows of
+    /// the call stays: streams that live, and the token that one is awaited with.
     pub(crate) fn is_over_since(&self, call: &str, began: u64) {
         let mut calls = self.lock();
-        calls.answered.insert(call.to_owned(), Answered { since: began + 1, ..Answered::new(began) });
+        let known = calls.answered.entry(call.to_owned()).or_insert_with(|| Answered::of_another(began));
+        if known.streams == 0 && known.over.is_none() && known.issued >= known.since {
+            // Answered here meanwhile. By a clock that went back, that may be before the stream began.
+            known.since = known.since.max(known.issued.min(began + 1));
+        } else {
+            (known.since, known.issued) = (known.since.max(began + 1), known.issued.max(began));
+        }
         calls.forget.push_back((began, call.to_owned()));
     }
 
@@ -119,7 +126,7 @@ impl StreamTokens {
             // Never the token that was valid before, however soon this is.
             *answered = Answered::new(now.max(answered.issued + 1));
         }
-        answered.issued = answered.issued.max(now);
+        answered.issued = answered.issued.max(now).max(answered.since);
         let issued = answered.issued;
         calls.forget.push_back((issued, call.to_owned()));
         Some(self.token(call, issued))
@@ -180,6 +187,11 @@ impl Answered {
         Self { issued: now, since: now, streams: 0, over: None }
     }
 
+    /// One whose stream began at that time in another process, and is over.
+    fn of_another(began: u64) -> Self {
+        Self { since: began + 1, ..Self::new(began) }
+    }
+
     /// When anything happened to it last, as long as none of its streams lives.
     fn last(&self) -> u64 {
         self.over.unwrap_or_default().max(self.issued)
@@ -234,149 +246,4 @@ fn unix_seconds() -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tokens() -> StreamTokens {
-        StreamTokens::new(Some(&Secret::new("12345")), Arc::default())
-    }
-
-    fn refusal(tokens: &StreamTokens, call: &str, token: Option<&str>, now: u64) -> Option<Refusal> {
-        tokens.admit_at(call, token, now).err()
-    }
-
-    #[test]
-    fn a_token_is_valid_for_its_call_while_that_lives() {
-        let tokens = tokens();
-        let token = tokens.issue_at("CA1", 1_000).unwrap();
-        assert_eq!(refusal(&tokens, "CA2", Some(&token), 1_000), Some(Refusal::Wrong));
-        let first = tokens.admit_at("CA1", Some(&token), 1_000).unwrap();
-        // A day later, the call still lives: another stream of it.
-        let second = tokens.admit_at("CA1", Some(&token), 87_400).unwrap();
-        drop(first);
-        let third = tokens.admit_at("CA1", Some(&token), 87_500).unwrap();
-        drop((second, third));
-        assert_eq!(refusal(&tokens, "CA1", Some(&token), 87_501), Some(Refusal::Over));
-    }
-
-    #[test]
-    fn a_token_of_a_call_that_was_over_at_once_is_not_taken_again() {
-        let tokens = tokens();
-        let token = tokens.issue_at("CA1", 1_000).unwrap();
-        drop(tokens.admit_at("CA1", Some(&token), 1_001).unwrap());
-        for now in [1_001, 1_000 + FRESH, 1_001 + FRESH, 1_000_000] {
-            assert_eq!(refusal(&tokens, "CA1", Some(&token), now), Some(Refusal::Over), "{now}");
-            tokens.issue_at("CA2", now).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_call_that_goes_through_our_twiml_again_gets_another_token() {
-        let tokens = tokens();
-        let token = tokens.issue_at("CA1", 1_000).unwrap();
-        drop(tokens.admit_at("CA1", Some(&token), 1_000).unwrap());
-        for now in [1_000, 1_001, 2_000] {
-            let again = tokens.issue_at("CA1", now).unwrap();
-            assert_ne!(token, again);
-            assert_eq!(refusal(&tokens, "CA1", Some(&token), now), Some(Refusal::Over), "{now}");
-            drop(tokens.admit_at("CA1", Some(&again), now).unwrap());
-        }
-        // A webhook that is asked again before the stream comes changes nothing of the first answer's.
-        let (first, second) =
-            (tokens.issue_at("CA2", 1_000).unwrap(), tokens.issue_at("CA2", 1_002).unwrap());
-        let one = tokens.admit_at("CA2", Some(&second), 1_003).unwrap();
-        let other = tokens.admit_at("CA2", Some(&first), 1_003).unwrap();
-        drop((one, other));
-    }
-
-    #[test]
-    fn no_text_that_is_not_the_token_is_taken_for_it() {
-        let tokens = tokens();
-        let token = tokens.issue_at("CA1", 1_000).unwrap();
-        let other =
-            StreamTokens::new(Some(&Secret::new("12346")), Arc::default()).issue_at("CA1", 1_000).unwrap();
-        let later = format!("3e9-{}", &token[4..]);
-        let texts = ["", "-", "3e8-", &token[..token.len() - 1], &token.to_uppercase(), &later, &other];
-        for text in texts {
-            assert_eq!(refusal(&tokens, "CA1", Some(text), 1_000), Some(Refusal::Wrong), "{text}");
-        }
-        assert_eq!(refusal(&tokens, "CA1", None, 1_000), Some(Refusal::Missing));
-        assert_eq!(refusal(&tokens, "CA1", Some(&token), 1_000), None);
-    }
-
-    #[test]
-    fn a_call_that_is_not_ours_needs_none_nor_does_one_of_ours_that_is_forgotten() {
-        let tokens = tokens();
-        assert!(tokens.admit_at("CA1", None, 1_000).unwrap().is_none());
-        let token = tokens.issue_at("CA2", 1_000).unwrap();
-        let pass = tokens.admit_at("CA2", Some(&token), 1_000).unwrap();
-        assert_eq!(refusal(&tokens, "CA2", None, 1_000_000), Some(Refusal::Missing));
-        drop(pass);
-        // Over, and remembered from its end on, whatever else comes.
-        tokens.issue_at("later", 1_000_000 + FRESH).unwrap();
-        assert_eq!(refusal(&tokens, "CA2", None, 1_000_000 + FRESH), Some(Refusal::Missing));
-        tokens.issue_at("later", 1_000_001 + FRESH).unwrap();
-        assert_eq!(refusal(&tokens, "CA2", None, 1_000_001 + FRESH), None);
-        // One that never came.
-        tokens.issue_at("CA3", 1_000).unwrap();
-        assert_eq!(refusal(&tokens, "CA3", None, 1_000 + FRESH), Some(Refusal::Missing));
-        assert_eq!(refusal(&tokens, "CA3", None, 1_001 + FRESH), None);
-    }
-
-    #[test]
-    fn a_process_that_takes_over_knows_the_others_tokens_for_a_moment() {
-        let token = tokens().issue_at("CA1", 1_000).unwrap();
-        assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_000 + FRESH), None);
-        assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_001 + FRESH), Some(Refusal::Over));
-        // Of a call that has ended, as its recording says, they are valid no more; a later one is.
-        let next = tokens();
-        next.is_over_since("CA1", 1_000);
-        assert_eq!(refusal(&next, "CA1", Some(&token), 1_001), Some(Refusal::Over));
-        assert_eq!(refusal(&next, "CA1", None, 1_001), Some(Refusal::Missing));
-        let later = tokens().issue_at("CA1", 1_001).unwrap();
-        assert_eq!(refusal(&next, "CA1", Some(&later), 1_002), None);
-        // By a clock that is behind.
-        assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_000 - AHEAD), None);
-        assert_eq!(refusal(&tokens(), "CA1", Some(&token), 999 - AHEAD), Some(Refusal::Wrong));
-        // Without an auth token a process knows its own alone.
-        let alone = StreamTokens::new(None, Arc::default());
-        assert_eq!(refusal(&alone, "CA1", Some(&token), 1_000), Some(Refusal::Wrong));
-        let token = alone.issue_at("CA1", 1_000).unwrap();
-        assert_eq!(
-            refusal(&StreamTokens::new(None, Arc::default()), "CA1", Some(&token), 1_000),
-            Some(Refusal::Wrong)
-        );
-        assert_eq!(refusal(&alone, "CA1", Some(&token), 1_000), None);
-    }
-
-    #[test]
-    fn calls_that_are_over_or_never_came_are_forgotten_and_so_are_the_oldest_of_too_many() {
-        let tokens = tokens();
-        let lives = tokens.issue_at("lives", 1_000).unwrap();
-        let pass = tokens.admit_at("lives", Some(&lives), 1_000).unwrap();
-        for index in 0..1_000 {
-            let call = format!("CA{index}");
-            let token = tokens.issue_at(&call, 1_000).unwrap();
-            drop((index % 2 == 0).then(|| tokens.admit_at(&call, Some(&token), 1_000).unwrap()));
-        }
-        tokens.issue_at("later", 1_001 + FRESH).unwrap();
-        assert_eq!(tokens.lock().answered.len(), 2);
-        drop(pass);
-        tokens.issue_at("later", 2_000 + FRESH).unwrap();
-        assert_eq!(tokens.lock().answered.len(), 1);
-        let forgotten = || tokens.counters.of(Limit::TokensForgotten);
-        assert_eq!(forgotten(), 0, "there was room");
-        for index in 0..MOST + 1_000 {
-            tokens.issue_at(&format!("CB{index}"), 2_000 + FRESH).unwrap();
-        }
-        let known = tokens.lock().answered.len() as u64;
-        assert!(forgotten() >= 999, "{}", forgotten());
-        assert_eq!(known + forgotten(), 1 + MOST as u64 + 1_000);
-        assert!(tokens.lock().answered.len() <= MOST + 1 && tokens.lock().forget.len() <= MOST + 1);
-    }
-
-    #[test]
-    fn a_name_that_is_no_calls_gets_no_token() {
-        assert_eq!(tokens().issue_at("../CA1", 1_000), None);
-    }
-}
+mod tests;

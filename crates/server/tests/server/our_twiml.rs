@@ -131,6 +131,53 @@ async fn a_process_that_takes_over_refuses_the_token_of_a_call_that_has_ended_be
 }
 
 #[tokio::test]
+async fn a_process_that_takes_over_refuses_the_token_of_a_call_whose_recording_it_has_to_finish() {
+    let mut server = TestServer::start(SIGNED);
+    let token = answered_signed(&server);
+    let signature = sign_url("12345", "wss://rec.example.com/media-stream");
+    let mut provider = server.provider_with(&[("x-twilio-signature", &signature)]).await.unwrap();
+    provider.send(start("CA1", "MZ1", &["inbound"], &json!({ "callrec_token": token }))).await;
+    // An hour of it takes its time to be finished.
+    provider.send(inbound(0, 0x10)).await;
+    provider.send(inbound(3_600_000, 0x10)).await;
+    let journal = server.responses().join(".journal/CA1_1.journal");
+    until("it is journalled", || journal.exists()).await;
+    // As if the process had been killed when the call's end was in the journal, and nothing else was there yet.
+    let recording = server.responses().join("call_CA1_conversation.wav");
+    std::fs::write(&recording, "something else").unwrap();
+    provider.send(stop("CA1")).await;
+    provider.close().await;
+    server.stop();
+    assert!(journal.exists());
+    for name in files_in(&server.responses()).iter().filter(|name| name.starts_with("call_")) {
+        std::fs::remove_file(server.responses().join(name)).unwrap();
+    }
+    let next = taken_over(server);
+    let health = || next.request("GET /health\nAuthorization: Bearer x", b"").json();
+    until("it is finished", || health()["recorder"]["recovering"] == false).await;
+    assert!(recording.exists() && !journal.exists());
+    assert!(a_signed_one_is_refused(&next, &token).await);
+}
+
+#[tokio::test]
+async fn a_process_that_takes_over_refuses_the_token_of_the_last_stream_however_long_ago_the_first_was() {
+    let mut server = TestServer::start(SIGNED);
+    let token = answered_signed(&server);
+    assert!(!a_signed_one_is_refused(&server, &token).await);
+    let again = answered_signed(&server);
+    assert!(!a_signed_one_is_refused(&server, &again).await);
+    server.stop();
+    let path = server.responses().join("call_CA1_summary.json");
+    let mut summary: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(summary["streams"].as_array().map(Vec::len), Some(2));
+    summary["streams"][0]["started_at"] = json!("2020-01-01T00:00:00+00:00[UTC]");
+    std::fs::write(&path, summary.to_string()).unwrap();
+    let next = taken_over(server);
+    assert_eq!(next.request("GET /calls/CA1\nAuthorization: Bearer x", b"").json()["state"], "finished");
+    assert!(a_signed_one_is_refused(&next, &again).await);
+}
+
+#[tokio::test]
 async fn a_stream_of_somebodys_own_twiml_needs_no_token() {
     let server = TestServer::start([("NEXT_TWIML_URL", "https://bot.example.com/next")]);
     answered(&server, "CA1");

@@ -1,0 +1,181 @@
+use super::*;
+
+fn tokens() -> StreamTokens {
+    StreamTokens::new(Some(&Secret::new("12345")), Arc::default())
+}
+
+fn refusal(tokens: &StreamTokens, call: &str, token: Option<&str>, now: u64) -> Option<Refusal> {
+    tokens.admit_at(call, token, now).err()
+}
+
+#[test]
+fn a_token_is_valid_for_its_call_while_that_lives() {
+    let tokens = tokens();
+    let token = tokens.issue_at("CA1", 1_000).unwrap();
+    assert_eq!(refusal(&tokens, "CA2", Some(&token), 1_000), Some(Refusal::Wrong));
+    let first = tokens.admit_at("CA1", Some(&token), 1_000).unwrap();
+    // A day later, the call still lives: another stream of it.
+    let second = tokens.admit_at("CA1", Some(&token), 87_400).unwrap();
+    drop(first);
+    let third = tokens.admit_at("CA1", Some(&token), 87_500).unwrap();
+    drop((second, third));
+    assert_eq!(refusal(&tokens, "CA1", Some(&token), 87_501), Some(Refusal::Over));
+}
+
+#[test]
+fn a_token_of_a_call_that_was_over_at_once_is_not_taken_again() {
+    let tokens = tokens();
+    let token = tokens.issue_at("CA1", 1_000).unwrap();
+    drop(tokens.admit_at("CA1", Some(&token), 1_001).unwrap());
+    for now in [1_001, 1_000 + FRESH, 1_001 + FRESH, 1_000_000] {
+        assert_eq!(refusal(&tokens, "CA1", Some(&token), now), Some(Refusal::Over), "{now}");
+        tokens.issue_at("CA2", now).unwrap();
+    }
+}
+
+#[test]
+fn a_call_that_goes_through_our_twiml_again_gets_another_token() {
+    let tokens = tokens();
+    let token = tokens.issue_at("CA1", 1_000).unwrap();
+    drop(tokens.admit_at("CA1", Some(&token), 1_000).unwrap());
+    for now in [1_000, 1_001, 2_000] {
+        let again = tokens.issue_at("CA1", now).unwrap();
+        assert_ne!(token, again);
+        assert_eq!(refusal(&tokens, "CA1", Some(&token), now), Some(Refusal::Over), "{now}");
+        drop(tokens.admit_at("CA1", Some(&again), now).unwrap());
+    }
+    // A webhook that is asked again before the stream comes changes nothing of the first answer's.
+    let (first, second) = (tokens.issue_at("CA2", 1_000).unwrap(), tokens.issue_at("CA2", 1_002).unwrap());
+    let one = tokens.admit_at("CA2", Some(&second), 1_003).unwrap();
+    let other = tokens.admit_at("CA2", Some(&first), 1_003).unwrap();
+    drop((one, other));
+}
+
+#[test]
+fn no_text_that_is_not_the_token_is_taken_for_it() {
+    let tokens = tokens();
+    let token = tokens.issue_at("CA1", 1_000).unwrap();
+    let other =
+        StreamTokens::new(Some(&Secret::new("12346")), Arc::default()).issue_at("CA1", 1_000).unwrap();
+    let later = format!("3e9-{}", &token[4..]);
+    let texts = ["", "-", "3e8-", &token[..token.len() - 1], &token.to_uppercase(), &later, &other];
+    for text in texts {
+        assert_eq!(refusal(&tokens, "CA1", Some(text), 1_000), Some(Refusal::Wrong), "{text}");
+    }
+    assert_eq!(refusal(&tokens, "CA1", None, 1_000), Some(Refusal::Missing));
+    assert_eq!(refusal(&tokens, "CA1", Some(&token), 1_000), None);
+}
+
+#[test]
+fn a_call_that_is_not_ours_needs_none_nor_does_one_of_ours_that_is_forgotten() {
+    let tokens = tokens();
+    assert!(tokens.admit_at("CA1", None, 1_000).unwrap().is_none());
+    let token = tokens.issue_at("CA2", 1_000).unwrap();
+    let pass = tokens.admit_at("CA2", Some(&token), 1_000).unwrap();
+    assert_eq!(refusal(&tokens, "CA2", None, 1_000_000), Some(Refusal::Missing));
+    drop(pass);
+    // Over, and remembered from its end on, whatever else comes.
+    tokens.issue_at("later", 1_000_000 + FRESH).unwrap();
+    assert_eq!(refusal(&tokens, "CA2", None, 1_000_000 + FRESH), Some(Refusal::Missing));
+    tokens.issue_at("later", 1_000_001 + FRESH).unwrap();
+    assert_eq!(refusal(&tokens, "CA2", None, 1_000_001 + FRESH), None);
+    // One that never came.
+    tokens.issue_at("CA3", 1_000).unwrap();
+    assert_eq!(refusal(&tokens, "CA3", None, 1_000 + FRESH), Some(Refusal::Missing));
+    assert_eq!(refusal(&tokens, "CA3", None, 1_001 + FRESH), None);
+}
+
+#[test]
+fn a_process_that_takes_over_knows_the_others_tokens_for_a_moment() {
+    let token = tokens().issue_at("CA1", 1_000).unwrap();
+    assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_000 + FRESH), None);
+    assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_001 + FRESH), Some(Refusal::Over));
+    // Of a call that has ended, as its recording says, they are valid no more; a later one is.
+    let next = tokens();
+    next.is_over_since("CA1", 1_000);
+    assert_eq!(refusal(&next, "CA1", Some(&token), 1_001), Some(Refusal::Over));
+    assert_eq!(refusal(&next, "CA1", None, 1_001), Some(Refusal::Missing));
+    let later = tokens().issue_at("CA1", 1_001).unwrap();
+    assert_eq!(refusal(&next, "CA1", Some(&later), 1_002), None);
+    // By a clock that is behind.
+    assert_eq!(refusal(&tokens(), "CA1", Some(&token), 1_000 - AHEAD), None);
+    assert_eq!(refusal(&tokens(), "CA1", Some(&token), 999 - AHEAD), Some(Refusal::Wrong));
+    // Without an auth token a process knows its own alone.
+    let alone = StreamTokens::new(None, Arc::default());
+    assert_eq!(refusal(&alone, "CA1", Some(&token), 1_000), Some(Refusal::Wrong));
+    let token = alone.issue_at("CA1", 1_000).unwrap();
+    assert_eq!(
+        refusal(&StreamTokens::new(None, Arc::default()), "CA1", Some(&token), 1_000),
+        Some(Refusal::Wrong)
+    );
+    assert_eq!(refusal(&alone, "CA1", Some(&token), 1_000), None);
+}
+
+#[test]
+fn that_a_call_of_another_process_is_over_changes_nothing_of_what_it_is_here() {
+    let next = tokens();
+    let old = tokens().issue_at("CA1", 1_000).unwrap();
+    // A stream of it lives here: it goes on, and nobody else may come with its token.
+    let pass = next.admit_at("CA1", Some(&old), 1_010).unwrap();
+    next.is_over_since("CA1", 1_001);
+    assert!(next.is_live("CA1"));
+    assert_eq!(refusal(&next, "CA1", Some(&old), 1_011), Some(Refusal::Over));
+    drop(pass);
+    assert!(!next.is_live("CA1"));
+    // Answered here, its stream is awaited, whatever the clock of the other was.
+    for began in [1_001, 1_020, 1_200] {
+        let next = tokens();
+        let token = next.issue_at("CA1", 1_020).unwrap();
+        next.is_over_since("CA1", began);
+        assert_eq!(refusal(&next, "CA1", Some(&old), 1_021), Some(Refusal::Over), "{began}");
+        let pass = next.admit_at("CA1", Some(&token), 1_021).unwrap();
+        next.is_over_since("CA1", 1_001);
+        let second = next.admit_at("CA1", Some(&token), 1_022).unwrap();
+        drop((pass, second));
+        next.is_over_since("CA1", 1_001);
+        assert_eq!(refusal(&next, "CA1", Some(&token), 1_023), Some(Refusal::Over), "{began}");
+    }
+    // Of two streams the later counts, in whatever order they are told of.
+    for streams in [[1_000, 1_100], [1_100, 1_000]] {
+        let next = tokens();
+        streams.iter().for_each(|began| next.is_over_since("CA1", *began));
+        let token = tokens().issue_at("CA1", 1_100).unwrap();
+        for now in [1_101, 1_050 + FRESH, 1_100 + FRESH] {
+            assert_eq!(refusal(&next, "CA1", Some(&token), now), Some(Refusal::Over), "{now}");
+        }
+        // Answered here in that very second, it has another token.
+        let token = next.issue_at("CA1", 1_100).unwrap();
+        assert_eq!(refusal(&next, "CA1", Some(&token), 1_101), None);
+    }
+}
+
+#[test]
+fn calls_that_are_over_or_never_came_are_forgotten_and_so_are_the_oldest_of_too_many() {
+    let tokens = tokens();
+    let lives = tokens.issue_at("lives", 1_000).unwrap();
+    let pass = tokens.admit_at("lives", Some(&lives), 1_000).unwrap();
+    for index in 0..1_000 {
+        let call = format!("CA{index}");
+        let token = tokens.issue_at(&call, 1_000).unwrap();
+        drop((index % 2 == 0).then(|| tokens.admit_at(&call, Some(&token), 1_000).unwrap()));
+    }
+    tokens.issue_at("later", 1_001 + FRESH).unwrap();
+    assert_eq!(tokens.lock().answered.len(), 2);
+    drop(pass);
+    tokens.issue_at("later", 2_000 + FRESH).unwrap();
+    assert_eq!(tokens.lock().answered.len(), 1);
+    let forgotten = || tokens.counters.of(Limit::TokensForgotten);
+    assert_eq!(forgotten(), 0, "there was room");
+    for index in 0..MOST + 1_000 {
+        tokens.issue_at(&format!("CB{index}"), 2_000 + FRESH).unwrap();
+    }
+    let known = tokens.lock().answered.len() as u64;
+    assert!(forgotten() >= 999, "{}", forgotten());
+    assert_eq!(known + forgotten(), 1 + MOST as u64 + 1_000);
+    assert!(tokens.lock().answered.len() <= MOST + 1 && tokens.lock().forget.len() <= MOST + 1);
+}
+
+#[test]
+fn a_name_that_is_no_calls_gets_no_token() {
+    assert_eq!(tokens().issue_at("../CA1", 1_000), None);
+}
