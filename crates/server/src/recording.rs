@@ -4,7 +4,7 @@
 //! are logged; the recording of that one call is off then, and the relay goes on.
 
 use crate::counters::Limit;
-use crate::opening::{Asked, Opening};
+use crate::opening::{Asked, Opening, may_be_a_start};
 use crate::state::State;
 use crate::stream_tokens::Pass;
 use actix_web::web;
@@ -92,6 +92,11 @@ impl Recording {
         // What could not be read of a stream that may not have begun must not go on.
         let otherwise = if self.has_started() { Heard::Nothing } else { Heard::Refused };
         self.guarded(otherwise, |recording| recording.read_provider(message))
+    }
+
+    /// Whether a message that follows the start might be another start, to whoever reads it. One that cannot be read might.
+    pub(crate) fn may_be_a_start(&mut self, json: &str) -> bool {
+        self.guarded(true, |_| may_be_a_start(json))
     }
 
     /// The copy of a message of the bot; says what it was.

@@ -10,7 +10,6 @@ mod bot_end;
 use crate::counters::Limit;
 use crate::live::Place;
 use crate::marks::{Mark, Marks};
-use crate::opening::may_be_a_start;
 use crate::recording::{Heard, Recording};
 use crate::socket::{BotConnector, BotSocket, FromBot, FromProvider, ProviderSocket, is_too_long};
 use actix_ws::CloseCode;
@@ -132,9 +131,9 @@ impl Relay {
                         return Parting::Ours(EndReason::Aborted, CloseCode::Policy);
                     }
                     // Nor does a start that follows another: it could name any call.
-                    let kept = || {
+                    let mut kept = || {
                         let withheld = early.as_ref().map(|early| *early == Heard::Withheld);
-                        withheld.unwrap_or_else(|| may_be_a_start(&text))
+                        withheld.unwrap_or_else(|| recording.may_be_a_start(&text))
                     };
                     let ours = || marks.as_ref().is_some_and(|marks| marks.is_echo(&text));
                     if let Some(bot) = bot.as_mut().filter(|_| !ours() && !kept()) {
