@@ -116,15 +116,28 @@ fn written(result: io::Result<()>) -> anyhow::Result<()> {
     }
 }
 
+/// Writes a picture for its owner alone. It replaces what has the name, a link too and not what that leads to.
 #[allow(clippy::disallowed_methods, reason = "a picture is no recording: it goes where the user says")]
 fn write_picture(file: &Path, picture: &str) -> anyhow::Result<()> {
-    // It replaces what is there, and must never replace a recording.
+    // It must never replace a recording.
     anyhow::ensure!(
         file.extension().is_some_and(|end| end.eq_ignore_ascii_case("svg")),
         "{}: a picture's name ends in .svg",
         file.display()
     );
-    std::fs::write(file, picture).with_context(|| format!("cannot write {}", file.display()))
+    let temporary = file.with_extension(format!("{:016x}.svg.tmp", rand::random::<u64>()));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options
+        .open(&temporary)
+        .and_then(|mut new| new.write_all(picture.as_bytes()))
+        .and_then(|()| std::fs::rename(&temporary, file));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written.with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn terminal_width() -> Option<u16> {

@@ -229,6 +229,39 @@ fn the_picture_is_well_formed_has_both_sides_and_never_replaces_a_recording() {
     assert_eq!(std::fs::read(audio).unwrap(), before);
 }
 
+#[test]
+#[cfg(unix)]
+fn the_picture_is_its_owners_alone_and_goes_to_no_place_that_a_link_leads_to() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let fixture = Fixture::new();
+    let call = relayed(&fixture.recorder);
+    let picture = fixture.shown(&["CA1", "--svg", "-"]);
+    let home = fixture.home.path();
+    std::fs::create_dir(home.join("pictures")).unwrap();
+    std::fs::write(home.join("elsewhere"), "what is there").unwrap();
+    std::fs::write(home.join("pictures/old.svg"), "an old one that all may read").unwrap();
+    std::fs::set_permissions(home.join("pictures/old.svg"), PermissionsExt::from_mode(0o644)).unwrap();
+    symlink(home.join("elsewhere"), home.join("pictures/link.svg")).unwrap();
+    symlink(home.join("nothing"), home.join("pictures/dangling.svg")).unwrap();
+    let names = ["new.svg", "old.svg", "link.svg", "dangling.svg"];
+    for name in names {
+        let path = home.join("pictures").join(name);
+        fixture.shown(&["CA1", "--svg", path.to_str().unwrap()]);
+        let made = std::fs::symlink_metadata(&path).unwrap();
+        assert!(made.is_file(), "{name}: {made:?}");
+        assert_eq!(made.permissions().mode() & 0o777, 0o600, "{name}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), picture, "{name}");
+    }
+    assert_eq!(std::fs::read_to_string(home.join("elsewhere")).unwrap(), "what is there");
+    assert!(!home.join("nothing").exists());
+    // One that cannot be put in its place leaves nothing.
+    std::fs::create_dir(home.join("pictures/directory.svg")).unwrap();
+    let refused = fixture.run(&["CA1", "--svg", "pictures/directory.svg"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("cannot write pictures/directory.svg"));
+    assert_eq!(std::fs::read_dir(home.join("pictures")).unwrap().count(), names.len() + 1);
+    drop(call);
+}
+
 fn class_of(tag: &quick_xml::events::BytesStart<'_>) -> Option<String> {
     let class = tag.try_get_attribute("class").unwrap()?;
     Some(class.value.into_owned())
