@@ -69,7 +69,7 @@ fn a_call_whose_process_was_killed_is_there_at_the_next_start_and_at_most_a_seco
     let recovery = next.recover().unwrap();
     assert_eq!((recovery.finished, recovery.failed, recovery.owned), (1, 0, 0));
     let files = next.files("CA1").unwrap();
-    assert_eq!(told.try_iter().collect::<Vec<_>>(), [files.clone()]);
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), std::slice::from_ref(&files));
     let (left, right) = decode_wav(files.audio.as_ref().unwrap());
     let saved = left.len() as u64 / 160;
     assert!(saved + 50 >= frames && saved <= frames, "{saved} of {frames} frames were saved");
