@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use callrec_encode::SpecError;
 use callrec_session::Track;
-use callrec_store::{CallIdError, StoreError};
+use callrec_store::{CallId, CallIdError, StoreError};
 
 /// A call could not be recorded, or its recording not be finished.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -63,13 +63,21 @@ pub enum RecordError {
     Store(Arc<StoreError>),
     /// The recording was not finished. What was received is in the journal, if there is one, and the next start of a
     /// recorder on the same directory finishes it.
-    #[error("the recording of {call} is not finished: {reason}")]
+    #[error("the recording {} is not finished: {reason}", of(.call))]
     NotFinished {
         /// The call.
         call: String,
         /// What went wrong, and where the audio is now.
         reason: String,
     },
+}
+
+/// Whose recording it is, in words that a log may have.
+fn of(call: &str) -> String {
+    match CallId::name_for_log(call) {
+        CallId::ODD => CallId::ODD.to_owned(),
+        call => format!("of {call}"),
+    }
 }
 
 impl From<StoreError> for RecordError {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use callrec_encode::Spec;
 use callrec_session::{Completeness, EndReason};
-use callrec_store::{JournalWriter, LockedJournal, PublishError, RecordingsDir, StoreError};
+use callrec_store::{JournalWriter, LockedJournal, PublishError, RecordingsDir, StoreError, path_for_log};
 use callrec_summary::{
     AudioFile, AudioOutcome, CallSummary, ParseError, StreamSummary, parse_json, summary_json, summary_text,
     transcript_text,
@@ -57,10 +57,23 @@ impl Source {
 pub(crate) enum FinishError {
     #[error("{0}")]
     Store(#[from] StoreError),
-    #[error("{} is not this call's recording ({why}) and is in its place: move it away", .path.display())]
+    #[error("{} is not this call's recording ({why}) and is in its place: move it away", path_for_log(.path))]
     InTheWay { path: PathBuf, why: String },
     #[error("its summary was written by a later version and is left as it is: {0}")]
     Newer(ParseError),
+}
+
+impl FinishError {
+    /// For the call's own summary, which is no log: with the name of the file that is to be moved away.
+    fn for_summary(&self) -> String {
+        let told = self.to_string();
+        match self {
+            Self::InTheWay { path, .. } => {
+                told.replacen(&path_for_log(path).to_string(), &path.display().to_string(), 1)
+            }
+            _ => told,
+        }
+    }
 }
 
 /// Publishes the audio, writes transcript and summary, and removes the journal.
@@ -93,7 +106,7 @@ pub(crate) fn finish(
                 AudioOutcome::Recorded(file)
             }
             Err(error) => {
-                note_not_saved(subject, taken, source.is_recovered(), &error);
+                note_not_saved(subject, taken, source.is_recovered(), &error.for_summary());
                 return Err(error);
             }
         },
@@ -105,7 +118,7 @@ pub(crate) fn finish(
     };
     let files = write_summary(subject, summarise(subject, taken, source.is_recovered(), audio))?;
     if let Some(error) = keep_journal {
-        tracing::error!(%call, %error, "the recording is saved, but perhaps not on disk yet; its journal is kept");
+        tracing::error!(call = call.for_log(), %error, "the recording is saved, but perhaps not on disk yet; its journal is kept");
         return Ok(files);
     }
     // Its recording is safe; if it cannot be removed, the next start finds that out and removes it.
@@ -272,7 +285,7 @@ fn read_summary(dir: &RecordingsDir, subject: &Subject) -> Result<Option<CallSum
         Err(error @ ParseError::Newer { .. }) => Err(FinishError::Newer(error)),
         Err(error) => {
             let aside = dir.set_aside(&name)?;
-            tracing::warn!(call = subject.call.for_log(), %error, aside = %aside.display(), "an unreadable summary was set aside");
+            tracing::warn!(call = subject.call.for_log(), %error, aside = %path_for_log(&aside), "an unreadable summary was set aside");
             Ok(None)
         }
     }

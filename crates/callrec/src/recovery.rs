@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use callrec_store::{CallId, FreeJournal, HeaderDamage, LockedJournal, StoreError};
+use callrec_store::{CallId, FreeJournal, HeaderDamage, LockedJournal, StoreError, path_for_log};
 
 use crate::clock::{self, Stopwatch};
 use crate::finish::{Source, complete_texts};
@@ -36,9 +36,12 @@ enum Found {
     Owned,
 }
 
+/// What is done with the files of a call that was recovered.
+type Told = dyn Fn(&CallFiles) + Send + Sync;
+
 /// Who is told of each call that was recovered, if anybody.
 #[derive(Clone, Default)]
-pub(crate) struct WhenRecovered(Option<Arc<dyn Fn(&CallFiles) + Send + Sync>>);
+pub(crate) struct WhenRecovered(Option<Arc<Told>>);
 
 impl WhenRecovered {
     pub(crate) fn new(told: impl Fn(&CallFiles) + Send + Sync + 'static) -> Self {
@@ -166,7 +169,7 @@ fn recover_one(shared: &Shared, journal: FreeJournal) -> Result<Found, StoreErro
         Err(error) => {
             let call = journal.call().clone();
             let aside = journal.set_aside()?;
-            tracing::error!(call = call.for_log(), error, aside = %aside.display(), "an unreadable journal was set aside");
+            tracing::error!(call = call.for_log(), error, aside = %path_for_log(&aside), "an unreadable journal was set aside");
             Ok(Found::Failed)
         }
     }

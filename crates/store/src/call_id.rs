@@ -46,6 +46,12 @@ impl CallId {
         if self.0.contains(|letter: char| letter.is_ascii_alphabetic()) { &self.0 } else { Self::ODD }
     }
 
+    /// A name that may be none of a call, for a log: see [`for_log`](Self::for_log).
+    #[doc(hidden)]
+    pub fn name_for_log(name: &str) -> &str {
+        if Self::new(name).is_ok_and(|id| id.for_log() == name) { name } else { Self::ODD }
+    }
+
     /// What a log says in place of a name that it must not tell.
     #[doc(hidden)]
     pub const ODD: &str = "of an odd name";

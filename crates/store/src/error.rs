@@ -4,16 +4,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::Partial;
+use crate::names::{name_for_log, path_for_log};
 
 /// An operation on the recordings directory failed.
 ///
 /// Paths begin with the directory as it was given to [`RecordingsDir::open`](crate::RecordingsDir::open). The text of
-/// an error is complete: it contains the system's own reason, so a log needs no more than the error's `Display`.
+/// an error is complete: it contains the system's own reason, so a log needs no more than the error's `Display`. What no log is to
+/// tell is left out of it, as [`path_for_log`] does; the fields have all.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// There is no space left, or the user's quota is used up. It may work again later.
-    #[error("cannot {doing} {}: {cause}; free some space, nothing already written is lost", .path.display())]
+    #[error("cannot {doing} {}: {cause}; free some space, nothing already written is lost", path_for_log(.path))]
     Full {
         /// What was tried, for example "write".
         doing: &'static str,
@@ -23,7 +25,7 @@ pub enum StoreError {
         cause: io::Error,
     },
     /// The file system is mounted read-only, or the user has no right.
-    #[error("cannot {doing} {}: {cause}; let callrec's user write there, or choose another recordings directory", .path.display())]
+    #[error("cannot {doing} {}: {cause}; let callrec's user write there, or choose another recordings directory", path_for_log(.path))]
     NotWritable {
         /// What was tried.
         doing: &'static str,
@@ -34,7 +36,7 @@ pub enum StoreError {
     },
     /// The file system lacks something that safe recording needs: file locks, or a way to give a file a name without
     /// replacing another.
-    #[error("cannot {doing} {}: {cause}; this file system cannot do it, choose a recordings directory on a local disk", .path.display())]
+    #[error("cannot {doing} {}: {cause}; this file system cannot do it, choose a recordings directory on a local disk", path_for_log(.path))]
     Unsupported {
         /// What was tried.
         doing: &'static str,
@@ -44,7 +46,7 @@ pub enum StoreError {
         cause: io::Error,
     },
     /// Any other failure of the system.
-    #[error("cannot {doing} {}: {cause}", .path.display())]
+    #[error("cannot {doing} {}: {cause}", path_for_log(.path))]
     Io {
         /// What was tried.
         doing: &'static str,
@@ -54,25 +56,25 @@ pub enum StoreError {
         cause: io::Error,
     },
     /// The place is taken by something that is not a directory.
-    #[error("{} is not a directory: move it away, or choose another recordings directory", .path.display())]
+    #[error("{} is not a directory: move it away, or choose another recordings directory", path_for_log(.path))]
     NotADirectory {
         /// What was found.
         path: PathBuf,
     },
     /// `.journal` is a symbolic link. Recordings would leave the directory, or cross to another file system.
-    #[error("{} is a symbolic link: replace it by a directory (the recordings directory itself may be a link)", .path.display())]
+    #[error("{} is a symbolic link: replace it by a directory (the recordings directory itself may be a link)", path_for_log(.path))]
     SymbolicLink {
         /// The link.
         path: PathBuf,
     },
     /// Not a regular file, so nothing that this crate has written.
-    #[error("{} is not a regular file: move it away", .path.display())]
+    #[error("{} is not a regular file: move it away", path_for_log(.path))]
     NotAFile {
         /// What was found.
         path: PathBuf,
     },
     /// A file name or extension that this directory has no place for.
-    #[error("{name:?} cannot be a file's name here: {allowed}")]
+    #[error("{:?} cannot be a file's name here: {allowed}", name_for_log(.name))]
     Name {
         /// The name that was asked for.
         name: String,
@@ -80,7 +82,7 @@ pub enum StoreError {
         allowed: &'static str,
     },
     /// A journal's header cannot be used.
-    #[error("{} cannot be read: {damage}", .path.display())]
+    #[error("{} cannot be read: {damage}", path_for_log(.path))]
     Journal {
         /// The journal.
         path: PathBuf,
@@ -88,7 +90,7 @@ pub enum StoreError {
         damage: HeaderDamage,
     },
     /// A file, header or position is beyond a limit of this crate.
-    #[error("{} has {bytes} bytes where at most {limit} are allowed", .path.display())]
+    #[error("{} has {bytes} bytes where at most {limit} are allowed", path_for_log(.path))]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -98,7 +100,7 @@ pub enum StoreError {
         limit: u64,
     },
     /// Every number that a stream of this call could have is taken.
-    #[error("{} has no free stream number left", .path.display())]
+    #[error("{} has no free stream number left", path_for_log(.path))]
     NoNumberFree {
         /// The last name tried.
         path: PathBuf,
@@ -154,7 +156,7 @@ pub enum HeaderDamage {
 #[non_exhaustive]
 pub enum PublishError {
     /// The stream already has a recording. It was not touched.
-    #[error("{} already exists and is never replaced", .path.display())]
+    #[error("{} already exists and is never replaced", path_for_log(.path))]
     AlreadyExists {
         /// The recording that is in the way.
         path: PathBuf,
@@ -171,7 +173,7 @@ pub enum PublishError {
     },
     /// The recording is in its place, but the directory could not be synced: a power loss might still take the name
     /// away. The journal must be kept.
-    #[error("{} is saved, but perhaps not on disk yet: {error}", .path.display())]
+    #[error("{} is saved, but perhaps not on disk yet: {error}", path_for_log(.path))]
     NotSynced {
         /// The recording.
         path: PathBuf,

@@ -101,7 +101,7 @@ pub use error::{HeaderDamage, PublishError, StoreError};
 pub use finished::{FinishedCall, MAX_TEXT};
 pub use journal::{JournalWriter, MAX_HEADER};
 pub use look::ReadOnlyDir;
-pub use names::EXTENSIONS;
+pub use names::{EXTENSIONS, path_for_log};
 pub use partial::Partial;
 pub use reader::JournalReader;
 pub use record::{MAX_PAYLOAD, Record, RecordTooLong, append_record, encode_record};

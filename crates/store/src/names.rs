@@ -1,5 +1,7 @@
 //! The names of files, made and read back in one place.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::path::Path;
 
 use crate::{CallId, StoreError};
@@ -75,6 +77,35 @@ pub(crate) fn parse_summary(name: &str) -> Option<CallId> {
     CallId::new(call).ok()
 }
 
+/// A path for a log, in which the name of a file is without that of its call, if that might be a telephone number; see
+/// [`CallId::for_log`]. The texts of [`StoreError`] and [`PublishError`](crate::PublishError) have their paths so.
+pub fn path_for_log(path: &Path) -> impl fmt::Display {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match name_for_log(name) {
+        Cow::Borrowed(_) => path.display().to_string(),
+        Cow::Owned(name) => path.with_file_name(name).display().to_string(),
+    }
+}
+
+/// The same for the last part of a path.
+pub(crate) fn name_for_log(name: &str) -> Cow<'_, str> {
+    let (before, rest) = name.split_at(if name.starts_with("call_") { 5 } else { 0 });
+    let is_no_letter = |letter: char| letter.is_ascii_digit() || matches!(letter, '_' | '.' | '-');
+    // The call, and what is between it and the rest.
+    let (call, behind) = rest.split_at(rest.len() - rest.trim_start_matches(is_no_letter).len());
+    let is_ours = if before.is_empty() {
+        behind == "journal" || behind.starts_with("journal.") || behind.ends_with(".partial")
+    } else {
+        ["conversation", "summary", "txt", "json"].iter().any(|known| behind.starts_with(known))
+    };
+    match call.char_indices().next_back() {
+        Some((1.., between @ ('_' | '.'))) if is_ours => {
+            format!("{before}({}){between}{behind}", CallId::ODD).into()
+        }
+        _ => name.into(),
+    }
+}
+
 /// A name that stays in its directory and is not hidden.
 pub(crate) fn check_plain(name: &str) -> Result<(), StoreError> {
     let plain = !name.is_empty()
@@ -104,4 +135,44 @@ pub(crate) fn check_extension(extension: &str) -> Result<(), StoreError> {
     }
     let allowed = "a recording's extension is one of mp3, wav, ogg, flac, opus, m4a, aac, webm";
     Err(StoreError::Name { name: extension.to_owned(), allowed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_in_no_name_for_a_log_and_every_other_name_is_as_it_is() {
+        for number in ["15550001111", "1-555.000_1111", "7", "5_1", "-", "1."] {
+            let call = CallId::new(number).unwrap();
+            assert_eq!(call.for_log(), CallId::ODD);
+            for name in [
+                recording(&call, 1, "mp3"),
+                recording(&call, 2, "wav"),
+                transcript(&call),
+                summary(&call),
+                summary_json(&call),
+                journal(&call, 1),
+                partial(&call, 3, "flac", 0x0123_4567_89ab_cdef),
+                format!("{}.bad.2", journal(&call, 4)),
+                format!("{}.bad", summary_json(&call)),
+            ] {
+                let path = Path::new("2026/5.calls").join(&name);
+                let told = path_for_log(&path).to_string();
+                let rest = told.strip_prefix("2026/5.calls/").unwrap();
+                assert!(rest.contains("(of an odd name)"), "{name}: {told}");
+                assert!(!name_for_log(&name).contains(&format!("{number}_")), "{name}: {told}");
+                assert!(number.len() < 3 || !rest.contains(number), "{name}: {told}");
+            }
+        }
+        let call = CallId::new("CA1").unwrap();
+        let unique = temporary(0x1234_5678_9012_3456);
+        for name in [&recording(&call, 2, "mp3"), &journal(&call, 1), &transcript(&call), &unique] {
+            assert_eq!(name_for_log(name), *name);
+        }
+        for path in ["1_call/CA1.txt", "/srv/2026", "/srv/2026_journals", "5.wav", "call_9", ".journal", "/"]
+        {
+            assert_eq!(path_for_log(Path::new(path)).to_string(), path);
+        }
+    }
 }
