@@ -204,7 +204,7 @@ impl Recording {
                 Event::Started(_) if !starts => {}
                 Event::Started(start) => {
                     // It is told in logs; what is no name that could be in one is not.
-                    *sid = sayable(&start.call).to_owned();
+                    *sid = CallId::name_for_log(&start.call).to_owned();
                     stream.clone_from(&start.stream);
                     *tape = begin(state, &start);
                     heard = match start.topology {
@@ -275,12 +275,7 @@ fn admit(state: &State, asked: Option<Asked>) -> Result<Option<Pass>, (String, S
     // What some readers leave out around a name is left out: no name of a call has it.
     let name = call.trim_matches(|letter: char| !letter.is_ascii_alphanumeric());
     let admitted = state.stream_tokens.admit(name, token.as_deref());
-    admitted.map_err(|refusal| (sayable(&call).to_owned(), refusal.to_string()))
-}
-
-/// A name that may stand in a log: one that a file could have, with a letter in it. A sender can put anything else in its place.
-fn sayable(name: &str) -> &str {
-    if CallId::new(name).is_ok_and(|id| id.for_log() == name) { name } else { CallId::ODD }
+    admitted.map_err(|refusal| (CallId::name_for_log(&call).to_owned(), refusal.to_string()))
 }
 
 /// Starts the recording of a stream, in the format that its parameters ask for if that is possible.
@@ -292,7 +287,7 @@ fn begin(state: &State, start: &StreamStart) -> Tape {
     if unusable {
         // The value is the TwiML author's, and may be anything: it is not repeated.
         let used = default.format;
-        tracing::warn!(call = sayable(&start.call), %used, "the audio_format parameter is unknown, or impossible with the settings");
+        tracing::warn!(call = CallId::name_for_log(&start.call), %used, "the audio_format parameter is unknown, or impossible with the settings");
     }
     let options = CallOptions::new(&start.call)
         .stream(&start.stream)
@@ -303,14 +298,18 @@ fn begin(state: &State, start: &StreamStart) -> Tape {
         .settings(wished.flatten().unwrap_or_else(|| default.clone()));
     match state.recorder.start_call(options) {
         Ok(call) => {
-            tracing::info!(call = sayable(&start.call), stream = sayable(&start.stream), "recording");
+            tracing::info!(
+                call = CallId::name_for_log(&start.call),
+                stream = CallId::name_for_log(&start.stream),
+                "recording"
+            );
             if unusable {
                 call.handle(&Event::Dropped { what: DropKind::Parameter, count: 1 });
             }
             Tape::Running(call)
         }
         Err(error) => {
-            tracing::error!(call = sayable(&start.call), %error, "this call is not recorded");
+            tracing::error!(call = CallId::name_for_log(&start.call), %error, "this call is not recorded");
             Tape::Off
         }
     }

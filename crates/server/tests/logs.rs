@@ -248,6 +248,85 @@ async fn nor_is_anything_of_a_relayed_call_or_of_the_bots_address() {
     assert!(transcript.contains("secretquestion"), "{transcript}");
 }
 
+/// Calls the server at its media socket, and says what a person would; the call's journal is there when it returns.
+async fn say_a_little(server: &Server, home: &std::path::Path, sid: &str) -> (Socket, Provider) {
+    let mut socket = provider(server).await;
+    let mut phone = Provider::new(sid, "MZ1");
+    let mut messages = vec![phone.start(&[Track::Caller, Track::Assistant], &[])];
+    messages.extend((0..50).map(|index| phone.media(Track::Caller, index * 20, &AUDIO.repeat(26))));
+    for message in messages {
+        socket.send(Message::text(message)).await.unwrap();
+    }
+    let journal = home.join(format!("responses/.journal/{sid}_1.journal"));
+    until(|| journal.exists()).await;
+    (socket, phone)
+}
+
+async fn until(mut is_so: impl FnMut() -> bool) {
+    let wait = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LONG, wait).await.unwrap();
+}
+
+/// Files are named for their calls, and errors for files: also where the disk has something odd on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_is_a_number_that_names_a_call_in_the_text_of_an_error() {
+    let home = tempfile::tempdir().unwrap();
+    let responses = home.path().join("responses");
+    std::fs::create_dir_all(responses.join(".journal")).unwrap();
+    std::fs::write(responses.join(format!(".journal/{NUMBER}_7.journal")), "damaged").unwrap();
+    let target = ("NEXT_TWIML_URL", "https://bot.example.com/next");
+    let server = Server::start(home.path(), &settings("text", target));
+    // Something else has the recording's name, something else the summary's, and something else the finished recording's.
+    for (sid, in_its_place) in [(NUMBER, "conversation.wav"), ("1-555.000_1111", "summary.json")] {
+        let (mut socket, mut phone) = say_a_little(&server, home.path(), sid).await;
+        let odd = responses.join(format!("call_{sid}_{in_its_place}"));
+        std::fs::write(&odd, "odd").unwrap();
+        socket.send(Message::text(phone.stop())).await.unwrap();
+        let _ = socket.close(None).await;
+        while let Ok(Some(Ok(_))) = tokio::time::timeout(LONG, socket.next()).await {}
+        let (url, authorized) =
+            (format!("{}/calls/{sid}", server.base), ("authorization", "Bearer secretapitoken"));
+        let ask = |path| ask("GET", &format!("{url}{path}"), &[authorized], "");
+        until(|| tokio::task::block_in_place(|| ask("")).1.contains("finished")).await;
+        let summary = std::fs::read_to_string(responses.join(format!("call_{sid}_summary.json"))).unwrap();
+        assert_eq!(sid == NUMBER, summary.contains("move it away"), "{summary}");
+        assert!(sid != NUMBER || summary.contains(&format!("call_{NUMBER}_conversation.wav is not")));
+        if sid != NUMBER {
+            let recording = responses.join(format!("call_{sid}_conversation.wav"));
+            std::fs::remove_file(&recording).unwrap();
+            std::os::unix::fs::symlink(&odd, recording).unwrap();
+            assert_eq!(tokio::task::block_in_place(|| ask("/recording")).0, 404);
+        }
+    }
+    let (well, log) = server.terminate();
+    assert!(well, "{log}");
+    // What was not finished is tried again, by a server that writes on in the same log.
+    let next = Server::start(home.path(), &settings("json", target));
+    until(|| next.log().contains("a recording could not be recovered")).await;
+    let (well, log) = next.terminate();
+    assert!(well, "{log}");
+    for told in [
+        "an unreadable journal was set aside",
+        "a recording is not finished",
+        "recording not finished",
+        "move it away",
+        "an unreadable summary was set aside",
+        "a file of a finished call cannot be read",
+        "a recording could not be recovered",
+        "(of an odd name)_conversation.wav",
+    ] {
+        assert!(log.contains(told), "{told} is not in {log}");
+    }
+    for secret in [NUMBER, "555.000"] {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret:?} is in the log");
+    }
+}
+
 /// A sender can put anything where a call's and a stream's name belong.
 #[tokio::test(flavor = "multi_thread")]
 async fn nor_is_a_name_of_a_call_or_stream_that_could_be_a_number_or_words() {
