@@ -2,7 +2,7 @@
 
 use callrec::Track;
 use callrec_load::Voice;
-use callrec_protocol::twilio::outgoing::{self, Provider};
+use callrec_protocol::twilio::outgoing;
 use callrec_simulator::Luck;
 use futures_util::{SinkExt, StreamExt};
 use std::collections::HashMap;
@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+
+use crate::handset::Handset;
 
 /// Short calls, in ticks of 20 ms: at every moment somebody hangs up, and somebody calls.
 pub(crate) const SHORT: (u64, u64) = (10, 140);
@@ -40,16 +42,20 @@ pub(crate) struct Sent {
     pub(crate) first_ms: u64,
     /// What caller and assistant speak with.
     pub(crate) seeds: [u64; 2],
+    /// By how much the provider's clock is faster than time: some catch up.
+    pub(crate) pace: u64,
     /// When its start was sent.
     pub(crate) begun: Option<Instant>,
     /// When each frame was sent: 20 ms of the caller and, if it is one-way, of the assistant.
     pub(crate) frames: Vec<Instant>,
+    /// How many samples of the bot the caller had heard at the end of each.
+    pub(crate) played: Vec<u64>,
     /// When its stop was sent.
     pub(crate) hung_up: Option<Instant>,
     /// The code with which the server closed it, if it did: to the provider, and to the bot.
     pub(crate) goodbyes: [Option<u16>; 2],
-    /// When the bot sent each frame of its speech.
-    pub(crate) spoken: Vec<Instant>,
+    /// How many frames of its speech the bot sent.
+    pub(crate) spoken: u64,
     /// When the bot told what it says.
     pub(crate) told: Option<Instant>,
     /// The most that a frame was sent late.
@@ -61,15 +67,13 @@ impl Sent {
     #[cfg(target_os = "linux")]
     pub(crate) fn relayed(sid: &str, begun: Instant, seeds: [u64; 2]) -> Self {
         let (sent, _) = draw(sid, (0, 0), &mut Luck::new(0));
-        Self { one_way: false, format: "wav", first_ms: 0, seeds, begun: Some(begun), ..sent }
+        Self { one_way: false, format: "wav", first_ms: 0, seeds, pace: 1, begun: Some(begun), ..sent }
     }
 }
 
 /// How one call goes, drawn before it begins.
 struct Script {
     ticks: u64,
-    /// Frames a tick: some providers catch up.
-    pace: u64,
     /// How long after many others it hangs up too, if it does.
     led: Option<Duration>,
 }
@@ -128,14 +132,17 @@ impl Phones {
     /// Waits until the server has sent everybody away.
     pub(crate) async fn sent_away(&mut self) {
         while self.tasks.len() > 1 {
-            self.tasks.join_next().await;
+            self.tasks.join_next().await.into_iter().for_each(well);
         }
     }
 
     /// Nobody calls any more, or says anything; gives every call that began.
     pub(crate) async fn hush(mut self) -> Vec<Sent> {
         self.over.store(true, Ordering::Relaxed);
-        self.tasks.shutdown().await;
+        self.tasks.abort_all();
+        while let Some(ended) = self.tasks.join_next().await {
+            well(ended);
+        }
         let calls = std::mem::take(&mut *self.calls.lock().unwrap());
         let calls = calls.into_values().map(|sent| match Arc::try_unwrap(sent) {
             Ok(sent) => sent.into_inner().unwrap(),
@@ -148,26 +155,36 @@ impl Phones {
     }
 }
 
+/// Whoever calls may be cut off, but not panic.
+fn well(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
 fn draw(sid: &str, ticks: (u64, u64), luck: &mut Luck) -> (Sent, Script) {
-    let sent = Sent {
+    let mut sent = Sent {
         sid: sid.to_owned(),
         one_way: !luck.percent(25),
         format: if luck.percent(50) { "wav" } else { "flac" },
         first_ms: luck.between(0, 65),
         seeds: [luck.any(), luck.any()],
+        pace: 1,
         begun: None,
         frames: Vec::new(),
+        played: Vec::new(),
         hung_up: None,
         goodbyes: [None; 2],
-        spoken: Vec::new(),
+        spoken: 0,
         told: None,
         late: Duration::ZERO,
     };
-    let script = Script {
-        ticks: luck.between(ticks.0, ticks.1),
-        pace: if luck.percent(15) { 5 } else { 1 },
-        led: luck.percent(50).then(|| Duration::from_micros(luck.between(0, 100_000))),
-    };
+    let ticks = luck.between(ticks.0, ticks.1);
+    sent.pace = if luck.percent(15) { 5 } else { 1 };
+    let script =
+        Script { ticks, led: luck.percent(50).then(|| Duration::from_micros(luck.between(0, 100_000))) };
     (sent, script)
 }
 
@@ -179,26 +196,33 @@ async fn talk(
     mut many_hang_up: watch::Receiver<()>,
 ) -> Option<()> {
     let (mut socket, _) = connect_async_with_config(server, None, true).await.ok()?;
-    let (mut wire, one_way, format, first_ms, seeds) = {
+    let (mut handset, format, pace) = {
         let mut sent = sent.lock().unwrap();
         sent.begun = Some(Instant::now());
-        let wire = Provider::new(&sent.sid, &sent.sid.replace("CA", "MZ"));
-        (wire, sent.one_way, sent.format, sent.first_ms, sent.seeds)
+        let tracks: &[Track] =
+            if sent.one_way { &[Track::Caller, Track::Assistant] } else { &[Track::Caller] };
+        (Handset::new(&sent.sid, tracks, sent.first_ms, sent.seeds), sent.format, sent.pace)
     };
-    let tracks: &[Track] = if one_way { &[Track::Caller, Track::Assistant] } else { &[Track::Caller] };
-    socket.feed(Message::text(wire.connected())).await.ok()?;
-    socket.send(Message::text(wire.start(tracks, &[("audio_format", format)]))).await.ok()?;
+    for text in handset.begin(&[("audio_format", format)]) {
+        socket.feed(Message::text(text)).await.ok()?;
+    }
+    socket.flush().await.ok()?;
     let began = tokio::time::Instant::now();
     'ticks: for tick in 0..script.ticks {
         let due = began + TICK * u32::try_from(tick).unwrap();
         loop {
             tokio::select! {
                 () = tokio::time::sleep_until(due) => break,
-                // Speech and marks of the bot: heard, and never answered.
-                news = socket.next() => if let Message::Close(frame) = news?.ok()? {
-                    sent.lock().unwrap().goodbyes[0] = Some(code_of(frame));
-                    goodbye(socket).await;
-                    return None;
+                news = socket.next() => match news?.ok()? {
+                    Message::Text(text) => for echo in handset.take(&text) {
+                        socket.send(Message::text(echo)).await.ok()?;
+                    },
+                    Message::Close(frame) => {
+                        sent.lock().unwrap().goodbyes[0] = Some(code_of(frame));
+                        goodbye(socket).await;
+                        return None;
+                    }
+                    _ => {}
                 },
                 Ok(()) = many_hang_up.changed(), if script.led.is_some() => {
                     tokio::time::sleep(script.led.unwrap_or_default()).await;
@@ -206,28 +230,22 @@ async fn talk(
                 }
             }
         }
-        for number in tick * script.pace..(tick + 1) * script.pace {
-            let at_ms = first_ms + number * 20;
-            let frames: Vec<String> = tracks
-                .iter()
-                .zip(seeds)
-                .map(|(track, seed)| {
-                    wire.media(*track, at_ms, &Voice::Noise.codes(seed, number * FRAME, FRAME))
-                })
-                .collect();
+        for _ in 0..pace {
+            let texts = handset.tick();
             {
                 let mut sent = sent.lock().unwrap();
                 sent.frames.push(Instant::now());
+                sent.played.push(handset.played());
                 sent.late = sent.late.max(due.elapsed());
             }
-            for frame in frames {
-                socket.feed(Message::text(frame)).await.ok()?;
+            for text in texts {
+                socket.feed(Message::text(text)).await.ok()?;
             }
         }
         socket.flush().await.ok()?;
     }
     sent.lock().unwrap().hung_up = Some(Instant::now());
-    socket.send(Message::text(wire.stop())).await.ok()?;
+    socket.send(Message::text(handset.hang_up())).await.ok()?;
     tokio::spawn(tokio::time::timeout(GOODBYE, goodbye(socket)));
     Some(())
 }
@@ -286,8 +304,8 @@ async fn answer(stream: TcpStream, calls: Arc<Mutex<HashMap<String, Arc<Mutex<Se
         if tick % 65 < 50 {
             let first = {
                 let mut sent = sent.lock().unwrap();
-                sent.spoken.push(Instant::now());
-                (sent.spoken.len() as u64 - 1) * FRAME
+                sent.spoken += 1;
+                (sent.spoken - 1) * FRAME
             };
             let codes = Voice::Noise.codes(seed, first, FRAME);
             socket.send(Message::text(outgoing::media(&sid.replace("CA", "MZ"), &codes))).await.ok()?;

@@ -13,8 +13,6 @@ use crate::left::{Leavings, Left, Phase, digest, names};
 
 /// What a killed process may lose: what came to it less than a second before.
 pub(crate) const PROMISE: Duration = Duration::from_secs(1);
-/// How many frames of a bot that speaks in step with time may be on their way to the caller: half a second.
-const ON_ITS_WAY: u64 = 25;
 /// The samples of a millisecond.
 const PER_MS: u64 = 8;
 
@@ -110,13 +108,7 @@ fn judge_call(responses: &Path, sent: &Sent, left: &Left, ended: Instant, must: 
     let least = if sent.one_way { heard[0].min(heard[1]) } else { heard[0] };
     assert!(least >= must, "{sid}: {heard:?} frames, and {must} must be there");
     if !sent.one_way {
-        let spoken = assert_spoken(&assistant, sent);
-        // What it said before a frame of the caller's that must be there must be, and all that the journal has; it speaks in step with
-        // time, so that little is still on its way to the caller when the call ends.
-        let moment = must.checked_sub(1).map(|last| sent.frames[last as usize]);
-        let due = moment.map_or(0, |moment| sent.spoken.iter().filter(|at| **at < moment).count() as u64);
-        let due = due.max(left.journalled.map_or(0, |[_, assistant]| assistant));
-        assert!(spoken + ON_ITS_WAY >= due, "{sid}: {spoken} frames of {due} of the bot");
+        assert_heard(said_of(&assistant, sent), heard[0], sent, &stream["completeness"]["playout"]);
     }
     let text = std::fs::read_to_string(responses.join(&files[0])).unwrap();
     if sent.told.is_some_and(|told| ended.saturating_duration_since(told) > PROMISE) {
@@ -140,15 +132,29 @@ fn frames_of(recorded: &[i16], sent: &Sent, track: usize) -> u64 {
     heard as u64 / FRAME
 }
 
-/// What is recorded of a bot is what it said, in order; gives how many frames. When it was heard is for others to judge.
-fn assert_spoken(recorded: &[i16], sent: &Sent) -> u64 {
-    let said = Voice::Noise.codes(sent.seeds[1], 0, sent.spoken.len() as u64 * FRAME);
-    let mut said: &[i16] = &said.into_iter().map(ulaw_to_linear).collect::<Vec<_>>();
-    for heard in recorded.split(|sample| *sample == 0).filter(|heard| !heard.is_empty()) {
-        let at = said.windows(heard.len()).position(|said| said == heard);
-        let at =
-            at.unwrap_or_else(|| panic!("{}: {} samples that the bot did not say", sent.sid, heard.len()));
-        said = &said[at + heard.len()..];
-    }
-    recorded.iter().filter(|sample| **sample != 0).count() as u64 / FRAME
+/// What is recorded of a bot is what it said from its first sample on, and between that nothing but silence; gives how many
+/// samples. When they were heard is for others to judge.
+fn said_of(recorded: &[i16], sent: &Sent) -> u64 {
+    let recorded: Vec<i16> = recorded.iter().copied().filter(|sample| *sample != 0).collect();
+    let said = Voice::Noise.codes(sent.seeds[1], 0, sent.spoken * FRAME);
+    let right =
+        recorded.iter().zip(said).take_while(|(heard, said)| **heard == ulaw_to_linear(*said)).count();
+    assert_eq!(right, recorded.len(), "{}: of the bot, other than what it said next", sent.sid);
+    right as u64
+}
+
+/// So many samples of the bot are recorded beside so many frames of the caller: what was heard by then, but for what was played
+/// in the last moments, as far as the recording says that it does not know when. Uncalibrated, it places speech too early. It
+/// reckons in time as it passes, in which a provider that catches up plays more.
+fn assert_heard(recorded: u64, caller: u64, sent: &Sent, playout: &Value) {
+    let error_ms = playout["largest_error_ms"].as_u64();
+    let ticks = error_ms.unwrap_or(0).div_ceil(20) * sent.pace;
+    let played = |tick: u64| sent.played.get(tick as usize).copied();
+    let least = caller.checked_sub(1 + ticks).and_then(played).unwrap_or(0);
+    let most = error_ms.and_then(|_| played((caller + ticks).checked_sub(1)?)).unwrap_or(sent.spoken * FRAME);
+    assert!(
+        (least..=most).contains(&recorded),
+        "{}: {recorded} samples of the bot beside {caller} frames, {least} to {most} were heard: {playout}",
+        sent.sid
+    );
 }

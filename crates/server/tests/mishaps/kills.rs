@@ -13,6 +13,8 @@ use crate::{TURN, recover, setting};
 
 /// With so many kills, a quarter of them must find a recording between hang-up and the journal's removal.
 const MANY: u64 = 40;
+/// How long a server is held up before some kills.
+const HELD_UP: Duration = Duration::from_millis(400);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_killed_at_any_moment_loses_nothing_that_came_a_second_before() {
@@ -55,6 +57,13 @@ async fn kill_once(number: u64, luck: &mut Luck, tally: &mut Tally) {
     if crowd {
         phones.many_hang_up();
         tokio::time::sleep(Duration::from_micros(luck.between(0, 150_000))).await;
+    }
+    if number % 10 == 3 {
+        // What the bots say in the meantime reaches nobody, and all of it is in the journal soon afterwards.
+        server.hold();
+        tokio::time::sleep(HELD_UP).await;
+        server.release();
+        tokio::time::sleep(Duration::from_micros(luck.between(0, 400_000))).await;
     }
     server.kill();
     let killed = Instant::now();

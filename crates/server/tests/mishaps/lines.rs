@@ -2,10 +2,9 @@
 
 use callrec::Track;
 use callrec_load::Voice;
-use callrec_protocol::twilio::outgoing::{self, Provider};
+use callrec_protocol::twilio::outgoing;
 use callrec_simulator::Luck;
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -14,10 +13,11 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 
 use crate::LONG;
 use crate::calls::{FRAME, Sent};
+use crate::handset::Handset;
 
 /// One relayed call.
 pub(crate) struct Line {
-    wire: Provider,
+    handset: Handset,
     stream: String,
     provider: WebSocketStream<MaybeTlsStream<TcpStream>>,
     bot: WebSocketStream<TcpStream>,
@@ -30,7 +30,8 @@ impl Line {
     /// A call through a server, taken by a bot.
     pub(crate) async fn open(server: &str, bots: &TcpListener, sid: &str, luck: &mut Luck) -> Self {
         let stream = sid.replace("CA", "MZ");
-        let mut wire = Provider::new(sid, &stream);
+        let seeds = [luck.any(), luck.any()];
+        let mut handset = Handset::new(sid, &[Track::Caller], 0, seeds);
         let (mut provider, _) = connect_async_with_config(server, None, true).await.unwrap();
         let accept = async {
             let (stream, _) = bots.accept().await.unwrap();
@@ -39,53 +40,57 @@ impl Line {
         };
         let mut bot = timeout(LONG, accept).await.expect("the relay calls the bot");
         let begun = Instant::now();
-        for text in [wire.connected(), wire.start(&[Track::Caller], &[])] {
+        for text in handset.begin(&[]) {
             provider.send(Message::text(text)).await.unwrap();
         }
         for event in ["connected", "start"] {
             assert!(next(&mut bot).await.contains(event));
         }
-        let sent = Sent::relayed(sid, begun, [luck.any(), luck.any()]);
-        Self { wire, stream, provider, bot, sent, ways: Vec::new() }
+        let sent = Sent::relayed(sid, begun, seeds);
+        Self { handset, stream, provider, bot, sent, ways: Vec::new() }
     }
 
     /// A frame of the caller to the bot, and a piece of speech back, both byte for byte.
     pub(crate) async fn round_trip(&mut self) {
-        // The marks behind the last piece, which the provider has played by now.
+        // The marks behind the last piece.
         while let Some(Some(Ok(Message::Text(text)))) = self.provider.next().now_or_never() {
-            self.echo(&text).await;
+            self.take(&text).await;
         }
         let number = self.sent.frames.len() as u64;
-        let [heard, said] = self.sent.seeds.map(|seed| Voice::Noise.codes(seed, number * FRAME, FRAME));
-        let frame = self.wire.media(Track::Caller, number * 20, &heard);
+        let said = Voice::Noise.codes(self.sent.seeds[1], number * FRAME, FRAME);
         let speech = outgoing::media(&self.stream, &said);
+        let mut texts = self.handset.tick().into_iter();
+        let frame = texts.next().expect("a frame and then echoes");
         let began = Instant::now();
         self.sent.frames.push(began);
+        self.sent.played.push(self.handset.played());
         self.provider.send(Message::text(frame.clone())).await.unwrap();
         assert_eq!(next(&mut self.bot).await, frame);
-        self.sent.spoken.push(Instant::now());
+        self.sent.spoken += 1;
         self.bot.send(Message::text(speech.clone())).await.unwrap();
         loop {
             let text = next(&mut self.provider).await;
+            self.take(&text).await;
             if text == speech {
                 break;
             }
-            self.echo(&text).await;
         }
         self.ways.push((began, began.elapsed()));
+        for echo in texts {
+            self.provider.send(Message::text(echo)).await.unwrap();
+        }
     }
 
-    async fn echo(&mut self, text: &str) {
-        let message: Value = serde_json::from_str(text).unwrap();
-        let name = message["mark"]["name"].as_str().expect("a mark and nothing else");
-        let echo = self.wire.mark(name);
-        self.provider.send(Message::text(echo)).await.unwrap();
+    async fn take(&mut self, text: &str) {
+        for echo in self.handset.take(text) {
+            self.provider.send(Message::text(echo)).await.unwrap();
+        }
     }
 
     /// Hangs up, and waits until both sides have said goodbye.
     pub(crate) async fn hang_up(&mut self) {
         self.sent.hung_up = Some(Instant::now());
-        let stop = self.wire.stop();
+        let stop = self.handset.hang_up();
         self.provider.send(Message::text(stop)).await.unwrap();
         let goodbye = async {
             let _ = self.provider.close(None).await;

@@ -1,6 +1,10 @@
 //! The shipped binary with fifty people on the phone, and what may happen to it: it is killed, it is told to end, its disk is
 //! full or slow.
 //!
+//! The phones play what the bots say by clocks of their own and echo marks as a provider does; so it is known of every tick how
+//! much the caller had heard by then. Of a relayed call, a recording must hold exactly that at its end, to what its summary gives
+//! as its error, and all that the bot said before, in order and without a hole.
+//!
 //! `KILLS=200 cargo test --release -p callrec-server --test mishaps kills -- --nocapture` kills it so often, at random moments,
 //! and prints in which phases of their lives the recordings were, and what was lost. `MISHAPS_SEED` is what everything is drawn
 //! from.
@@ -13,6 +17,7 @@ mod decoded;
 mod deploys;
 #[cfg(target_os = "linux")]
 mod disks;
+mod handset;
 mod judge;
 mod kills;
 mod left;

@@ -68,8 +68,22 @@ impl Spawned {
 
     /// Tells it to end, as a service manager does.
     pub(crate) fn tell_to_end(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// Holds it up, as a machine does that has no time for it.
+    pub(crate) fn hold(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn release(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
         let id = rustix::process::Pid::from_raw(self.child.id().try_into().unwrap()).unwrap();
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(id, signal).unwrap();
     }
 
     /// Waits for its end.
