@@ -44,6 +44,8 @@ pub(crate) struct Sent {
     pub(crate) seeds: [u64; 2],
     /// By how much the provider's clock is faster than time: some catch up.
     pub(crate) pace: u64,
+    /// By how much that clock fell behind time at the most, where it waits for others.
+    pub(crate) lag: Duration,
     /// When its start was sent.
     pub(crate) begun: Option<Instant>,
     /// When each frame was sent: 20 ms of the caller and, if it is one-way, of the assistant.
@@ -172,6 +174,7 @@ fn draw(sid: &str, ticks: (u64, u64), luck: &mut Luck) -> (Sent, Script) {
         first_ms: luck.between(0, 65),
         seeds: [luck.any(), luck.any()],
         pace: 1,
+        lag: Duration::ZERO,
         begun: None,
         frames: Vec::new(),
         played: Vec::new(),

@@ -13,6 +13,8 @@ use crate::left::{Leavings, Left, Phase, digest, names};
 
 /// What a killed process may lose: what came to it less than a second before.
 pub(crate) const PROMISE: Duration = Duration::from_secs(1);
+/// The most frames by which the end of a bot's speech may be off: half a second.
+const MOST_OFF: u64 = 25;
 /// The samples of a millisecond.
 const PER_MS: u64 = 8;
 
@@ -145,10 +147,11 @@ fn said_of(recorded: &[i16], sent: &Sent) -> u64 {
 
 /// So many samples of the bot are recorded beside so many frames of the caller: what was heard by then, but for what was played
 /// in the last moments, as far as the recording says that it does not know when. Uncalibrated, it places speech too early. It
-/// reckons in time as it passes, in which a provider that catches up plays more.
+/// reckons in time as it passes: where a provider's clock is faster, or falls behind, it is off by that as well.
 fn assert_heard(recorded: u64, caller: u64, sent: &Sent, playout: &Value) {
     let error_ms = playout["largest_error_ms"].as_u64();
     let ticks = error_ms.unwrap_or(0).div_ceil(20) * sent.pace;
+    let ticks = (ticks + sent.lag.as_millis().div_ceil(20) as u64).min(MOST_OFF);
     let played = |tick: u64| sent.played.get(tick as usize).copied();
     let least = caller.checked_sub(1 + ticks).and_then(played).unwrap_or(0);
     let most = error_ms.and_then(|_| played((caller + ticks).checked_sub(1)?)).unwrap_or(sent.spoken * FRAME);

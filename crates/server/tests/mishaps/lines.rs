@@ -63,6 +63,9 @@ impl Line {
         let frame = texts.next().expect("a frame and then echoes");
         let began = Instant::now();
         self.sent.frames.push(began);
+        let in_step = Duration::from_millis(20) * u32::try_from(number).unwrap();
+        let behind = began.duration_since(self.sent.frames[0]).saturating_sub(in_step);
+        self.sent.lag = self.sent.lag.max(behind);
         self.sent.played.push(self.handset.played());
         self.provider.send(Message::text(frame.clone())).await.unwrap();
         assert_eq!(next(&mut self.bot).await, frame);
