@@ -3,7 +3,9 @@
 mod bare;
 mod calls;
 mod frames;
+mod growth;
 mod ingest;
+mod length;
 mod messages;
 mod process;
 mod queues;
@@ -52,7 +54,10 @@ pub(crate) fn run(
     work: &Path,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    if !["ingest", "relay", "bots", "pipecat"].iter().any(|job| bench.wants(job)) {
+    if bench.wants("growth") {
+        growth::run(bench, seconds, work, report)?;
+    }
+    if !["ingest", "relay", "bots", "pipecat", "length", "hang-up"].iter().any(|job| bench.wants(job)) {
         return Ok(());
     }
     let codes = std::fs::read(&material.sides[0])?;
@@ -81,6 +86,12 @@ pub(crate) fn run(
     }
     if bench.wants("relay") {
         relay::against_floor(&live, report)?;
+    }
+    if bench.wants("length") {
+        length::cost(&live, report)?;
+    }
+    if bench.wants("hang-up") {
+        length::hang_up(&live, report)?;
     }
     if bench.wants("bots") {
         ingest::against_peers(&live, peers, report)?;

@@ -9,6 +9,8 @@ mod decode;
 mod files;
 #[cfg(target_os = "linux")]
 mod live;
+#[cfg(target_os = "linux")]
+mod load;
 mod material;
 mod ours;
 mod peers;
@@ -68,6 +70,10 @@ enum Job {
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
     Bare(live::Bare),
+    /// Paced calls through a server.
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Load(callrec_load::measure::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -78,6 +84,8 @@ fn main() -> anyhow::Result<()> {
         Some(Job::Decode(job)) => return job.run(),
         #[cfg(target_os = "linux")]
         Some(Job::Bare(job)) => return job.run(),
+        #[cfg(target_os = "linux")]
+        Some(Job::Load(options)) => return load::run(&options),
         None => {}
     }
     std::fs::create_dir_all(&arguments.work)

@@ -25,6 +25,8 @@ enum Target {
     Ratio(f64),
     /// A ratio of which nothing was promised.
     AnyRatio,
+    /// A figure in this unit, at most so much.
+    Absolute(&'static str, f64),
     /// A difference, at least this.
     Difference(f64),
     /// A difference in dB of which nothing was promised.
@@ -53,6 +55,11 @@ impl Figure {
         Self::new(what, peer, ratio, Target::Ratio(target))
     }
 
+    /// Ours alone, in this unit.
+    pub(crate) fn absolute(what: &str, value: f64, unit: &'static str, most: f64) -> Self {
+        Self::new(what, "", value, Target::Absolute(unit, most))
+    }
+
     /// Ours less theirs, which should be at least `target`.
     pub(crate) fn difference(what: &str, peer: &str, difference: f64, target: f64) -> Self {
         Self::new(what, peer, difference, Target::Difference(target))
@@ -74,6 +81,9 @@ impl Figure {
         match self.target {
             Target::Ratio(most) => format!("{value:.3} | <= {most:.2} | {}", met(value <= most)),
             Target::AnyRatio => format!("{value:.3} | |"),
+            Target::Absolute(unit, most) => {
+                format!("{value:.2} {unit} | <= {most:.0} {unit} | {}", met(value <= most))
+            }
             Target::Difference(least) => format!("{value:+.3} | >= {least:.2} | {}", met(value >= least)),
             Target::Decibels => format!("{value:+.1} dB | |"),
         }
@@ -118,10 +128,7 @@ impl Report {
             "Made by `cargo run --release -p callrec-compare`; no figure is typed by hand. {}\n",
             self.made_of
         );
-        let _ = writeln!(
-            text,
-            "| what | against | CPU | ratio or difference | target | |\n|---|---|---|---|---|---|"
-        );
+        let _ = writeln!(text, "| what | against | CPU | figure | target | |\n|---|---|---|---|---|---|");
         for figure in &self.figures {
             let Figure { what, peer, cpu, .. } = figure;
             let cpu = cpu

@@ -4,6 +4,7 @@ use anyhow::{Context as _, ensure};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::frames;
@@ -16,6 +17,8 @@ const PERIOD: Duration = Duration::from_millis(FRAME_MS);
 const AT_ONCE: usize = 1;
 /// What a socket may hold that nobody reads, when it is about speed.
 const SEND_BUFFER: usize = 64 * 1024;
+/// What is written at a time where a length is to be reached.
+const AT_A_TIME: usize = 16 * 1024;
 /// How long to wait when nobody reads.
 const REST: Duration = Duration::from_micros(200);
 /// A server that reads less of what is said does not keep up.
@@ -73,7 +76,16 @@ impl Read {
 impl Calls {
     /// Begins so many calls; each begins somewhere in the payloads.
     pub(crate) fn open(server: SocketAddr, count: usize, payloads: &Payloads) -> anyhow::Result<Self> {
-        let lines = (0..count).map(|number| Line::open(server, number, payloads));
+        Self::open_numbers(server, 0..count, payloads)
+    }
+
+    /// Begins the calls of these numbers.
+    pub(crate) fn open_numbers(
+        server: SocketAddr,
+        numbers: Range<usize>,
+        payloads: &Payloads,
+    ) -> anyhow::Result<Self> {
+        let lines = numbers.map(|number| Line::open(server, number, payloads));
         let lines = lines.collect::<anyhow::Result<_>>()?;
         Ok(Self { lines, server, began: Instant::now(), spoken: 0 })
     }
@@ -119,6 +131,23 @@ impl Calls {
         Ok(())
     }
 
+    /// Each call says so many messages, as fast as the server takes them.
+    pub(crate) fn say(&mut self, messages: u64) -> anyhow::Result<()> {
+        for line in &mut self.lines {
+            line.socket.set_nonblocking(false)?;
+            line.socket.set_write_timeout(Some(FAREWELL))?;
+            for _ in 0..messages {
+                line.add();
+                if line.unsent.len() >= AT_A_TIME {
+                    line.write()?;
+                }
+            }
+            line.write()?;
+            line.socket.set_nonblocking(true)?;
+        }
+        Ok(())
+    }
+
     /// How far the server has come.
     pub(crate) fn mark(&self) -> anyhow::Result<Mark> {
         let bytes = self.lines.iter().map(|line| line.bytes).sum::<u64>();
@@ -133,6 +162,12 @@ impl Calls {
 
     /// Ends all calls, and waits until the server has closed each; gives how many messages of each party it had.
     pub(crate) fn hang_up(mut self) -> anyhow::Result<Vec<[u64; 2]>> {
+        self.say_goodbye()?;
+        self.wait_for_goodbye()
+    }
+
+    /// Ends all calls.
+    pub(crate) fn say_goodbye(&mut self) -> anyhow::Result<()> {
         for line in &mut self.lines {
             frames::text(line.messages.stop().as_bytes(), &mut line.unsent);
             frames::close(&mut line.unsent);
@@ -141,6 +176,11 @@ impl Calls {
             line.socket.set_read_timeout(Some(FAREWELL))?;
             line.socket.write_all(&line.unsent[line.written..]).context("the server does not read")?;
         }
+        Ok(())
+    }
+
+    /// Waits until the server has closed each of the calls that were ended; gives how many messages of each party they had.
+    pub(crate) fn wait_for_goodbye(mut self) -> anyhow::Result<Vec<[u64; 2]>> {
         for line in &mut self.lines {
             let goodbye = line.socket.read_to_end(&mut Vec::new());
             if goodbye.as_ref().is_err_and(|error| error.kind() != ErrorKind::ConnectionReset) {

@@ -50,7 +50,7 @@ pub(super) fn run(live: &Live<'_>, report: &mut Report) -> anyhow::Result<()> {
             whole.push(cost.whole);
             rates[0] = cost.rate;
             told.inc(1);
-            let cost = bare(live, pace)?;
+            let cost = bare(live, CALLS, pace)?;
             theirs.push(cost.whole);
             rates[1] = cost.rate;
             told.inc(1);
@@ -103,18 +103,22 @@ fn against(
     (peer, command, target): (&str, &dyn Fn() -> Command, f64),
 ) -> anyhow::Result<()> {
     let count = most_calls(live, command)?;
-    let told = live.bench.progress(peer, 2);
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let told = live.bench.progress(peer, 3);
+    let [mut ours, mut floor, mut theirs] = [const { Vec::new() }; 3];
     for _ in 0..live.bench.runs {
         ours.push(callrec(live, count, Pace::Clock)?.ingest + timeline);
+        told.inc(1);
+        floor.push(bare(live, count, Pace::Clock)?.whole);
         told.inc(1);
         theirs.push(other(live, &mut command(), count)?.whole);
         told.inc(1);
     }
     told.finish_and_clear();
-    let [ours, theirs] = [ours, theirs].map(median);
+    let [ours, floor, theirs] = [ours, floor, theirs].map(median);
     let what = format!("Ingest of a message, {count} calls paced");
     report.add(Figure::each(&what, peer, [ours, theirs], "µs").at_most(target));
+    let what = format!("The floor of that: actix-ws that drops it, {count} calls paced");
+    report.add(Figure::each(&what, peer, [floor, theirs], "µs"));
     if count < CALLS {
         report
             .note(format!("{peer}: one processor is not enough for {CALLS} calls; both sides have {count}."));
@@ -157,10 +161,10 @@ pub(super) fn callrec(live: &Live<'_>, count: usize, pace: Pace) -> anyhow::Resu
     Ok(cost)
 }
 
-fn bare(live: &Live<'_>, pace: Pace) -> anyhow::Result<PerMessage> {
+fn bare(live: &Live<'_>, count: usize, pace: Pace) -> anyhow::Result<PerMessage> {
     let server = live.bare(&[])?;
-    let mut calls = Calls::open(server.address, CALLS, &live.payloads)?;
-    let cost = measure(live, &server, &mut calls, CALLS, pace)?;
+    let mut calls = Calls::open(server.address, count, &live.payloads)?;
+    let cost = measure(live, &server, &mut calls, count, pace)?;
     calls.hang_up()?;
     Ok(cost)
 }

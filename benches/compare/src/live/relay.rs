@@ -28,7 +28,7 @@ pub(super) fn against_floor(live: &Live<'_>, report: &mut Report) -> anyhow::Res
     for _ in 0..live.bench.runs {
         ours.push(callrec(live, CALLS)?);
         told.inc(1);
-        relay.push(bare(live)?);
+        relay.push(bare(live, CALLS)?);
         told.inc(1);
         codec.push(encoder_and_decoder(live)?);
         told.inc(1);
@@ -48,10 +48,14 @@ pub(super) fn against_floor(live: &Live<'_>, report: &mut Report) -> anyhow::Res
 
 /// Against pipecat, with its recorder and without.
 pub(super) fn against_pipecat(live: &Live<'_>, peers: &Peers, report: &mut Report) -> anyhow::Result<()> {
-    let told = live.bench.progress("pipecat", 3);
-    let [mut ours, mut recorder, mut plain] = [const { Vec::new() }; 3];
+    let told = live.bench.progress("pipecat", 5);
+    let [mut ours, mut relay, mut codec, mut recorder, mut plain] = [const { Vec::new() }; 5];
     for _ in 0..live.bench.runs {
         ours.push(callrec(live, PEER_CALLS)?);
+        told.inc(1);
+        relay.push(bare(live, PEER_CALLS)?);
+        told.inc(1);
+        codec.push(encoder_and_decoder(live)?);
         told.inc(1);
         recorder.push(pipecat(live, peers, &["record"])?);
         told.inc(1);
@@ -59,10 +63,12 @@ pub(super) fn against_pipecat(live: &Live<'_>, peers: &Peers, report: &mut Repor
         told.inc(1);
     }
     told.finish_and_clear();
-    let [ours, recorder, plain] = [ours, recorder, plain].map(median);
+    let [ours, relay, codec, recorder, plain] = [ours, relay, codec, recorder, plain].map(median);
     let what = format!("A second of a relayed call, recorded in MP3: {PEER_CALLS} calls");
     let peer = "a pipecat bot that records its call in memory";
     report.add(Figure::each(&what, peer, [ours, recorder], "ms").at_most(0.20));
+    let floor = format!("The floor of that: actix relay + LAME + symphonia, bare: {PEER_CALLS} calls");
+    report.add(Figure::each(&floor, peer, [relay + codec, recorder], "ms"));
     report.add(Figure::each(&what, "the same bot without its recorder", [ours, plain], "ms"));
     Ok(())
 }
@@ -80,11 +86,11 @@ fn callrec(live: &Live<'_>, count: usize) -> anyhow::Result<f64> {
     Ok(cost)
 }
 
-fn bare(live: &Live<'_>) -> anyhow::Result<f64> {
+fn bare(live: &Live<'_>, count: usize) -> anyhow::Result<f64> {
     let bots = Bots::listen(&live.answers)?;
     let server = live.bare(&["--bot", &bots.url])?;
-    let mut talks = Talks::open(server.address, CALLS, &live.payloads, Some(bots))?;
-    let cost = measure(live, &server, &mut talks, CALLS)?;
+    let mut talks = Talks::open(server.address, count, &live.payloads, Some(bots))?;
+    let cost = measure(live, &server, &mut talks, count)?;
     talks.hang_up()?;
     Ok(cost)
 }

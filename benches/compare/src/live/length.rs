@@ -1,0 +1,183 @@
+//! What a call's length costs: a minute of a call of two hours beside one of a call of a minute; and the wait for the recording of a
+//! call of an hour beside that of a call of a minute.
+
+use anyhow::{Context as _, ensure};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use super::calls::Calls;
+use super::messages::{FRAME_MS, sid};
+use super::process::ServerProcess;
+use super::{Live, median, recorded};
+use crate::report::{Figure, Report};
+
+/// Minutes of the long call, and how many short ones are made instead.
+const MINUTES: u64 = 120;
+const MESSAGES_A_MINUTE: u64 = 60_000 / FRAME_MS;
+const MP3: [(&str, &str); 2] = [("DEFAULT_AUDIO_FORMAT", "mp3"), ("MP3_BITRATE", "128k")];
+/// Bytes of that in a second.
+const MP3_BYTES: u64 = 16_000;
+
+/// How many calls go on while others hang up.
+const BESIDE: usize = 150;
+/// How many calls of each length hang up in a run.
+const HANG_UPS: usize = 6;
+/// The lengths of calls that hang up, in minutes.
+const LENGTHS: [u64; 2] = [60, 1];
+/// A recording is as far as this behind a live call, or less, once it has caught up; in seconds.
+const BEHIND: u64 = 10;
+/// How long that, and a recording, may take.
+const PATIENCE: Duration = Duration::from_secs(900);
+/// Between two calls that hang up.
+const APART: Duration = Duration::from_millis(500);
+/// Between two looks for a recording.
+const LOOKS: Duration = Duration::from_millis(1);
+
+/// What recording costs: one long call against as many minutes of short ones.
+pub(super) fn cost(live: &Live<'_>, report: &mut Report) -> anyhow::Result<()> {
+    let told = live.bench.progress("length", 2);
+    let [mut long, mut short] = [const { Vec::new() }; 2];
+    for _ in 0..live.bench.runs {
+        long.push(record(live, 1, MINUTES)?);
+        told.inc(1);
+        short.push(record(live, MINUTES as usize, 1)?);
+        told.inc(1);
+    }
+    told.finish_and_clear();
+    let what = format!("A minute of a call of {MINUTES} minutes, recorded in MP3");
+    let peer = format!("callrec, {MINUTES} calls of a minute");
+    report.add(Figure::each(&what, &peer, [median(long), median(short)], "ms").at_most(1.10));
+    report.note(format!(
+        "Of the {MINUTES} minutes one after another, in one call or in many, is counted all that the server does until the last summary \
+         is written. They are one-way, and sent as fast as they are read."
+    ));
+    Ok(())
+}
+
+/// Milliseconds of CPU for a minute.
+fn record(live: &Live<'_>, calls: usize, minutes: u64) -> anyhow::Result<f64> {
+    let recordings = live.work.join("live");
+    let server = live.callrec(&recordings, &MP3)?;
+    let before = server.used()?;
+    let mut sent = Vec::new();
+    for number in 0..calls {
+        let mut call = Calls::open_numbers(server.address, number..number + 1, &live.payloads)?;
+        call.say(minutes * MESSAGES_A_MINUTE)?;
+        sent.extend(call.hang_up()?);
+    }
+    recorded::check(&server, &recordings, &sent)?;
+    let used = server.used()?.since(&before).all();
+    server.end()?;
+    std::fs::remove_dir_all(recordings)?;
+    Ok(used.as_secs_f64() * 1e3 / (calls as u64 * minutes) as f64)
+}
+
+/// How long a recording takes once a call has hung up, beside others.
+pub(super) fn hang_up(live: &Live<'_>, report: &mut Report) -> anyhow::Result<()> {
+    let told = live.bench.progress("hang-up", 1);
+    let mut waits = [const { Vec::new() }; 2];
+    for _ in 0..live.bench.runs {
+        run(live, &mut waits)?;
+        told.inc(1);
+    }
+    told.finish_and_clear();
+    let [hour, minute] = waits.map(p99_ms);
+    let what =
+        format!("From hang-up to the recording's name, p99 beside {BESIDE} live calls: MP3 of an hour");
+    report.add(Figure::absolute(&what, hour, "ms", 500.0));
+    report.add(Figure::ratio(&what, "callrec, of a minute", hour / minute, 1.20));
+    report.note(format!(
+        "Of {} calls of each length that hung up, one after another in turns. What they said before was sent as fast as it was read, and \
+         they hung up once their recordings had caught up. {BESIDE} one-way calls went on beside.",
+        HANG_UPS as u64 * live.bench.runs
+    ));
+    Ok(())
+}
+
+fn run(live: &Live<'_>, waits: &mut [Vec<Duration>; 2]) -> anyhow::Result<()> {
+    let recordings = live.work.join("live");
+    let server = live.callrec(&recordings, &MP3)?;
+    let mut beside = Calls::open(server.address, BESIDE, &live.payloads)?;
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let going_on = scope.spawn(|| {
+            while !is_over.load(Relaxed) {
+                beside.pace(APART)?;
+            }
+            beside.hang_up()
+        });
+        let waited = wait(live, &server, &recordings, waits);
+        is_over.store(true, Relaxed);
+        let _ = going_on.join().map_err(|_| anyhow::anyhow!("a thread broke"))??;
+        waited
+    })?;
+    server.end()?;
+    Ok(std::fs::remove_dir_all(recordings)?)
+}
+
+fn wait(
+    live: &Live<'_>,
+    server: &ServerProcess,
+    recordings: &Path,
+    waits: &mut [Vec<Duration>; 2],
+) -> anyhow::Result<()> {
+    let numbers = BESIDE..BESIDE + LENGTHS.len() * HANG_UPS;
+    let mut calls = Vec::new();
+    for number in numbers {
+        let mut call = Calls::open_numbers(server.address, number..number + 1, &live.payloads)?;
+        let length = (number - BESIDE) % LENGTHS.len();
+        call.say(LENGTHS[length] * MESSAGES_A_MINUTE)?;
+        calls.push((number, length, call));
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while !caught_up(recordings, &calls)? {
+        ensure!(Instant::now() < deadline, "the recordings do not catch up: {}", server.said());
+        for (.., call) in &mut calls {
+            call.pace(LOOKS)?;
+        }
+    }
+    let mut calls = calls.into_iter();
+    while let Some((number, length, mut call)) = calls.next() {
+        let file = recordings.join(format!("call_{}_conversation.mp3", sid("CA", number)));
+        ensure!(!file.exists(), "{} is there before its call has ended", file.display());
+        let hung_up = Instant::now();
+        call.say_goodbye()?;
+        while !file.exists() {
+            ensure!(hung_up.elapsed() < PATIENCE, "{} does not come", file.display());
+            std::thread::sleep(LOOKS);
+        }
+        waits[length].push(hung_up.elapsed());
+        call.wait_for_goodbye()?;
+        let next = Instant::now() + APART;
+        while Instant::now() < next {
+            for (.., call) in calls.as_mut_slice() {
+                call.pace(LOOKS)?;
+            }
+            std::thread::sleep(LOOKS);
+        }
+    }
+    Ok(())
+}
+
+/// Whether every partial file has come as far as its call, but for the last seconds.
+fn caught_up(recordings: &Path, calls: &[(usize, usize, Calls)]) -> anyhow::Result<bool> {
+    let mut partial = Vec::new();
+    for entry in std::fs::read_dir(recordings.join(".journal"))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".partial") {
+            partial.push((name, entry.metadata().context("a partial file is gone")?.len()));
+        }
+    }
+    Ok(calls.iter().all(|(number, length, _)| {
+        let due = MP3_BYTES * (LENGTHS[*length] * 60 - BEHIND);
+        partial.iter().any(|(name, size)| name.contains(&sid("CA", *number)) && *size >= due)
+    }))
+}
+
+/// The nearest rank, in milliseconds.
+fn p99_ms(mut waits: Vec<Duration>) -> f64 {
+    waits.sort_unstable();
+    waits[(waits.len() * 99).div_ceil(100) - 1].as_secs_f64() * 1e3
+}
