@@ -1,6 +1,6 @@
 //! Who may ask for what: bearer tokens for the REST API, request signatures for the provider.
 
-use crate::config::Config;
+use crate::config::{Config, WebUrl};
 use crate::error::ApiError;
 use crate::secret::Secret;
 use actix_web::http::StatusCode;
@@ -29,7 +29,7 @@ pub(crate) struct Auth {
     full: Option<Secret>,
     read_only: Option<Secret>,
     provider: Option<Secret>,
-    public_url: Option<String>,
+    public_url: Option<WebUrl>,
 }
 
 impl Auth {
@@ -171,7 +171,7 @@ impl Auth {
     /// PUBLIC_URL the Host header is believed, since a wrong one makes no signature right that the token did not make.
     fn bases(&self, request: &HttpRequest) -> Vec<String> {
         match &self.public_url {
-            Some(url) => vec![url.clone()],
+            Some(url) => vec![url.to_string()],
             None => {
                 let host = host_header(request);
                 vec![format!("https://{host}"), format!("http://{host}")]

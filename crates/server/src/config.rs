@@ -79,7 +79,7 @@ pub struct Config {
     /// The port to listen on; 0 takes a free one.
     pub port: u16,
     /// The base address under which the provider reaches us, without a slash at its end.
-    pub public_url: Option<String>,
+    pub public_url: Option<WebUrl>,
     /// The bot that calls are relayed to.
     pub bot_url: Option<BotUrl>,
     /// Whether the relay adds playback marks of its own.
@@ -87,7 +87,7 @@ pub struct Config {
     /// Where the provider puts the echo of a mark that it reaches within a tick.
     pub mark_echoes: MarkEchoes,
     /// Where a call goes on when there is no bot.
-    pub next_twiml_url: Option<String>,
+    pub next_twiml_url: Option<WebUrl>,
     /// Signs and checks requests between the provider, us and the bot.
     pub twilio_auth_token: Option<Secret>,
     /// The token for the whole REST API.
@@ -138,6 +138,24 @@ impl BotUrl {
 fn host_of(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+}
+
+/// An address that the provider calls. Its `Debug` shows host and port alone, as that of [`BotUrl`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebUrl(String);
+
+impl std::ops::Deref for WebUrl {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for WebUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&values::without_secrets(self.0.clone()))
+    }
 }
 
 impl std::fmt::Debug for BotUrl {
@@ -208,7 +226,7 @@ impl Config {
                 "before" => MarkEchoes::BeforeFrame,
                 _ => return Err(values.impossible("MARK_ECHOES", None)),
             },
-            next_twiml_url: values.url("NEXT_TWIML_URL", web)?.map(String::from),
+            next_twiml_url: values.url("NEXT_TWIML_URL", web)?.map(|url| WebUrl(url.into())),
             twilio_auth_token: values.secret("TWILIO_AUTH_TOKEN")?,
             api_token: values.secret("API_TOKEN")?,
             api_read_token: values.secret("API_READ_TOKEN")?,
@@ -250,7 +268,7 @@ impl Config {
             return Err(ConfigError::SameTokens);
         }
         let (name, value) = match &self.public_url {
-            Some(url) => ("PUBLIC_URL", url.clone()),
+            Some(url) => ("PUBLIC_URL", format!("{url:?}")),
             None if !self.is_loopback() => ("HOST", self.host.clone()),
             None => return Ok(()),
         };

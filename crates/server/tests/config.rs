@@ -168,10 +168,8 @@ fn a_token_that_can_only_read_must_be_another() {
 fn a_public_address_without_tls_is_this_very_machine() {
     for url in ["http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost/base/"] {
         let public = [("PUBLIC_URL", url), ("TWILIO_AUTH_TOKEN", "12345"), ("API_TOKEN", "abcde")];
-        assert_eq!(
-            Config::load(Sources::only(public)).unwrap().public_url.unwrap(),
-            url.trim_end_matches('/')
-        );
+        let config = Config::load(Sources::only(public)).unwrap();
+        assert_eq!(config.public_url.as_deref(), Some(url.trim_end_matches('/')));
     }
 }
 
@@ -182,10 +180,21 @@ fn secrets_are_shown_neither_by_debug_nor_by_refusals() {
         ("API_READ_TOKEN", "hush-2"),
         ("TWILIO_AUTH_TOKEN", "hush-3"),
         ("BOT_URL", "wss://user:hush-4@bot.example.com:8443/hush-5?token=hush-6"),
+        ("PUBLIC_URL", "https://user:hush-7@rec.example.com/hush-8"),
+        ("NEXT_TWIML_URL", "https://user:hush-9@next.example.com/?token=hush-10"),
     ]))
     .unwrap();
     let shown = format!("{config:?}");
     assert!(!shown.contains("hush") && shown.contains("wss://bot.example.com:8443"), "{shown}");
+    assert!(
+        shown.contains("https://rec.example.com") && shown.contains("https://next.example.com"),
+        "{shown}"
+    );
+    let message = refusal([("PUBLIC_URL", "https://user:hush@rec.example.com/hush")]);
+    assert!(
+        message.contains("PUBLIC_URL=https://rec.example.com ") && !message.contains("hush"),
+        "{message}"
+    );
     let message = refusal([("API_TOKEN", "hush hush")]);
     assert!(message.contains("API_TOKEN") && !message.contains("hush"), "{message}");
     for name in ["BOT_URL", "NEXT_TWIML_URL", "PUBLIC_URL"] {

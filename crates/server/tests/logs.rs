@@ -334,7 +334,15 @@ async fn nor_is_a_name_of_a_call_or_stream_that_could_be_a_number_or_words() {
         let home = tempfile::tempdir().unwrap();
         let server = Server::start(home.path(), &settings("text", target));
         // One of digits alone could name a file, and be a number all the same.
-        let odd = ["+15550001111", "15550001111", "1-555.000_1111", "my secret words", "CA1\nsecret", "CA2"];
+        let odd = [
+            "+15550001111",
+            "15550001111",
+            "sip-15550001111",
+            "1-555.000_1111",
+            "my secret words",
+            "CA1\nsecret",
+            "CA2",
+        ];
         for (call, stream) in odd.into_iter().zip(odd.into_iter().rev()) {
             for parameters in [("audio_format", "secretformat"), ("callrec_token", "secretforgery")] {
                 let mut socket = provider(&server).await;

@@ -41,9 +41,10 @@ impl CallId {
         &self.0
     }
 
-    /// The name for a log. One without a letter might be a telephone number, which no log is to tell: it is said to be odd.
+    /// The name for a log. One without a letter, or with seven digits in a row, might tell a telephone number, which no log is to:
+    /// it is said to be odd. A random name, of 32 hexadecimal digits as providers make them, is none of those.
     pub fn for_log(&self) -> &str {
-        if self.0.contains(|letter: char| letter.is_ascii_alphabetic()) { &self.0 } else { Self::ODD }
+        if may_tell_a_number(&self.0) { Self::ODD } else { &self.0 }
     }
 
     /// A name that may be none of a call, for a log: see [`for_log`](Self::for_log).
@@ -55,6 +56,38 @@ impl CallId {
     /// What a log says in place of a name that it must not tell.
     #[doc(hidden)]
     pub const ODD: &str = "of an odd name";
+}
+
+/// The shortest telephone number that is known to more than its town.
+const SHORTEST_NUMBER: usize = 7;
+
+fn may_tell_a_number(name: &str) -> bool {
+    let digits = |run: &str| run.len() >= SHORTEST_NUMBER;
+    let is_digit = |letter: char| letter.is_ascii_digit();
+    !name.contains(|letter: char| letter.is_ascii_alphabetic())
+        || (name.split(|letter| !is_digit(letter)).any(digits) && !is_random(name))
+}
+
+/// Whether a name is a kind, such as `CA`, and 32 hexadecimal digits or a UUID.
+fn is_random(name: &str) -> bool {
+    let Some(kind) = name.len().checked_sub(32).filter(|kind| *kind <= 2) else {
+        return uuid_of(name).is_some_and(|uuid| uuid.iter().all(|part| is_hexadecimal(part)));
+    };
+    let (kind, digits) = name.split_at(kind);
+    kind.bytes().all(|letter| letter.is_ascii_alphabetic()) && is_hexadecimal(digits)
+}
+
+/// The five parts of a UUID, which may have a kind before it.
+fn uuid_of(name: &str) -> Option<[&str; 5]> {
+    let uuid = name.len().checked_sub(36).and_then(|kind| Some((name.get(..kind)?, name.get(kind..)?)));
+    let (kind, uuid) = uuid?;
+    let parts: [&str; 5] = uuid.split('-').collect::<Vec<_>>().try_into().ok()?;
+    let is_kind = kind.bytes().all(|letter| letter.is_ascii_alphabetic() || letter == b'-');
+    (is_kind && parts.map(str::len) == [8, 4, 4, 4, 12]).then_some(parts)
+}
+
+fn is_hexadecimal(text: &str) -> bool {
+    text.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 fn check(name: &str) -> Result<(), CallIdError> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 
 use crate::{CallId, StoreError};
@@ -89,21 +90,29 @@ pub fn path_for_log(path: &Path) -> impl fmt::Display {
 
 /// The same for the last part of a path.
 pub(crate) fn name_for_log(name: &str) -> Cow<'_, str> {
-    let (before, rest) = name.split_at(if name.starts_with("call_") { 5 } else { 0 });
-    let is_no_letter = |letter: char| letter.is_ascii_digit() || matches!(letter, '_' | '.' | '-');
-    // The call, and what is between it and the rest.
-    let (call, behind) = rest.split_at(rest.len() - rest.trim_start_matches(is_no_letter).len());
-    let is_ours = if before.is_empty() {
-        behind == "journal" || behind.starts_with("journal.") || behind.ends_with(".partial")
-    } else {
-        ["conversation", "summary", "txt", "json"].iter().any(|known| behind.starts_with(known))
-    };
-    match call.char_indices().next_back() {
-        Some((1.., between @ ('_' | '.'))) if is_ours => {
-            format!("{before}({}){between}{behind}", CallId::ODD).into()
+    match call_of(name) {
+        Some(call) if CallId::name_for_log(&name[call.clone()]) == CallId::ODD => {
+            format!("{}({}){}", &name[..call.start], CallId::ODD, &name[call.end..]).into()
         }
         _ => name.into(),
     }
+}
+
+/// Where in the name of a file of ours, or of one that was set aside, its call is named.
+fn call_of(name: &str) -> Option<Range<usize>> {
+    let ours = name.find(".bad").map_or(name, |aside| &name[..aside]);
+    if let Some(rest) = ours.strip_prefix("call_") {
+        let call = rest.rsplit_once("_conversation").map(|(call, _)| call);
+        let texts = ["_summary.txt", "_summary.json", ".txt"];
+        let call = call.or_else(|| texts.iter().find_map(|end| rest.strip_suffix(end)))?;
+        return Some(5..5 + call.len());
+    }
+    let stream = match ours.strip_suffix(".partial") {
+        // Between them are the extension and what makes it unique.
+        Some(partial) => partial.rsplitn(3, '.').last()?,
+        None => ours.strip_suffix(".journal")?,
+    };
+    Some(0..stream.rsplit_once('_')?.0.len())
 }
 
 /// A name that stays in its directory and is not hidden.
@@ -143,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_number_is_in_no_name_for_a_log_and_every_other_name_is_as_it_is() {
-        for number in ["15550001111", "1-555.000_1111", "7", "5_1", "-", "1."] {
+        for number in ["15550001111", "1-555.000_1111", "7", "5_1", "-", "1.", "sip-15550001111", "a.5550001"]
+        {
             let call = CallId::new(number).unwrap();
             assert_eq!(call.for_log(), CallId::ODD);
             for name in [
@@ -164,6 +174,20 @@ mod tests {
                 assert!(!name_for_log(&name).contains(&format!("{number}_")), "{name}: {told}");
                 assert!(number.len() < 3 || !rest.contains(number), "{name}: {told}");
             }
+        }
+        for random in [
+            "CA",
+            "CA12345678901234567890123456789012",
+            "12345678-1234-4abc-1234-123456789012",
+            "CON-12345678-1234-1234-1234-123456789abc",
+            "call-2026-11-29_555000",
+        ] {
+            let call = CallId::new(random).unwrap();
+            assert_eq!(call.for_log(), random);
+            assert_eq!(name_for_log(&summary(&call)), summary(&call));
+        }
+        for number in ["CA-15550001111-4567890123456789012", "15550001-1234-1234-1234-12345678901x"] {
+            assert_eq!(CallId::new(number).unwrap().for_log(), CallId::ODD);
         }
         let call = CallId::new("CA1").unwrap();
         let unique = temporary(0x1234_5678_9012_3456);

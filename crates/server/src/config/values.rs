@@ -1,8 +1,8 @@
 //! The merged sources, and how one value is read: every refusal names the variable, its value and what is allowed.
 
-use super::ConfigError;
 use super::layers::Layer;
 use super::settings;
+use super::{ConfigError, WebUrl};
 use crate::secret::Secret;
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -95,7 +95,7 @@ impl Values {
 
     /// The public address as the operator wrote it, since signatures are computed over the very text; only a slash
     /// at the end goes, for paths are appended to it.
-    pub(super) fn public_url(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
+    pub(super) fn public_url(&self, name: &'static str) -> Result<Option<WebUrl>, ConfigError> {
         let Some(url) = self.url(name, |scheme| matches!(scheme, "http" | "https"))? else { return Ok(None) };
         if url.scheme() == "http" && !is_loopback(&url) {
             let reason = "over http:// anybody on the way can listen".to_owned();
@@ -105,7 +105,7 @@ impl Values {
             let reason = "it must end with the host or a path".to_owned();
             return Err(self.impossible(name, Some(reason)));
         }
-        Ok(self.optional(name).map(|value| value.trim_end_matches('/').to_owned()))
+        Ok(self.optional(name).map(|value| WebUrl(value.trim_end_matches('/').to_owned())))
     }
 
     pub(super) fn log_filter(&self, name: &'static str) -> Result<String, ConfigError> {
@@ -133,7 +133,7 @@ impl Values {
 }
 
 /// A value as it may be shown: an address may have a password or a token in it, in its right place or not.
-fn without_secrets(value: String) -> String {
+pub(super) fn without_secrets(value: String) -> String {
     match Url::parse(&value) {
         Ok(url) if url.has_host() => super::host_of(&url),
         _ if value.contains(['@', '?']) || value.contains("//") => {

@@ -53,7 +53,7 @@ fn media_socket(request: &HttpRequest, state: &State) -> String {
     let base = match &state.config.public_url {
         Some(url) => match url.strip_prefix("http") {
             Some(rest) => format!("ws{rest}"),
-            None => url.clone(),
+            None => url.to_string(),
         },
         None => {
             let host = host_header(request);
