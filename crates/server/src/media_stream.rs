@@ -30,7 +30,8 @@ pub(crate) async fn media_stream(
         return Ok(busy(&ApiError::unavailable("disk_low", error.to_string())));
     }
     let (response, session, messages) = actix_ws::handle(&request, body)?;
-    let provider = ProviderSocket::new(session, messages, Arc::clone(&state.counters));
+    let provider =
+        ProviderSocket::new(session, messages, Arc::clone(&state.counters), Arc::clone(&state.room));
     let recording = Recording::new(state.clone());
     let patience = Patience { start: state.config.start_timeout, idle: state.config.idle_timeout };
     let relay = Relay::new(provider, state.bot.as_ref(), recording, place, patience);

@@ -8,5 +8,5 @@ mod outbox;
 mod provider;
 
 pub(crate) use bot::{BotConnector, BotSocket, ConnectError, FromBot};
-pub(crate) use outbox::TooFarBehind;
+pub(crate) use outbox::{Room, TooFarBehind};
 pub(crate) use provider::{FromProvider, ProviderSocket, is_too_long};

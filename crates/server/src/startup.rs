@@ -10,7 +10,7 @@ use crate::error;
 use crate::live::LiveSockets;
 use crate::routes;
 use crate::security_headers::security_headers;
-use crate::socket::BotConnector;
+use crate::socket::{BotConnector, Room};
 use crate::state::State;
 use crate::stream_tokens::StreamTokens;
 use actix_web::dev::{Server, ServerHandle};
@@ -44,8 +44,11 @@ impl Application {
             .with_context(|| format!("cannot listen on {}:{} (HOST, PORT)", config.host, config.port))?;
         let address = listener.local_addr().context("the listening socket has no address")?;
         let timeout = config.bot_connect_timeout;
-        let connector =
-            |url| BotConnector::new(url, config.twilio_auth_token.as_ref(), timeout).context("BOT_URL");
+        let room = Arc::new(Room::new(config.max_waiting_bytes));
+        let connector = |url| {
+            let token = config.twilio_auth_token.as_ref();
+            BotConnector::new(url, token, timeout, Arc::clone(&room)).context("BOT_URL")
+        };
         let counters = Arc::new(Counters::default());
         let stream_tokens = StreamTokens::new(config.twilio_auth_token.as_ref(), Arc::clone(&counters));
         let tokens = stream_tokens.clone();
@@ -83,6 +86,7 @@ impl Application {
             ),
             counters,
             bot: config.bot_url.clone().map(connector).transpose()?,
+            room,
             config,
         });
         let server = listen(listener, state.clone())?;

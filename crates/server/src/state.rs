@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::connections::Connections;
 use crate::counters::Counters;
 use crate::live::LiveSockets;
-use crate::socket::BotConnector;
+use crate::socket::{BotConnector, Room};
 use crate::stream_tokens::StreamTokens;
 use callrec::Recorder;
 use std::sync::Arc;
@@ -19,5 +19,6 @@ pub(crate) struct State {
     pub(crate) connections: Arc<Connections>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) bot: Option<BotConnector>,
+    pub(crate) room: Arc<Room>,
     pub(crate) recorder: Recorder,
 }

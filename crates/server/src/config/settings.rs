@@ -139,7 +139,7 @@ pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
             "MAX_WAITING_MB",
             "512",
             "a whole number from 1 to 1000000 (MB of 1000000 bytes)",
-            "what may wait for a slow disk over all calls; beyond, audio is dropped and told",
+            "what may wait for a slow disk over all calls, beyond which audio is dropped and told; and for slow bots and providers",
         ),
         setting(
             "MIN_FREE_DISK_MB",

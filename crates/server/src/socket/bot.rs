@@ -1,6 +1,6 @@
 //! The bot's socket: we call the bot as the provider would, and hold what it has not taken yet.
 
-use super::outbox::{Outbox, TooFarBehind};
+use super::outbox::{Outbox, Room, TooFarBehind};
 use crate::config::BotUrl;
 use crate::secret::Secret;
 use bytes::Bytes;
@@ -38,6 +38,7 @@ pub(crate) struct BotConnector {
     signature: Option<HeaderValue>,
     tls: Connector,
     timeout: Duration,
+    room: Arc<Room>,
 }
 
 /// Why the bot did not take the call.
@@ -62,7 +63,12 @@ impl ConnectError {
 
 impl BotConnector {
     /// With a token the upgrade is signed as the provider signs it, so that a bot that checks works unchanged.
-    pub(crate) fn new(url: BotUrl, token: Option<&Secret>, timeout: Duration) -> Result<Self, ConnectError> {
+    pub(crate) fn new(
+        url: BotUrl,
+        token: Option<&Secret>,
+        timeout: Duration,
+        room: Arc<Room>,
+    ) -> Result<Self, ConnectError> {
         let signature = token.map(|token| signature::sign_url(token.expose(), url.as_url().as_str()));
         let signature = signature.map(|text| HeaderValue::from_str(&text)).transpose();
         let mut roots = RootCertStore::empty();
@@ -73,7 +79,7 @@ impl BotConnector {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let signature = signature.map_err(|_| ConnectError::Request)?;
-        Ok(Self { url, signature, tls: Connector::Rustls(Arc::new(tls)), timeout })
+        Ok(Self { url, signature, tls: Connector::Rustls(Arc::new(tls)), timeout, room })
     }
 
     #[allow(
@@ -132,7 +138,7 @@ impl BotSocket {
     pub(crate) fn connect(connector: &BotConnector) -> Self {
         Self {
             state: State::Connecting(Box::pin(connector.clone().connect())),
-            outbox: Outbox::new(MOST_UNREAD),
+            outbox: Outbox::new(MOST_UNREAD, Arc::clone(&connector.room)),
             closing: false,
             unflushed: false,
         }

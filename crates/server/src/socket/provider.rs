@@ -3,7 +3,7 @@
 //! What the WebSocket library leaves to its user is done here: messages in fragments are put together; pings and Close
 //! are answered; and when an error and good messages arrive at once, the good ones are handed out first.
 
-use super::outbox::{Outbox, TooFarBehind};
+use super::outbox::{Outbox, Room, TooFarBehind};
 use crate::counters::{Counters, Limit};
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, Message, MessageStream};
 use actix_ws::{ProtocolError, Session};
@@ -54,7 +54,12 @@ pub(crate) struct ProviderSocket {
 }
 
 impl ProviderSocket {
-    pub(crate) fn new(session: Session, messages: MessageStream, counters: Arc<Counters>) -> Self {
+    pub(crate) fn new(
+        session: Session,
+        messages: MessageStream,
+        counters: Arc<Counters>,
+        room: Arc<Room>,
+    ) -> Self {
         let messages = messages
             .max_frame_size(LONGEST_MESSAGE)
             .aggregate_continuations()
@@ -62,7 +67,7 @@ impl ProviderSocket {
         Self {
             session,
             messages: Some(messages),
-            outbox: Outbox::new(MOST_UNREAD),
+            outbox: Outbox::new(MOST_UNREAD, room),
             pong: None,
             closing: false,
             error: None,
