@@ -79,7 +79,8 @@ impl Call {
         self.handle(&Event::Cleared);
     }
 
-    /// A line for the transcript, said about now.
+    /// A line for the transcript, said about now. Of lines, 20,000 are kept, and 4 MiB; those beyond are dropped, and the summary says
+    /// how many.
     pub fn said(&self, speaker: Speaker, text: &str) {
         self.handle(&Event::Said { speaker, text, at_ms: None });
     }

@@ -119,7 +119,7 @@ pub enum AddLineError {
     /// The call has ended; its transcript is written.
     #[error("the call has ended; its transcript is written")]
     Ended,
-    /// The disk is behind, or the line too long.
-    #[error("the call has no room for the line now; try again")]
+    /// The call's transcript is full, or the disk behind; the line is counted as dropped.
+    #[error("the call has no room for the line: its transcript is full, or the disk behind")]
     Full,
 }

@@ -169,6 +169,11 @@ impl Inbox {
         taken
     }
 
+    /// A line is not to be taken: that is told as of one that found no room here.
+    pub(crate) fn drop_line(&mut self) {
+        self.dropped_lines = self.dropped_lines.saturating_add(1);
+    }
+
     /// A record that is no event.
     pub(crate) fn push_raw(&mut self, at_us: u64, kind: u8, payload: &[u8]) -> Taken {
         if self.ended.is_some() {

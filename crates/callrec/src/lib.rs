@@ -53,6 +53,7 @@ mod header;
 mod inbox;
 pub mod inspect;
 mod journalling;
+mod lines;
 mod live;
 mod memory;
 mod mixdown;

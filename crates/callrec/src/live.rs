@@ -1,7 +1,7 @@
 //! One stream while it is recorded and completed: what its owner, the journal's thread and the workers share.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -14,8 +14,9 @@ use crate::clock::Stopwatch;
 use crate::error::RecordError;
 use crate::header::{Header, kind, odd_track};
 use crate::inbox::{Inbox, Outgoing, Taken};
-use crate::memory::Memory;
+use crate::lines::Lines;
 use crate::options::FormatChange;
+use crate::shared::Shared;
 use crate::status::{CallFiles, CallState, CallStatus};
 use crate::take::Take;
 
@@ -45,6 +46,8 @@ struct Intake {
 #[derive(Debug)]
 pub(crate) struct LiveCall {
     intake: Intake,
+    /// Locked before the inbox.
+    lines: Mutex<Lines>,
     pub(crate) id: CallId,
     pub(crate) header: Header,
     /// The settings in force, for the next change.
@@ -92,18 +95,19 @@ struct Settled {
 }
 
 impl LiveCall {
-    pub(crate) fn new(id: CallId, header: Header, memory: &Arc<Memory>) -> Self {
+    pub(crate) fn new(id: CallId, header: Header, shared: &Shared) -> Self {
         Self {
             id,
             settings: Mutex::new(header.settings.clone()),
             intake: Intake {
-                inbox: Mutex::new(Inbox::new(memory.grant())),
+                inbox: Mutex::new(Inbox::new(shared.memory.grant())),
                 clock: Stopwatch::start(),
                 rates: [header.start.caller_rate, header.start.assistant_rate],
                 record_audio: header.record_audio,
             },
+            lines: Mutex::new(Lines::new(&shared.counters)),
             header,
-            outgoing: Mutex::new(Outgoing::new(memory.grant())),
+            outgoing: Mutex::new(Outgoing::new(shared.memory.grant())),
             outgoing_since_us: AtomicU64::new(NOTHING),
             journal: Mutex::default(),
             committed: AtomicU64::new(0),
@@ -128,6 +132,9 @@ impl LiveCall {
 
     /// Takes an event for the journal; never waits for a disk.
     pub(crate) fn push(&self, at_us: u64, event: &Event<'_>) -> Taken {
+        if matches!(event, Event::Said { .. } | Event::WordTimes { .. }) {
+            return lock(&self.lines).push(&mut self.inbox(), at_us, event);
+        }
         let Intake { inbox, rates: [caller, assistant], record_audio, .. } = &self.intake;
         // No audio is written then, but what was heard of the words depends on how long it was.
         let event = match event {
@@ -143,6 +150,11 @@ impl LiveCall {
             _ => 0,
         };
         lock(inbox).push(at_us, event, rate_hz)
+    }
+
+    /// How many lines found no room; they are counted.
+    pub(crate) fn lines_refused(&self) -> u64 {
+        lock(&self.lines).refused()
     }
 
     pub(crate) fn has_ended(&self) -> bool {

@@ -106,7 +106,7 @@ impl Recorder {
             record_audio: shared.record_audio,
             recorder: THIS_VERSION.to_owned(),
         };
-        let live = Arc::new(LiveCall::new(id, header, &shared.memory));
+        let live = Arc::new(LiveCall::new(id, header, shared));
         live.push(0, &Event::Started(std::borrow::Cow::Borrowed(&live.header.start)));
         shared.add(&live).inspect_err(|error| shared.counters.note_call(error))?;
         pending.note_begun(&live.id);

@@ -197,7 +197,7 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
             return Found::Failed;
         }
     };
-    shared.counters.note_recording(&taken.completeness);
+    shared.counters.note_recording(&taken.completeness, 0);
     match conclude(&subject, taken, Source::Recovered(journal)) {
         Ok(_) => {
             tracing::info!(
@@ -261,7 +261,7 @@ mod tests {
             record_audio: true,
             recorder: THIS_VERSION.to_owned(),
         };
-        let call = Arc::new(LiveCall::new(CallId::new("CA1").unwrap(), header, &shared.memory));
+        let call = Arc::new(LiveCall::new(CallId::new("CA1").unwrap(), header, &shared));
         shared.schedule(&call, false);
         assert_eq!(shared.health().takes_waiting, 1);
         assert_eq!(took(), STANDS_BACK);

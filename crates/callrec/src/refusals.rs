@@ -54,9 +54,14 @@ impl Counters {
         }
     }
 
-    /// Counts what a finished recording says of limits.
-    pub(crate) fn note_recording(&self, completeness: &Completeness) {
-        add(&self.transcript_lines, completeness.dropped.transcript_lines);
+    /// Counts a line that a live call has no room for.
+    pub(crate) fn note_line(&self) {
+        add(&self.transcript_lines, 1);
+    }
+
+    /// Counts what a finished recording says of limits, but for the lines that were counted while it was live.
+    pub(crate) fn note_recording(&self, completeness: &Completeness, lines_counted: u64) {
+        add(&self.transcript_lines, completeness.dropped.transcript_lines.saturating_sub(lines_counted));
         let refused_ms = completeness.caller.refused_ms + completeness.assistant.refused_ms;
         add(&self.recordings_too_long, u64::from(refused_ms > 0));
     }

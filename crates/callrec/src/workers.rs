@@ -190,7 +190,7 @@ fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Outc
         taken.completeness.unjournalled_bytes = refused;
         taken.ended = ended.unwrap_or(taken.ended);
     }
-    shared.counters.note_recording(&taken.completeness);
+    shared.counters.note_recording(&taken.completeness, call.lines_refused());
     let Some(subject) = subject(shared, call) else { return Err(TakeError::Panic) };
     let Some(journal) = lock(&call.journal).take() else { return Err(TakeError::Panic) };
     Ok(conclude(&subject, taken, Source::Live(journal)))

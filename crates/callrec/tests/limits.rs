@@ -6,7 +6,10 @@ mod sound;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use callrec::{Audio, Call, CallOptions, EndReason, Format, Health, RecordError, Recorder, Settings};
+use callrec::{
+    AddLineError, Audio, Call, CallOptions, EndReason, Format, Health, RecordError, Recorder, Settings,
+    Speaker,
+};
 use sound::{decode_wav, talk};
 
 fn wav() -> Settings {
@@ -112,4 +115,49 @@ fn what_waits_over_all_calls_is_bounded_and_told_and_a_call_that_holds_little_lo
     assert_eq!(dropped, recorder.health().refused.events_memory_full);
     assert!(!greedy.completeness.is_complete() && greedy.duration_ms > 110_000, "{greedy:?}");
     until("all given back", &recorder, |health| health.waiting_bytes == 0 && health.journal_behind_ms == 0);
+}
+
+#[test]
+fn a_line_that_a_transcript_has_no_room_for_is_refused_at_once_counted_once_and_not_journalled() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = Recorder::builder(home.path()).settings(wav()).start().unwrap();
+    let begin = |name: &str| recorder.start_call(CallOptions::new(name)).unwrap();
+    let (many, long, beside) = (begin("CA1"), begin("CA2"), begin("CA3"));
+    let add = |call: &str, text: &str, word_ms: &[u32]| {
+        recorder.add_line(call, Speaker::Caller, text, None, word_ms)
+    };
+    let refused = || recorder.health().refused.transcript_lines;
+
+    (0..20_000).for_each(|_| add("CA1", "x", &[]).unwrap());
+    assert_eq!((add("CA1", "x", &[]), refused()), (Err(AddLineError::Full), 1));
+    many.said(Speaker::Assistant, "x");
+    assert_eq!(refused(), 2, "whoever adds it");
+
+    // With the times of two words, all but 12 bytes of 4 MiB.
+    let full = "x".repeat(64 * 1024);
+    (0..63).for_each(|_| add("CA2", &full, &[]).unwrap());
+    add("CA2", &format!("x {}", &full[22..]), &[0, 1]).unwrap();
+    assert_eq!((add("CA2", &full[..13], &[]), refused()), (Err(AddLineError::Full), 3));
+    // Times that are not of its words, or that find no room, take none, here or in the journal.
+    add("CA2", "x x", &[0; 250_000]).unwrap();
+    (0..50).for_each(|_| long.word_times(&[0; 250_000]));
+    add("CA2", "x x", &[0, 1]).unwrap();
+    assert_eq!(add("CA2", &full[..7], &[]), Err(AddLineError::Full));
+    add("CA2", &full[..6], &[]).unwrap();
+    (0..1_000).for_each(|_| assert_eq!(add("CA2", &full, &[]), Err(AddLineError::Full)));
+    assert_eq!(refused(), 1_004);
+    assert!(long.flush());
+    let journal = fs::metadata(home.path().join(".journal/CA2_1.journal")).unwrap().len();
+    assert!(journal < 4_300_000, "{journal} bytes");
+
+    talk(&beside, 0, 50);
+    add("CA3", "beside", &[]).unwrap();
+    let finish = |call: Call| call.finish(EndReason::Stopped).wait().unwrap().details.streams[0].clone();
+    for (call, lines, dropped) in [(many, 20_000, 2), (long, 67, 1_002)] {
+        let stream = finish(call);
+        assert_eq!((stream.lines.len(), stream.completeness.dropped.transcript_lines), (lines, dropped));
+    }
+    let beside = finish(beside);
+    assert!(beside.completeness.is_complete() && beside.lines.len() == 1);
+    assert_eq!(refused(), 1_004, "none is counted again at the end");
 }

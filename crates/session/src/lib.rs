@@ -32,4 +32,4 @@ pub use event::{
 pub use marks::MarkPlanner;
 pub use notes::{Cut, CutBy, Gap, GapWhy, Note, Notes, Spurt};
 pub use timeline::{Placement, Stretch, Timeline, TimelineLimits};
-pub use transcript::{Line, Moment, Transcript, TranscriptLimits};
+pub use transcript::{Line, Moment, Transcript, TranscriptLimits, TranscriptRoom};

@@ -1,10 +1,12 @@
 //! The lines of a transcript: who said what, when, and how much of it the caller heard.
 
+mod room;
 mod speech;
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Event, Placement, Speaker, Track};
+pub use room::{TranscriptLimits, TranscriptRoom};
 use speech::Speech;
 
 /// One thing that was said.
@@ -23,23 +25,6 @@ pub struct Line {
     /// bot told them, else by the share of its speech that was played.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<String>,
-}
-
-/// How much of a transcript is kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct TranscriptLimits {
-    /// The most lines.
-    pub lines: usize,
-    /// The most bytes of text, over all lines.
-    pub bytes: usize,
-}
-
-impl Default for TranscriptLimits {
-    /// 20,000 lines and 4 MiB of text: a day of talk.
-    fn default() -> Self {
-        Self { lines: 20_000, bytes: 4 * 1024 * 1024 }
-    }
 }
 
 /// The moment of an event, as a [`Timeline`](crate::Timeline) reads it.
@@ -70,9 +55,8 @@ pub struct Moment {
 /// ```
 #[derive(Debug)]
 pub struct Transcript {
-    limits: TranscriptLimits,
+    room: TranscriptRoom,
     lines: Vec<Told>,
-    bytes: usize,
     dropped: u32,
     speech: Speech,
 }
@@ -92,7 +76,7 @@ impl Transcript {
     /// An empty transcript of a stream whose assistant has audio of `rate` Hz.
     #[must_use]
     pub const fn new(limits: TranscriptLimits, rate: u32) -> Self {
-        Self { limits, lines: Vec::new(), bytes: 0, dropped: 0, speech: Speech::new(rate) }
+        Self { room: TranscriptRoom::new(limits), lines: Vec::new(), dropped: 0, speech: Speech::new(rate) }
     }
 
     /// Takes an event, in the moment in which the timeline has taken it. [`Event::Said`] is a line; a line without a time
@@ -110,12 +94,10 @@ impl Transcript {
     }
 
     fn told(&mut self, moment: Moment, speaker: Speaker, text: &str, at_ms: Option<u64>) {
-        if self.lines.len() >= self.limits.lines || text.len() > self.limits.bytes.saturating_sub(self.bytes)
-        {
+        if !self.room.take_line(text) {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
-        self.bytes += text.len();
         let line = Line {
             speaker,
             at_ms: at_ms.unwrap_or(moment.clock_ms),
@@ -137,16 +119,9 @@ impl Transcript {
         self.lines.push(told);
     }
 
-    /// The times are those of the last line with as many words, for somebody else may have told another in between.
     fn word_times(&mut self, starts_ms: &[u32]) {
-        let words = |told: &Told| told.line.text.split_whitespace().count();
-        let latest = self.lines.iter_mut().rev().take(8);
-        let bytes = size_of_val(starts_ms);
-        if let Some(told) =
-            latest.filter(|told| told.words_ms.is_empty()).find(|told| words(told) == starts_ms.len())
-            && self.bytes + bytes <= self.limits.bytes
-        {
-            self.bytes += bytes;
+        let line = self.room.take_word_times(starts_ms);
+        if let Some(told) = line.and_then(|line| self.lines.get_mut(line)) {
             told.words_ms = starts_ms.to_vec();
         }
     }

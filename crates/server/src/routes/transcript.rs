@@ -55,12 +55,24 @@ pub(crate) async fn add(
     })?;
     let recorder = state.recorder.clone();
     let count = lines.len();
-    let added = web::block(move || {
-        let add = |line: &Line| recorder.add_line(&sid, line.speaker, &line.text, line.at_ms, &line.word_ms);
-        lines.iter().try_for_each(add)
+    let refused = web::block(move || {
+        let mut refused = 0;
+        for line in &lines {
+            match recorder.add_line(&sid, line.speaker, &line.text, line.at_ms, &line.word_ms) {
+                // A shorter one may find room.
+                Err(AddLineError::Full) => refused += 1,
+                added => added?,
+            }
+        }
+        Ok(refused)
     });
-    added.await?.map_err(refusal)?;
-    Ok(HttpResponse::Ok().json(json!({ "added": count })))
+    match refused.await?.map_err(refusal)? {
+        0 => Ok(HttpResponse::Ok().json(json!({ "added": count }))),
+        refused => {
+            let message = format!("the call's transcript has no room for {refused} of the {count} lines");
+            Err(ApiError::unavailable("full", message).into())
+        }
+    }
 }
 
 /// One line, an array of them, or `{"lines": [...]}`. All of them are good, or none is taken.

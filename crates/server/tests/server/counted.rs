@@ -25,6 +25,12 @@ async fn ends_whole(server: &TestServer, mut call: Client) {
     assert_eq!(sides(server, "CA9").0.len(), 8_000);
 }
 
+/// How often a limit of the recorder was met.
+fn recorder_refused(server: &TestServer, limit: &str) -> u64 {
+    let health = server.get("/health").json();
+    health["recorder"]["refused"][limit].as_u64().unwrap_or_else(|| panic!("{limit} is not in {health}"))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_too_large_is_refused_and_counted_and_a_call_beside_goes_on() {
     let server = TestServer::start([WAV]);
@@ -63,6 +69,42 @@ async fn too_many_lines_and_a_line_too_long_are_refused_and_counted_and_a_call_b
     assert_eq!(server.post("/calls/CA9/transcript", "[]").status, 400);
     assert_eq!(server.refused("lines_refused"), 2, "what is no line meets no limit");
     ends_whole(&server, call).await;
+}
+
+#[tokio::test]
+async fn lines_that_a_transcript_has_no_room_for_are_refused_and_counted_at_once_and_a_call_beside_goes_on() {
+    let server = TestServer::start([WAV]);
+    let beside = begun(&server).await;
+    let mut call = server.provider().await;
+    call.send(one_way("CA1")).await;
+    until("it has begun", || server.get("/calls/CA1").status == 200).await;
+    let line = json!({ "speaker": "caller", "text": "x".repeat(1_000) });
+    let lines = Value::Array(vec![line; 1_000]).to_string();
+    for _ in 0..4 {
+        let answer = server.post("/calls/CA1/transcript", &lines);
+        assert_eq!((answer.status, &answer.json()["added"]), (200, &json!(1_000)));
+    }
+    // 4 MiB have 4,194 of them.
+    for (refused, in_all) in [(806, 806), (1_000, 1_806)] {
+        let answer = server.post("/calls/CA1/transcript", &lines);
+        assert_eq!((answer.status, answer.error_code().as_str()), (503, "full"));
+        assert!(
+            answer.text().contains(&format!("no room for {refused} of the 1000 lines")),
+            "{}",
+            answer.text()
+        );
+        assert_eq!(recorder_refused(&server, "transcript_lines"), in_all);
+    }
+    assert_eq!(server.post("/calls/CA9/transcript", &lines).status, 200, "that of another call has room");
+    both_sides(&mut call, 0, 50).await;
+    call.close().await;
+    let summary = finished(&server, "CA1").await;
+    let stream = &summary["streams"][0];
+    assert_eq!(stream["lines"].as_array().unwrap().len(), 4_194);
+    assert_eq!(stream["completeness"]["dropped"]["transcript_lines"], 1_806);
+    assert_eq!(recorder_refused(&server, "transcript_lines"), 1_806, "none is counted twice");
+    assert_eq!(sides(&server, "CA1").0.len(), 8_000);
+    ends_whole(&server, beside).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
