@@ -7,8 +7,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use callrec::{
-    AddLineError, Audio, Call, CallOptions, EndReason, Format, Health, RecordError, Recorder, Settings,
-    Speaker,
+    AddLineError, Audio, Call, CallOptions, DropKind, EndReason, Event, Format, Health, RecordError,
+    Recorder, Settings, Speaker, Topology,
 };
 use sound::{decode_wav, talk};
 
@@ -160,4 +160,34 @@ fn a_line_that_a_transcript_has_no_room_for_is_refused_at_once_counted_once_and_
     let beside = finish(beside);
     assert!(beside.completeness.is_complete() && beside.lines.len() == 1);
     assert_eq!(refused(), 1_004, "none is counted again at the end");
+}
+
+#[test]
+fn what_a_recording_lost_by_a_limit_is_counted_when_it_is_finished_and_when_it_is_recovered() {
+    let (home, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let recorder = Recorder::builder(home.path()).settings(wav()).start().unwrap();
+    let counted = |recorder: &Recorder| {
+        let refused = recorder.health().refused;
+        (refused.transcript_lines, refused.recordings_too_long)
+    };
+    let whole = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    talk(&whole, 0, 50);
+    whole.finish(EndReason::Stopped).wait().unwrap();
+    let call = recorder.start_call(CallOptions::new("CA2").topology(Topology::Relay)).unwrap();
+    // Eleven minutes at once, of which ten may wait; and lines that could not be read.
+    call.assistant(Audio::mulaw(&vec![0x10; 660 * 8_000]));
+    call.handle(&Event::Dropped { what: DropKind::TranscriptLine, count: 2 });
+    assert!(call.flush());
+    let journal = ".journal/CA2_1.journal";
+    fs::create_dir(crashed.path().join(".journal")).unwrap();
+    fs::copy(home.path().join(journal), crashed.path().join(journal)).unwrap();
+    assert_eq!(counted(&recorder), (0, 0));
+    let stream = call.finish(EndReason::Stopped).wait().unwrap().details.streams[0].clone();
+    assert!(stream.completeness.assistant.refused_ms >= 59_000, "{:?}", stream.completeness);
+    assert_eq!(counted(&recorder), (2, 1));
+
+    let next = Recorder::builder(crashed.path()).recover_at_start(false).start().unwrap();
+    assert_eq!(counted(&next), (0, 0));
+    assert_eq!(next.recover().unwrap().finished, 1);
+    assert_eq!(counted(&next), (2, 1));
 }

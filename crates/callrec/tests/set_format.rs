@@ -55,6 +55,7 @@ fn formats_for_calls_that_never_come_are_bounded() {
         set.err().map(|error| (index, error))
     });
     assert!(matches!(full, Some((10_000, SetFormatError::Full { most: 10_000 }))), "{full:?}");
+    assert_eq!(recorder.health().refused.formats_full, 1);
 }
 
 #[test]

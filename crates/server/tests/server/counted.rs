@@ -1,29 +1,14 @@
 //! At limits that are met by asking too much at once, or by not reading: a counter, and no effect on a call beside.
 
+use super::beside::Beside;
 use super::limits::{ask, status};
-use super::phone::{both_sides, call_one_way, finished, one_way, relayed, sides};
+use super::phone::{both_sides, call_one_way, finished, one_way, relayed, sides, speech, stop};
 use super::scripted_bot::ScriptedBot;
-use super::test_server::{Client, Got, TestServer, until};
+use super::test_server::{Got, TestServer, until};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 const WAV: (&str, &str) = ("DEFAULT_AUDIO_FORMAT", "wav");
-
-/// A call that goes on beside: half of it is said.
-async fn begun(server: &TestServer) -> Client {
-    let mut call = server.provider().await;
-    call.send(one_way("CA9")).await;
-    both_sides(&mut call, 0, 25).await;
-    call
-}
-
-/// The rest of it; it is recorded as a whole.
-async fn ends_whole(server: &TestServer, mut call: Client) {
-    both_sides(&mut call, 25, 50).await;
-    call.close().await;
-    finished(server, "CA9").await;
-    assert_eq!(sides(server, "CA9").0.len(), 8_000);
-}
 
 /// How often a limit of the recorder was met.
 fn recorder_refused(server: &TestServer, limit: &str) -> u64 {
@@ -34,7 +19,7 @@ fn recorder_refused(server: &TestServer, limit: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_head_too_large_is_refused_and_counted_and_a_call_beside_goes_on() {
     let server = TestServer::start([WAV]);
-    let call = begun(&server).await;
+    let call = Beside::begin(&server).await;
     let head = |headers: &str| format!("GET /health/live HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
     let many = |count: usize| head(&"x-many: 1\r\n".repeat(count));
     let long = |bytes: usize| head(&format!("x-long: {}\r\n", "a".repeat(bytes)));
@@ -51,13 +36,13 @@ async fn a_head_too_large_is_refused_and_counted_and_a_call_beside_goes_on() {
         );
         until("it is counted", || server.refused("connections_without_request") == count).await;
     }
-    ends_whole(&server, call).await;
+    call.ends_whole(&server).await;
 }
 
 #[tokio::test]
 async fn too_many_lines_and_a_line_too_long_are_refused_and_counted_and_a_call_beside_goes_on() {
     let server = TestServer::start([WAV]);
-    let call = begun(&server).await;
+    let call = Beside::begin(&server).await;
     let line = |bytes: usize| json!({ "speaker": "caller", "text": "x".repeat(bytes) });
     let lines = |count: usize| Value::Array(vec![line(1); count]).to_string();
     let long = |bytes: usize| line(bytes).to_string();
@@ -68,13 +53,13 @@ async fn too_many_lines_and_a_line_too_long_are_refused_and_counted_and_a_call_b
     }
     assert_eq!(server.post("/calls/CA9/transcript", "[]").status, 400);
     assert_eq!(server.refused("lines_refused"), 2, "what is no line meets no limit");
-    ends_whole(&server, call).await;
+    call.ends_whole(&server).await;
 }
 
 #[tokio::test]
 async fn lines_that_a_transcript_has_no_room_for_are_refused_and_counted_at_once_and_a_call_beside_goes_on() {
     let server = TestServer::start([WAV]);
-    let beside = begun(&server).await;
+    let beside = Beside::begin(&server).await;
     let mut call = server.provider().await;
     call.send(one_way("CA1")).await;
     until("it has begun", || server.get("/calls/CA1").status == 200).await;
@@ -104,7 +89,7 @@ async fn lines_that_a_transcript_has_no_room_for_are_refused_and_counted_at_once
     assert_eq!(stream["completeness"]["dropped"]["transcript_lines"], 1_806);
     assert_eq!(recorder_refused(&server, "transcript_lines"), 1_806, "none is counted twice");
     assert_eq!(sides(&server, "CA1").0.len(), 8_000);
-    ends_whole(&server, beside).await;
+    beside.ends_whole(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,7 +101,7 @@ async fn a_provider_that_does_not_read_holds_back_its_own_bot_alone_and_is_count
     let mut deaf = server.provider().await;
     deaf.send(relayed("CA1")).await;
     let mut words = bot.accept().await;
-    let call = begun(&server).await;
+    let call = Beside::begin(&server).await;
     assert_eq!(server.refused("providers_deaf"), 0);
     let message = "x".repeat(100_000);
     let said = {
@@ -129,7 +114,7 @@ async fn a_provider_that_does_not_read_holds_back_its_own_bot_alone_and_is_count
         })
     };
     until("it is counted", || server.refused("providers_deaf") == 1).await;
-    ends_whole(&server, call).await;
+    call.ends_whole(&server).await;
     // It reads at last, slowly at first: it is behind again and again. Nothing is lost, and it was one time.
     for number in 0..MESSAGES {
         if number < 150 {
@@ -153,10 +138,67 @@ async fn a_list_of_more_calls_than_are_listed_tells_how_many_are_left_out_and_is
     for number in 0..999 + MORE {
         std::fs::copy(&summary, server.responses().join(format!("call_CB{number}_summary.json"))).unwrap();
     }
-    let call = begun(&server).await;
+    let call = Beside::begin(&server).await;
     let list = server.get("/calls").json();
     assert_eq!(list["calls"].as_array().unwrap().len(), 1_001, "those, and the live one");
     assert_eq!(list["left_out"], MORE);
     assert_eq!(server.refused("lists_cut"), 1);
-    ends_whole(&server, call).await;
+    call.ends_whole(&server).await;
+}
+
+#[tokio::test]
+async fn what_a_recording_lost_by_a_limit_is_counted_when_it_is_finished_and_a_call_beside_goes_on() {
+    let bot = ScriptedBot::listen().await;
+    let server = TestServer::start([WAV, ("BOT_URL", &bot.url())]);
+    let mut provider = server.provider().await;
+    provider.send(relayed("CA1")).await;
+    let mut call = bot.accept().await;
+    call.next().await.unwrap();
+    let beside = Beside::begin(&server).await;
+    let _bot_beside = bot.accept().await;
+    let counted =
+        || ["recordings_too_long", "transcript_lines"].map(|limit| recorder_refused(&server, limit));
+    // Eleven minutes at once, of which ten may wait; and two lines of which one is none.
+    call.send(speech(&vec![0x10; 660 * 8_000])).await;
+    assert!(matches!(provider.next().await, Got::Text(_)));
+    let lines = json!([{"speaker": "nobody", "text": "x"}, {"speaker": "assistant", "text": "x"}]);
+    call.send(json!({"event": "transcript", "lines": lines}).to_string()).await;
+    call.send(speech(&[0x10; 160])).await;
+    assert!(matches!(provider.next().await, Got::Text(_)));
+    provider.send(stop("CA1")).await;
+    let summary = finished(&server, "CA1").await;
+    let report = &summary["streams"][0]["completeness"];
+    assert!(report["assistant"]["refused_ms"].as_u64().unwrap() >= 59_000, "{report}");
+    assert_eq!(counted(), [1, 1]);
+    beside.ends_whole(&server).await;
+    assert_eq!(counted(), [1, 1], "that of a call at no limit is not");
+}
+
+#[tokio::test]
+async fn a_format_too_many_is_refused_and_counted_and_a_call_beside_goes_on() {
+    const MOST: usize = 10_000;
+    let server = TestServer::start([WAV]);
+    let beside = Beside::begin(&server).await;
+    until("it has begun", || server.get("/calls/CA9").status == 200).await;
+    let set = |call: &str| server.post(&format!("/audio/set-format/{call}?format=flac"), "");
+    std::thread::scope(|scope| {
+        for first in 0..4 {
+            let calls = (first..MOST).step_by(4);
+            scope.spawn(move || calls.for_each(|call| assert_eq!(set(&format!("CB{call}")).status, 200)));
+        }
+    });
+    assert_eq!(recorder_refused(&server, "formats_full"), 0);
+    for refused in 1..=2 {
+        let answer = set("CC1");
+        assert_eq!((answer.status, answer.error_code().as_str()), (503, "full"));
+        assert_eq!(recorder_refused(&server, "formats_full"), refused);
+    }
+    assert_eq!(set("CB0").status, 200, "for this one something is remembered already");
+    let answer = server.post("/audio/set-format/CA9?format=wav", "");
+    assert_eq!((answer.status, &answer.json()["applied"]), (200, &json!("to the whole call")));
+    call_one_way(&server, "CB0", 10).await;
+    finished(&server, "CB0").await;
+    assert_eq!(set("CC1").status, 200, "a call that has begun makes room");
+    assert_eq!(recorder_refused(&server, "formats_full"), 2);
+    beside.ends_whole(&server).await;
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 mod access;
+mod beside;
 mod bot_ends;
 mod counted;
 mod every_route;

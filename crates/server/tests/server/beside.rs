@@ -1,0 +1,39 @@
+//! A call that goes on beside whatever is tested, and is recorded whole.
+
+use super::phone::{both_sides, finished, one_way, sides};
+use super::test_server::{Client, TestServer};
+
+/// The name of that call.
+pub(crate) const BESIDE: &str = "CA9";
+
+pub(crate) struct Beside {
+    call: Client,
+    frames: u64,
+}
+
+impl Beside {
+    /// Begins it, and says half a second.
+    pub(crate) async fn begin(server: &TestServer) -> Self {
+        let mut call = server.provider().await;
+        call.send(one_way(BESIDE)).await;
+        let mut beside = Self { call, frames: 0 };
+        beside.say(25).await;
+        beside
+    }
+
+    async fn say(&mut self, frames: u64) {
+        both_sides(&mut self.call, self.frames, self.frames + frames).await;
+        self.frames += frames;
+    }
+
+    /// Says another half second: all of it is in its recording.
+    pub(crate) async fn ends_whole(mut self, server: &TestServer) {
+        self.say(25).await;
+        self.call.close().await;
+        let summary = finished(server, BESIDE).await;
+        let (caller, assistant) = sides(server, BESIDE);
+        assert_eq!((caller.len() as u64, assistant.len() as u64), (self.frames * 160, self.frames * 160));
+        let is_said = |side: &[i16]| side.iter().all(|sample| *sample == side[0] && *sample != 0);
+        assert!(is_said(&caller) && is_said(&assistant), "{summary}");
+    }
+}
