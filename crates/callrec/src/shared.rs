@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use callrec_encode::Settings;
@@ -90,11 +90,13 @@ impl Queue {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Sync {
     /// Since when something waits to be synced.
     since: Option<Stopwatch>,
     error: Option<String>,
+    /// The calls that were live when it failed.
+    doubted: Vec<Weak<LiveCall>>,
 }
 
 impl Shared {
@@ -121,7 +123,7 @@ impl Shared {
             turn: Condvar::new(),
             queue: Mutex::default(),
             queued: Condvar::new(),
-            sync: Mutex::new(Sync { since: None, error: None }),
+            sync: Mutex::default(),
         }
     }
 
@@ -307,11 +309,25 @@ impl Shared {
     }
 
     pub(crate) fn set_synced(&self, result: Result<(), String>) {
+        let live = self.live_calls();
         let mut sync = lock(&self.sync);
         match result {
-            Ok(()) => sync.since = None,
-            // What a failed sync covered is never trusted again, whatever later ones say.
-            Err(error) => sync.error = Some(error),
+            Ok(()) => {
+                sync.since = None;
+                // What a failed sync covered is never trusted again, whatever later ones say: it is told as long as that is needed. At
+                // the end of a call its recording is synced by itself.
+                let is_live = |doubted: &Weak<LiveCall>| {
+                    live.iter().any(|call| std::ptr::eq(Arc::as_ptr(call), doubted.as_ptr()))
+                };
+                sync.doubted.retain(is_live);
+                if sync.doubted.is_empty() {
+                    sync.error = None;
+                }
+            }
+            Err(error) => {
+                sync.error = Some(error);
+                sync.doubted = live.iter().map(Arc::downgrade).collect();
+            }
         }
     }
 

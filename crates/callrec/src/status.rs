@@ -162,7 +162,7 @@ pub struct Health {
     pub journal_behind_ms: u64,
     /// Why the journals cannot be written, if they cannot.
     pub journal_error: Option<String>,
-    /// Why what is written cannot be synced to the disk, if it cannot.
+    /// Why a sync to the disk failed, as long as a call is live that it was of.
     pub sync_error: Option<String>,
     /// How old the oldest byte is that is written and not synced, in milliseconds.
     pub sync_behind_ms: u64,

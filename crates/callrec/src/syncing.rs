@@ -68,3 +68,130 @@ fn sync_each(shared: &Shared) -> Result<(), StoreError> {
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use callrec_encode::{Format, Settings};
+    use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
+    use callrec_session::EndReason;
+    use callrec_store::RecordingsDir;
+
+    use super::*;
+    use crate::clock::simulated::use_clock_of;
+    use crate::journalling::Journalling;
+    use crate::recorder::{Handle, Recorder};
+    use crate::shared::Limits;
+    use crate::workers::work_on;
+    use crate::{Audio, Call, CallOptions};
+
+    /// A recorder whose threads are played here.
+    struct Played {
+        disk: FaultyDisk,
+        recorder: Recorder,
+        shared: Arc<Shared>,
+        journalling: Journalling,
+        syncing: Syncing,
+    }
+
+    impl Played {
+        /// Where each journal has a sync of its own, or where one is of everything.
+        fn new(of_each: bool) -> Self {
+            let disk = FaultyDisk::default();
+            disk.lack(false, of_each);
+            use_clock_of(Some(disk.clone()));
+            let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
+            let limits = Limits { calls: 10, waiting_bytes: 1_000_000, free_disk: 0 };
+            let settings = Settings::default().with_format(Format::compiled().last().unwrap());
+            let shared = Arc::new(Shared::new(dir, settings, true, limits));
+            let recorder = Recorder::new(Handle::new(Arc::clone(&shared)));
+            Self { disk, recorder, shared, journalling: Journalling::default(), syncing: Syncing::default() }
+        }
+
+        fn begin(&self, call: &str) -> Call {
+            self.recorder.start_call(CallOptions::new(call)).unwrap()
+        }
+
+        fn write(&mut self) {
+            self.journalling.turn(&self.shared);
+            while let Some(call) = self.shared.work_at_hand() {
+                work_on(&self.shared, &call);
+            }
+        }
+
+        /// A frame of the call, and a sync.
+        fn sync(&mut self, call: &Call) {
+            call.caller(Audio::mulaw(&[0x10; 160]));
+            self.write();
+            self.syncing.turn(&self.shared, Stopwatch::start());
+        }
+
+        /// For how long a sync is behind, and whether one failed.
+        fn told(&self) -> (u64, bool) {
+            let health = self.recorder.health();
+            (health.sync_behind_ms, health.sync_error.is_some())
+        }
+    }
+
+    impl Drop for Played {
+        fn drop(&mut self) {
+            self.disk.clear_meanwhile();
+            self.shared.abandon();
+            use_clock_of(None);
+        }
+    }
+
+    #[test]
+    fn a_sync_that_takes_long_is_told_as_long_as_it_takes() {
+        let mut played = Played::new(false);
+        let call = played.begin("CA1");
+        played.sync(&call);
+        assert_eq!(played.told(), (0, false));
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (recorder, sees) = (played.recorder.clone(), Arc::clone(&seen));
+        played.disk.set_meanwhile(move || lock(&sees).push(recorder.health().sync_behind_ms));
+        played.disk.set_sync_us(1_500_000);
+        played.sync(&call);
+        assert_eq!(*lock(&seen), (1..=15).map(|tenths| tenths * 100).collect::<Vec<u64>>());
+        assert_eq!(played.told(), (0, false), "it is done");
+    }
+
+    #[test]
+    fn a_sync_that_fails_is_told_until_one_succeeds_and_the_calls_that_it_was_of_are_over() {
+        for (of_each, operation) in
+            [(false, Operation::SyncEverything), (true, Operation::Sync(What::Journal))]
+        {
+            let mut played = Played::new(of_each);
+            let (first, second) = (played.begin("CA1"), played.begin("CA2"));
+            played.sync(&first);
+            assert_eq!(played.told(), (0, false));
+
+            played.disk.set_faults(Faults::refusing(&[operation]));
+            played.sync(&first);
+            assert_eq!(played.told(), (0, true));
+            let why = played.recorder.health().sync_error.unwrap();
+            assert!(why.contains("sync") && why.contains("a simulated failure"), "{why}");
+            played.disk.pass(700_000);
+            assert_eq!(played.told(), (700, true));
+            played.sync(&first);
+            played.disk.pass(700_000);
+            assert_eq!(played.told(), (1_400, true), "since the first that failed");
+
+            played.disk.set_faults(Faults::none());
+            played.sync(&first);
+            assert_eq!(played.told(), (0, true), "it may have forgotten what it did not write");
+            let finishing = first.finish(EndReason::Stopped);
+            played.write();
+            finishing.wait_timeout(Duration::ZERO).unwrap().unwrap();
+            let later = played.begin("CA3");
+            played.sync(&later);
+            assert_eq!(played.told(), (0, true), "of the other call, too");
+            let other = second.finish(EndReason::Stopped);
+            played.write();
+            other.wait_timeout(Duration::ZERO).unwrap().unwrap();
+            played.sync(&later);
+            assert_eq!(played.told(), (0, false), "it is well again");
+        }
+    }
+}
