@@ -2,6 +2,7 @@
 
 use super::phone::{both_sides, finished, one_way, sides};
 use super::test_server::{Client, TestServer};
+use std::time::Duration;
 
 /// The name of that call.
 pub(crate) const BESIDE: &str = "CA9";
@@ -24,6 +25,17 @@ impl Beside {
     async fn say(&mut self, frames: u64) {
         both_sides(&mut self.call, self.frames, self.frames + frames).await;
         self.frames += frames;
+    }
+
+    /// Goes on as long as this takes.
+    pub(crate) async fn during<T>(&mut self, others: impl Future<Output = T>) -> T {
+        let mut others = std::pin::pin!(others);
+        loop {
+            match tokio::time::timeout(Duration::from_millis(20), &mut others).await {
+                Ok(done) => return done,
+                Err(_) => self.say(1).await,
+            }
+        }
     }
 
     /// Says another half second: all of it is in its recording.

@@ -1,5 +1,6 @@
 //! At each limit of the server: a status, a counter, and no effect on a call beside.
 
+use super::beside::Beside;
 use super::phone::{both_sides, call_one_way, finished, one_way, relayed, sides, stop};
 use super::scripted_bot::ScriptedBot;
 use super::test_server::{Answer, Got, LONG, TestServer, until};
@@ -265,7 +266,8 @@ async fn a_bots_message_too_long_ends_its_own_call_alone_and_is_counted() {
 
 #[tokio::test]
 async fn a_call_too_many_and_a_body_too_long_are_counted() {
-    let server = TestServer::start([("MAX_CALLS", "1")]);
+    let server = TestServer::start([WAV, ("MAX_CALLS", "2")]);
+    let beside = Beside::begin(&server).await;
     let call = server.provider().await;
     assert_eq!(server.provider_with(&[]).await.err(), Some(503));
     assert_eq!(server.refused("calls_full"), 1);
@@ -274,11 +276,12 @@ async fn a_call_too_many_and_a_body_too_long_are_counted() {
     assert_eq!((answer.status, answer.error_code().as_str()), (413, "body_too_large"));
     assert_eq!(server.refused("bodies_too_long"), 1);
     call.close().await;
+    beside.ends_whole(&server).await;
 }
 
 #[tokio::test]
 async fn a_webhooks_body_is_read_only_as_far_as_one_may_be_long() {
-    let server = TestServer::start([("TWILIO_AUTH_TOKEN", "12345")]);
+    let server = TestServer::start([WAV, ("TWILIO_AUTH_TOKEN", "12345")]);
     let signature =
         callrec_protocol::signature::sign_url("12345", &format!("ws://{}/media-stream", server.address));
     let mut call = server.provider_with(&[("x-twilio-signature", &signature)]).await.unwrap();
@@ -303,25 +306,30 @@ async fn a_webhooks_body_is_read_only_as_far_as_one_may_be_long() {
     call.send(stop("CA1")).await;
     call.close().await;
     finished(&server, "CA1").await;
+    assert_eq!(sides(&server, "CA1").0.len(), 1_600);
 }
 
 #[tokio::test]
 async fn sockets_that_keep_the_server_waiting_are_counted() {
-    let server = TestServer::start([("START_TIMEOUT_SECONDS", "1"), ("IDLE_TIMEOUT_SECONDS", "1")]);
+    let server = TestServer::start([WAV, ("START_TIMEOUT_SECONDS", "1"), ("IDLE_TIMEOUT_SECONDS", "1")]);
+    let mut beside = Beside::begin(&server).await;
     let (mut unstarted, mut idle) = (server.provider().await, server.provider().await);
     idle.send(one_way("CA1")).await;
-    assert_eq!(unstarted.next().await, Got::Close(Some(1008)));
-    assert_eq!(idle.next().await, Got::Close(Some(1000)));
+    assert_eq!(beside.during(unstarted.next()).await, Got::Close(Some(1008)));
+    assert_eq!(beside.during(idle.next()).await, Got::Close(Some(1000)));
     assert_eq!((server.refused("sockets_without_start"), server.refused("sockets_idle")), (1, 1));
+    beside.ends_whole(&server).await;
 }
 
 #[tokio::test]
 async fn a_bot_that_does_not_take_its_call_is_counted() {
     let bot = ScriptedBot::listen().await;
-    let server = TestServer::start([("BOT_URL", &bot.url()), ("BOT_CONNECT_TIMEOUT_SECONDS", "1")]);
+    let server = TestServer::start([WAV, ("BOT_URL", &bot.url()), ("BOT_CONNECT_TIMEOUT_SECONDS", "1")]);
+    let (mut beside, _bot_beside) = tokio::join!(Beside::begin(&server), bot.accept());
     let mut provider = server.provider().await;
     provider.send(relayed("CA1")).await;
     // The connection is there; nobody answers the upgrade.
-    assert_eq!(provider.next().await, Got::Close(Some(1011)));
+    assert_eq!(beside.during(provider.next()).await, Got::Close(Some(1011)));
     assert_eq!(server.refused("bots_too_slow"), 1);
+    beside.ends_whole(&server).await;
 }

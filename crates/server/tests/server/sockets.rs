@@ -1,14 +1,18 @@
 //! The media socket itself: fragments, control frames, limits, silence.
 
+use super::beside::Beside;
 use super::phone::{start, stop};
 use super::test_server::{Got, LONG, TestServer};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
 
+const WAV: (&str, &str) = ("DEFAULT_AUDIO_FORMAT", "wav");
+
 #[tokio::test]
 async fn more_calls_than_allowed_are_refused_and_a_place_given_back_is_taken() {
-    let server = TestServer::start([("MAX_CALLS", "1")]);
+    let server = TestServer::start([WAV, ("MAX_CALLS", "2")]);
+    let beside = Beside::begin(&server).await;
     let first = server.provider().await;
     assert_eq!(server.provider_with(&[]).await.err(), Some(503));
     let health = server.get("/health");
@@ -16,6 +20,7 @@ async fn more_calls_than_allowed_are_refused_and_a_place_given_back_is_taken() {
     first.close().await;
     super::test_server::until("the place is free", || server.get("/health").status == 200).await;
     server.provider().await;
+    beside.ends_whole(&server).await;
 }
 
 #[tokio::test]
@@ -75,15 +80,19 @@ async fn a_socket_that_never_starts_a_stream_is_closed() {
 #[tokio::test]
 async fn of_pings_whose_answers_nobody_reads_the_last_is_answered_and_few_others() {
     const PINGS: u32 = 200_000;
-    let server = TestServer::start([]);
+    let server = TestServer::start([WAV]);
+    let mut beside = Beside::begin(&server).await;
     let mut provider = server.provider().await;
     let payload = |number: u32| [number.to_be_bytes().as_slice(), &[0; 120]].concat();
-    for number in 0..PINGS {
-        provider.socket.feed(Message::Ping(payload(number).into())).await.unwrap();
-        if number % 100 == 99 {
-            provider.socket.flush().await.unwrap();
+    let pings = async {
+        for number in 0..PINGS {
+            provider.socket.feed(Message::Ping(payload(number).into())).await.unwrap();
+            if number % 100 == 99 {
+                provider.socket.flush().await.unwrap();
+            }
         }
-    }
+    };
+    beside.during(pings).await;
     let mut answers = 0;
     loop {
         let message = tokio::time::timeout(LONG, provider.socket.next()).await.expect("the last answer");
@@ -96,6 +105,7 @@ async fn of_pings_whose_answers_nobody_reads_the_last_is_answered_and_few_others
     // What the system holds for a socket, in both directions, is far less than half of them.
     assert!(answers < PINGS / 2, "{answers} answers waited");
     assert_eq!(server.refused("pings_unanswered"), u64::from(PINGS - answers));
+    beside.ends_whole(&server).await;
 }
 
 #[tokio::test]
