@@ -100,7 +100,8 @@ impl Call {
     /// there are [`start_call`](crate::Recorder::start_call) and [`finish`](Self::finish).
     ///
     /// Never waits: what the disk has not taken yet is held, up to 32 MiB, which is ten minutes of a speech model's output or
-    /// half an hour of both sides of a phone line. Beyond, audio is dropped and the summary says how much.
+    /// half an hour of both sides of a phone line. Beyond, audio is dropped and the summary says how much. So it is of what comes faster
+    /// than time goes for long: 68 MiB at once find a place in the journal, and 1 MB a second behind them; with a disk nearly full less.
     pub fn handle(&self, event: &Event<'_>) {
         self.handle_at(self.live.now_us(), event);
     }
@@ -130,7 +131,8 @@ impl Call {
     }
 
     /// Waits until all that was given is in the journal. For those who feed a long call faster than time goes: without it,
-    /// what the disk cannot take in time, and [`handle`](Self::handle) has no room for, is dropped. Tells whether the disk took it.
+    /// what the disk cannot take in time, and [`handle`](Self::handle) has no room for, is dropped. What is in the journal then
+    /// counts no longer for how much may be put there at once. Tells whether the disk took it.
     pub fn flush(&self) -> bool {
         self.handle.flush(&self.live)
     }

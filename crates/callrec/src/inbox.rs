@@ -3,6 +3,7 @@
 use callrec_session::{DropKind, EndReason, Event, Place, wire};
 use callrec_store::{MAX_PAYLOAD, append_record};
 
+use crate::budget::{Budget, OwnRate};
 use crate::memory::{Grant, OWN};
 
 /// Nothing but the end of the call is taken when this many bytes wait: what a provider itself would queue, and a bot
@@ -30,6 +31,8 @@ pub(crate) struct Inbox {
     dropped_lines: u32,
     dropped_others: u32,
     ended: Option<EndReason>,
+    budget: Budget,
+    budget_rate: OwnRate,
 }
 
 /// Bytes on their way from an inbox into the journal.
@@ -83,7 +86,8 @@ pub(crate) enum Taken {
 }
 
 impl Inbox {
-    pub(crate) fn new(grant: Grant) -> Self {
+    /// Of a stream whose tracks have so many samples a second together.
+    pub(crate) fn new(grant: Grant, rate_hz: u32) -> Self {
         Self {
             bytes: Vec::new(),
             grant,
@@ -93,6 +97,8 @@ impl Inbox {
             dropped_lines: 0,
             dropped_others: 0,
             ended: None,
+            budget: Budget::default(),
+            budget_rate: OwnRate::new(rate_hz),
         }
     }
 
@@ -203,7 +209,7 @@ impl Inbox {
         if append_record(at_us, &mut self.bytes, write).is_err() {
             return Taken::No;
         }
-        if !matches!(room, Room::Any) && !self.grant.hold(self.bytes.len().saturating_sub(OWN + more)) {
+        if !matches!(room, Room::Any) && !self.is_granted(before, at_us, room, more) {
             self.bytes.truncate(before);
             return Taken::No;
         }
@@ -212,6 +218,26 @@ impl Inbox {
             self.since_us = at_us;
         }
         if self.bytes.len() >= PRESSING { Taken::Pressing } else { Taken::Yes }
+    }
+
+    /// Whether what was put in behind `before` may stay.
+    fn is_granted(&mut self, before: usize, at_us: u64, room: Room, more: usize) -> bool {
+        let record = (self.bytes.len() - before) as u64;
+        let mut budget = self.budget;
+        if !budget.take(record, at_us, matches!(room, Room::Audio), self.budget_rate, self.grant.memory()) {
+            self.grant.note_journal_full();
+            return false;
+        }
+        let holds = self.grant.hold(self.bytes.len().saturating_sub(OWN + more));
+        if holds {
+            self.budget = budget;
+        }
+        holds
+    }
+
+    /// What was journalled counts no longer.
+    pub(crate) fn renew_budget(&mut self) {
+        self.budget = Budget::default();
     }
 
     /// Moves everything behind what `out` holds already; what found no room is told by records of its own.
@@ -250,7 +276,7 @@ mod tests {
     use crate::memory::Memory;
 
     fn inbox() -> Inbox {
-        Inbox::new(Memory::new(usize::MAX).grant())
+        Inbox::new(Memory::new(usize::MAX).grant(), 32_000)
     }
 
     fn audio(bytes: &[u8]) -> Event<'_> {
@@ -260,7 +286,7 @@ mod tests {
     #[test]
     fn ten_minutes_at_24_khz_find_room_and_an_hour_does_not() {
         let memory = Memory::new(usize::MAX);
-        let (mut inbox, piece) = (Inbox::new(memory.grant()), [0; 960]);
+        let (mut inbox, piece) = (Inbox::new(memory.grant(), 32_000), [0; 960]);
         let refused = (0..180_000).position(|_| inbox.push(0, &audio(&piece), 24_000) == Taken::No);
         assert!(refused.is_some_and(|pieces| (30_000..40_000).contains(&pieces)), "{refused:?} of 20 ms");
         assert!(inbox.waiting() <= (ROOM + 1_000) as u64);
@@ -270,7 +296,7 @@ mod tests {
     #[test]
     fn a_burst_leaves_no_memory_behind() {
         let memory = Memory::new(usize::MAX);
-        let (mut inbox, minute) = (Inbox::new(memory.grant()), vec![0; 2 * 24_000 * 60]);
+        let (mut inbox, minute) = (Inbox::new(memory.grant(), 32_000), vec![0; 2 * 24_000 * 60]);
         for _ in 0..10 {
             assert_ne!(inbox.push(0, &audio(&minute), 24_000), Taken::No);
         }
@@ -283,7 +309,8 @@ mod tests {
     #[test]
     fn where_all_hold_too_much_a_call_has_its_own_and_small_things_find_room_longer() {
         let memory = Memory::new(1_000_000);
-        let (mut greedy, mut other) = (Inbox::new(memory.grant()), Inbox::new(memory.grant()));
+        let (mut greedy, mut other) =
+            (Inbox::new(memory.grant(), 32_000), Inbox::new(memory.grant(), 32_000));
         let piece = [0; 960];
         while greedy.push(0, &audio(&piece), 24_000) != Taken::No {}
         let held = memory.held();

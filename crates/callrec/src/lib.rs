@@ -44,6 +44,7 @@ mod any_crash;
 mod audio;
 #[cfg(all(test, feature = "mp3", feature = "wav", feature = "ogg", feature = "flac"))]
 mod bad_encoder;
+mod budget;
 mod builder;
 mod call;
 mod clock;

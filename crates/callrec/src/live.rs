@@ -43,6 +43,9 @@ struct Intake {
     record_audio: bool,
 }
 
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+const _: () = assert!(size_of::<Intake>() <= 128);
+
 #[derive(Debug)]
 pub(crate) struct LiveCall {
     intake: Intake,
@@ -96,13 +99,14 @@ struct Settled {
 
 impl LiveCall {
     pub(crate) fn new(id: CallId, header: Header, shared: &Shared) -> Self {
+        let rates = [header.start.caller_rate, header.start.assistant_rate];
         Self {
             id,
             settings: Mutex::new(header.settings.clone()),
             intake: Intake {
-                inbox: Mutex::new(Inbox::new(shared.memory.grant())),
+                inbox: Mutex::new(Inbox::new(shared.memory.grant(), rates[0].saturating_add(rates[1]))),
                 clock: Stopwatch::start(),
-                rates: [header.start.caller_rate, header.start.assistant_rate],
+                rates,
                 record_audio: header.record_audio,
             },
             lines: Mutex::new(Lines::new(&shared.counters)),
@@ -197,6 +201,11 @@ impl LiveCall {
         let since_us = self.outgoing_since_us.load(Ordering::Acquire).min(inbox_us);
         // Nothing is later than any clock.
         Duration::from_micros(self.now_us().saturating_sub(since_us))
+    }
+
+    /// Its owner waited for the disk: what was journalled is no flood.
+    pub(crate) fn renew_budget(&self) {
+        self.inbox().renew_budget();
     }
 
     /// Whether nothing waits for the journal's thread.

@@ -1,7 +1,10 @@
-//! How many bytes wait for the disk over all calls, and that they are bounded.
+//! What all calls take together, and that it is bounded: the bytes that wait for the disk, and what they may put on it beyond what is
+//! kept for them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::space::UNKNOWN;
 
 /// What a call may hold of its own, however much the others do: three seconds of both sides of a phone line. So a few calls
 /// whose bots hand over minutes at once cost the others nothing.
@@ -14,6 +17,9 @@ pub(crate) struct Memory {
     held: AtomicUsize,
     refused: AtomicU64,
     call_full: AtomicU64,
+    /// How many bytes of the disk are left beside what must stay free.
+    spare_disk: AtomicU64,
+    journals_full: AtomicU64,
 }
 
 /// A share of it, given back when dropped.
@@ -30,6 +36,8 @@ impl Memory {
             held: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
             call_full: AtomicU64::new(0),
+            spare_disk: AtomicU64::new(UNKNOWN),
+            journals_full: AtomicU64::new(0),
         })
     }
 
@@ -56,6 +64,24 @@ impl Memory {
     pub(crate) fn call_full(&self) -> u64 {
         self.call_full.load(Ordering::Acquire)
     }
+
+    /// How often a stream had no more budget for its journal.
+    pub(crate) fn journals_full(&self) -> u64 {
+        self.journals_full.load(Ordering::Acquire)
+    }
+
+    /// The disk was measured: so many bytes of it are left beside what must stay free. What waits, and what waited before it was
+    /// measured and may not have been there then, comes out of them.
+    pub(crate) fn set_spare_disk(&self, bytes: u64, waited: usize) {
+        let waiting = if bytes == UNKNOWN { 0 } else { self.held().max(waited) as u64 };
+        self.spare_disk.store(bytes.saturating_sub(waiting), Ordering::Release);
+    }
+
+    /// Whether so many of them may be taken; if so, they are, until it is measured again.
+    pub(crate) fn take_spare_disk(&self, bytes: u64) -> bool {
+        let left = |spare: u64| spare.checked_sub(bytes);
+        self.spare_disk.fetch_update(Ordering::AcqRel, Ordering::Acquire, left).is_ok()
+    }
 }
 
 impl Grant {
@@ -69,6 +95,16 @@ impl Grant {
         }
         self.bytes = bytes;
         true
+    }
+
+    /// What all calls take together.
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Counts that the stream had no more budget for its journal.
+    pub(crate) fn note_journal_full(&self) {
+        self.memory.journals_full.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Counts that the call's own inbox had no room.
@@ -110,6 +146,20 @@ mod tests {
         assert_eq!(memory.held(), 100, "what was handed on is still held");
         drop(other);
         assert_eq!(memory.held(), 0);
+    }
+
+    #[test]
+    fn of_what_the_disk_has_to_spare_what_waits_is_taken_off() {
+        let memory = Memory::new(100);
+        assert!(memory.take_spare_disk(u64::MAX / 2), "nobody has measured");
+        let mut grant = memory.grant();
+        assert!(grant.hold(30));
+        memory.set_spare_disk(100, 10);
+        assert!(memory.take_spare_disk(70) && !memory.take_spare_disk(1));
+        memory.set_spare_disk(100, 40);
+        assert!(!memory.take_spare_disk(61) && memory.take_spare_disk(60));
+        memory.set_spare_disk(UNKNOWN, 40);
+        assert!(memory.take_spare_disk(u64::MAX));
     }
 
     #[test]

@@ -313,11 +313,15 @@ impl Handle {
     pub(crate) fn flush(&self, live: &LiveCall) -> bool {
         for _ in 0..2 {
             if live.is_drained() {
-                return true;
+                break;
             }
             self.shared.journal_turn(Duration::MAX);
         }
-        live.is_drained() || lock(&self.shared.journal_error).is_none()
+        let taken = live.is_drained() || lock(&self.shared.journal_error).is_none();
+        if taken {
+            live.renew_budget();
+        }
+        taken
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Refusals {
     pub events_call_full: u64,
     /// Events that found no room among what waits of all calls.
     pub events_memory_full: u64,
+    /// Events that were more than a stream may put into its journal.
+    pub journals_full: u64,
     /// Formats that were not remembered for calls that had not begun.
     pub formats_full: u64,
     /// Lines that found no room, in a transcript or on the way to it.

@@ -356,6 +356,7 @@ impl Shared {
             refused: Refusals {
                 events_call_full: self.memory.call_full(),
                 events_memory_full: self.memory.refused(),
+                journals_full: self.memory.journals_full(),
                 ..self.counters.refusals()
             },
         }

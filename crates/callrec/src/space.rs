@@ -16,7 +16,7 @@ const MORE: u64 = 50_000_000;
 /// How often it is measured.
 const EVERY: Duration = Duration::from_secs(1);
 /// Nobody has measured yet, or the system does not say.
-const UNKNOWN: u64 = u64::MAX;
+pub(crate) const UNKNOWN: u64 = u64::MAX;
 
 /// The room on the disk, as it was measured last.
 #[derive(Debug)]
@@ -47,14 +47,28 @@ impl Space {
 
     /// Whether another recording may begin beside so many.
     pub(crate) fn check(&self, live: usize) -> Result<(), RecordError> {
-        let kept = self.per_call.saturating_mul(u64::try_from(live).unwrap_or(u64::MAX));
-        let least = self.least.saturating_add(kept);
-        let more = if self.is_low() { MORE.min(self.least / 10) } else { 0 };
+        let (least, more) = self.must_be_free(live);
         let free = self.free.load(Ordering::Acquire);
         if self.least > 0 && free < least.saturating_add(more) {
             return Err(RecordError::DiskLow { free, least });
         }
         Ok(())
+    }
+
+    /// How much must be free beside so many calls, and how much more while it is low.
+    fn must_be_free(&self, live: usize) -> (u64, u64) {
+        let kept = self.per_call.saturating_mul(u64::try_from(live).unwrap_or(u64::MAX));
+        let more = if self.is_low() { MORE.min(self.least / 10) } else { 0 };
+        (self.least.saturating_add(kept), more)
+    }
+
+    /// How many bytes are left beside that; [`UNKNOWN`] if nobody can say, or it is not looked.
+    fn spare(&self, live: usize) -> u64 {
+        let (least, more) = self.must_be_free(live);
+        match self.free() {
+            Some(free) if self.least > 0 => free.saturating_sub(least.saturating_add(more)),
+            _ => UNKNOWN,
+        }
     }
 
     /// What was measured, while so many calls are being recorded; none if the system does not say.
@@ -78,10 +92,13 @@ pub(crate) fn measure(shared: &Shared) {
 }
 
 pub(crate) fn measure_once(shared: &Shared) {
+    let waited = shared.memory.held();
     let free = shared.dir.free_space().inspect_err(|error| {
         tracing::debug!(%error, "it is not known how much of the disk is free");
     });
-    shared.space.note(free.ok(), shared.unfinished());
+    let live = shared.unfinished();
+    shared.space.note(free.ok(), live);
+    shared.memory.set_spare_disk(shared.space.spare(live), waited);
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! What no well-behaved provider or bot sends. Nothing of it panics, loses another call's data, or leaves a half file.
 
 use super::phone::{
-    CONNECTED, both_sides, call_one_way, finished, inbound, media, one_way, relayed, sides, start, stop,
+    CONNECTED, both_sides, call_one_way, finished, inbound, media, one_way, relayed, sides, speech, start,
+    stop,
 };
 use super::scripted_bot::ScriptedBot;
 use super::test_server::{Got, TestServer, files_in, until};
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
@@ -278,6 +279,53 @@ async fn ten_minutes_of_a_bots_audio_in_thirty_thousand_messages_lose_nothing() 
     let unheard = report["playout"]["unheard_ms"].as_u64().unwrap();
     assert_eq!(report["dropped"]["audio"], 0, "{report}");
     assert!((heard + unheard).abs_diff(600_000) <= 1_000, "{heard} ms heard: {report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_floods_fills_no_disk_and_the_call_beside_is_saved_whole() {
+    let bot = ScriptedBot::listen().await;
+    let server = TestServer::start([WAV, ("BOT_URL", &bot.url()), ("MIN_FREE_DISK_MB", "0")]);
+    let refused = || server.get("/health").json()["recorder"]["refused"]["journals_full"].as_u64().unwrap();
+    let mut provider = server.provider().await;
+    let call = bot.accept().await;
+    provider.send(relayed("CA1")).await;
+    let mut beside = server.provider().await;
+    beside.send(one_way("CA2")).await;
+    both_sides(&mut beside, 0, 50).await;
+
+    let begun = std::time::Instant::now();
+    let (mut provider_says, mut provider_hears) = provider.socket.split();
+    let (mut bot_says, mut bot_hears) = call.socket.split();
+    let provider_reads = tokio::spawn(async move { while let Some(Ok(_)) = provider_hears.next().await {} });
+    let bot_reads = tokio::spawn(async move { while let Some(Ok(_)) = bot_hears.next().await {} });
+    let (flood, clear) = (speech(&[0x55; 750_000]), r#"{"event":"clear","streamSid":"MZ1"}"#);
+    let mut sent = 0;
+    while refused() < 20 {
+        assert!(sent < 1_000, "a gigabyte is taken");
+        bot_says.send(Message::text(flood.clone())).await.unwrap();
+        bot_says.send(Message::text(clear)).await.unwrap();
+        sent += 1;
+    }
+    let journal = std::fs::metadata(server.responses().join(".journal/CA1_1.journal")).unwrap().len();
+    // What may come at once, and two seconds more than passed.
+    let most = 68 * 1_048_576 + (begun.elapsed().as_secs() + 2) * (1_000_000 + 64_000);
+    assert!(journal < most, "{journal} of {most} bytes");
+
+    both_sides(&mut beside, 50, 100).await;
+    beside.send(stop("CA2")).await;
+    beside.close().await;
+    let summary = finished(&server, "CA2").await;
+    assert_eq!(sides(&server, "CA2").0.len(), 16_000);
+    assert!(server.get("/calls/CA2/summary").text().contains("Completeness: complete\n"), "{summary}");
+
+    provider_says.send(Message::text(stop("CA1"))).await.unwrap();
+    let summary = finished(&server, "CA1").await;
+    let stream = &summary["streams"][0];
+    assert_eq!(stream["ended"], "stopped");
+    let dropped = &stream["completeness"]["dropped"];
+    assert!(dropped["audio"].as_u64().unwrap() >= 20, "{dropped}");
+    provider_reads.abort();
+    bot_reads.abort();
 }
 
 #[tokio::test]
