@@ -19,8 +19,8 @@ use crate::{LONG, TURN, recover, setting};
 
 /// How much later a message may come, in 99 of 100 cases, than beside it where the disk is well.
 const MOST: Duration = Duration::from_millis(2);
-/// What else the machine does may fall on one of the two in one round, hardly in six.
-const ROUNDS: u64 = 6;
+/// What else the machine does may fall on one of the two in one round: the majority of rounds decides, of so many at most.
+const ROUNDS: u64 = 7;
 /// A provider's tick.
 const TICK: Duration = Duration::from_millis(20);
 /// No file can be longer: a call is there after about three seconds.
@@ -103,17 +103,22 @@ async fn a_slow_disk_delays_no_message_and_what_was_written_is_recovered() {
     .await;
 }
 
-/// Has a round made, and others if chance was against it; each gives the delays of the server that is well and the other's.
+/// Has a round made, and others if chance was against it, until more were in time than were not; each gives the delays of the server that is well and the other's.
 async fn rounds<F: Future<Output = [Delay; 2]>>(mut round: impl FnMut(Luck) -> F) {
     let seed = setting("MISHAPS_SEED", 1);
     println!("MISHAPS_SEED={seed}");
     let mut luck = Luck::new(seed);
+    let mut late = 0;
     for number in 1..=ROUNDS {
         let [well, ill] = round(Luck::new(luck.any())).await;
-        if ill.p99 < well.p99 + MOST {
+        late += u64::from(ill.p99 >= well.p99 + MOST);
+        if number > 2 * late {
             return;
         }
-        assert!(number < ROUNDS, "messages are delayed: {ill:?}, and {well:?} beside");
+        assert!(
+            number < ROUNDS,
+            "messages are delayed in {late} of {ROUNDS} rounds: {ill:?}, and {well:?} beside"
+        );
     }
 }
 
