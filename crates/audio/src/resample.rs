@@ -115,7 +115,7 @@ impl Resampler {
 
     /// Takes the stream's next samples, any number of them, and appends to `out` what is ready.
     ///
-    /// Does not allocate while `out` has room.
+    /// Does not allocate while `out` has room, but the first time on a thread.
     pub fn process(&mut self, input: &[i16], out: &mut Vec<i16>) {
         self.taken += input.len() as u64;
         let before = out.len();
