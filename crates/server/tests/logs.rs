@@ -338,6 +338,7 @@ async fn nor_is_a_name_of_a_call_or_stream_that_could_be_a_number_or_words() {
             "+15550001111",
             "15550001111",
             "sip-15550001111",
+            "from-555-000-1111",
             "1-555.000_1111",
             "my secret words",
             "CA1\nsecret",

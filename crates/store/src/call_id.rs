@@ -41,8 +41,8 @@ impl CallId {
         &self.0
     }
 
-    /// The name for a log. One without a letter, or with seven digits in a row, might tell a telephone number, which no log is to:
-    /// it is said to be odd. A random name, of 32 hexadecimal digits as providers make them, is none of those.
+    /// The name for a log. One without a letter, or with seven digits that nothing but punctuation parts, might tell a telephone
+    /// number, which no log is to: it is said to be odd. A random name, of 32 hexadecimal digits as providers make them, is none of those.
     pub fn for_log(&self) -> &str {
         if may_tell_a_number(&self.0) { Self::ODD } else { &self.0 }
     }
@@ -62,10 +62,9 @@ impl CallId {
 const SHORTEST_NUMBER: usize = 7;
 
 fn may_tell_a_number(name: &str) -> bool {
-    let digits = |run: &str| run.len() >= SHORTEST_NUMBER;
-    let is_digit = |letter: char| letter.is_ascii_digit();
-    !name.contains(|letter: char| letter.is_ascii_alphabetic())
-        || (name.split(|letter| !is_digit(letter)).any(digits) && !is_random(name))
+    let is_letter = |letter: char| letter.is_ascii_alphabetic();
+    let is_number = |run: &str| run.bytes().filter(u8::is_ascii_digit).count() >= SHORTEST_NUMBER;
+    !name.contains(is_letter) || (name.split(is_letter).any(is_number) && !is_random(name))
 }
 
 /// Whether a name is a kind, such as `CA`, and 32 hexadecimal digits or a UUID.
