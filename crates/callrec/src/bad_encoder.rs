@@ -165,7 +165,7 @@ fn where_no_encoder_works_the_journal_is_kept_and_told_of_and_a_later_start_make
         let (recorder, call) = begin(home.path(), &name, Format::Mp3);
         let error = call.finish(EndReason::Stopped).wait().unwrap_err();
         assert!(matches!(&error, RecordError::NotFinished { .. }), "{error}");
-        assert!(error.to_string().contains("the next start tries again"), "{error}");
+        assert!(error.to_string().contains("tried again, at the next start"), "{error}");
         let told = recorder.files(&name).unwrap();
         assert!(matches!(told.details.streams[0].audio, AudioOutcome::NotSaved { .. }));
         drop(recorder);

@@ -80,8 +80,9 @@ impl Builder {
         self
     }
 
-    /// How many bytes of the disk must be free for another recording to begin, beside 10 MB for each that is going on; 512 MB
-    /// if this is not called, 0: it is not looked. Recordings that have begun go on as long as there is any room.
+    /// How many bytes of the disk must be free for another recording to begin, beside 10 MB for each that is going on, or
+    /// three minutes of its journal and recording where these take more; 512 MB if this is not called, 0: it is not looked. Recordings that
+    /// have begun go on as long as there is any room, but none goes far ahead of its call's time on what is kept free.
     pub fn min_free_disk(mut self, bytes: u64) -> Self {
         self.limits.free_disk = bytes;
         self
@@ -93,8 +94,8 @@ impl Builder {
         self
     }
 
-    /// Whether journals of an earlier process are finished in the background, from the start on. They are if this is not
-    /// called; see [`Recorder::recover`].
+    /// Whether journals of an earlier process are finished in the background, from the start on, and those of this one that the disk had
+    /// no room for when it has. They are if this is not called; see [`Recorder::recover`].
     pub fn recover_at_start(mut self, recover: bool) -> Self {
         self.recover_at_start = recover;
         self

@@ -15,6 +15,9 @@ use crate::named;
 use crate::status::CallFiles;
 use crate::take::{Subject, Taken, TakenAudio};
 
+/// When what was left in a journal is made into a recording.
+pub(crate) const TRIED_AGAIN: &str = "tried again, at the next start if not before";
+
 /// The journal that a recording came from.
 #[derive(Debug)]
 pub(crate) enum Source {
@@ -143,7 +146,7 @@ pub(crate) fn note_not_saved(
     recovered: bool,
     error: &dyn std::fmt::Display,
 ) {
-    let reason = format!("{error}; its audio is in the journal, and the next start tries again");
+    let reason = format!("{error}; its audio is in the journal, and is {TRIED_AGAIN}");
     let stream = summarise(subject, taken, recovered, AudioOutcome::NotSaved { reason });
     if let Err(error) = write_summary(subject, stream) {
         tracing::error!(call = subject.call.for_log(), %error, "the summary could not be written either");
@@ -253,7 +256,7 @@ fn write_texts(subject: &Subject, summary: &CallSummary) -> Result<(), StoreErro
 /// If the summary knows of the stream's recording, and that is there, nothing is to be taken again: the texts are
 /// written as the JSON has them, for a crash may have come between them. Tells whether it is so.
 pub(crate) fn complete_texts(subject: &Subject) -> Result<bool, FinishError> {
-    let Subject { dir, call, number, header } = subject;
+    let Subject { dir, call, number, header, .. } = subject;
     let _lock = dir.lock_call(call)?;
     let Some(summary) = read_summary(dir, subject)? else { return Ok(false) };
     let is_it = |stream: &&StreamSummary| {

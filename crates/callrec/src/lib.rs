@@ -60,6 +60,7 @@ mod memory;
 mod mixdown;
 mod named;
 mod options;
+mod output;
 mod pending;
 mod recorder;
 mod recovery;

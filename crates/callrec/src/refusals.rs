@@ -6,6 +6,7 @@ use callrec_session::Completeness;
 use serde::Serialize;
 
 use crate::error::{RecordError, SetFormatError};
+use crate::take::TakeError;
 
 /// How often each limit was met since the recorder was started. What a call lost by it, its summary tells too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
@@ -25,6 +26,9 @@ pub struct Refusals {
     pub formats_full: u64,
     /// Lines that found no room, in a transcript or on the way to it.
     pub transcript_lines: u64,
+    /// Recordings that went far ahead of their call's time, found no room to spare on the disk, and were left in their journals; each
+    /// time.
+    pub recordings_no_room: u64,
     /// Recordings that lost audio because it was too far ahead, or they too long.
     pub recordings_too_long: u64,
 }
@@ -36,6 +40,7 @@ pub(crate) struct Counters {
     calls_disk_low: AtomicU64,
     formats_full: AtomicU64,
     transcript_lines: AtomicU64,
+    recordings_no_room: AtomicU64,
     recordings_too_long: AtomicU64,
 }
 
@@ -54,6 +59,11 @@ impl Counters {
         if matches!(error, SetFormatError::Full { .. }) {
             add(&self.formats_full, 1);
         }
+    }
+
+    /// The same of a take that could not be made.
+    pub(crate) fn note_take(&self, error: &TakeError) {
+        add(&self.recordings_no_room, u64::from(matches!(error, TakeError::NoRoom)));
     }
 
     /// Counts a line that a live call has no room for.
@@ -75,6 +85,7 @@ impl Counters {
             calls_disk_low: read(&self.calls_disk_low),
             formats_full: read(&self.formats_full),
             transcript_lines: read(&self.transcript_lines),
+            recordings_no_room: read(&self.recordings_no_room),
             recordings_too_long: read(&self.recordings_too_long),
             ..Refusals::default()
         }

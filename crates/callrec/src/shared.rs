@@ -15,8 +15,9 @@ use crate::memory::Memory;
 use crate::pending::PendingFormats;
 use crate::recovery::WhenRecovered;
 use crate::refusals::{Counters, Refusals};
-use crate::space::Space;
+use crate::space::{Space, kept_for_a_call};
 use crate::status::Health;
+use crate::take::TakeError;
 
 /// How much there may be of what.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     /// Journals that recovery has before it.
     pub(crate) recoveries_waiting: AtomicUsize,
     pub(crate) when_recovered: WhenRecovered,
+    /// Recordings are left in their journals that are to be tried again.
+    pub(crate) left: AtomicBool,
     /// In an order that does not depend on the process: so do faults in tests not.
     calls: Mutex<BTreeMap<CallId, Vec<Arc<LiveCall>>>>,
     count: AtomicUsize,
@@ -103,17 +106,18 @@ impl Shared {
     pub(crate) fn new(dir: RecordingsDir, settings: Settings, record_audio: bool, limits: Limits) -> Self {
         Self {
             dir,
-            settings,
             record_audio,
             max_calls: limits.calls,
             memory: Memory::new(limits.waiting_bytes),
-            space: Space::new(limits.free_disk, record_audio),
+            space: Space::new(limits.free_disk, kept_for_a_call(&settings, record_audio)),
+            settings,
             counters: Arc::default(),
             pending: Mutex::default(),
             journal_error: Mutex::default(),
             recovering: AtomicBool::new(false),
             recoveries_waiting: AtomicUsize::new(0),
             when_recovered: WhenRecovered::default(),
+            left: AtomicBool::new(false),
             calls: Mutex::default(),
             count: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
@@ -292,6 +296,19 @@ impl Shared {
         }
     }
 
+    /// What the disk had no room for, or refused, is tried again when there is room and time.
+    pub(crate) fn try_again_later(&self) {
+        self.left.store(true, Ordering::Release);
+    }
+
+    /// The same for a recording of which no take succeeded, if it was the disk's doing; want of room is counted.
+    pub(crate) fn note_left(&self, error: &TakeError) {
+        self.counters.note_take(error);
+        if !error.is_of_the_format() {
+            self.try_again_later();
+        }
+    }
+
     /// How many calls wait for a worker.
     pub(crate) fn takes_waiting(&self) -> usize {
         let queue = lock(&self.queue);
@@ -351,6 +368,7 @@ impl Shared {
             takes_waiting: self.takes_waiting(),
             recovering: self.recovering.load(Ordering::Acquire),
             recoveries_waiting: self.recoveries_waiting.load(Ordering::Acquire),
+            left_in_journals: self.left.load(Ordering::Acquire),
             disk_free_bytes: self.space.free(),
             disk_low: self.space.check(self.unfinished()).err().map(|error| error.to_string()),
             refused: Refusals {

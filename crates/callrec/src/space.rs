@@ -4,12 +4,20 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use callrec_encode::Settings;
+
 use crate::error::RecordError;
+use crate::output::most_bytes_a_second;
+use crate::pending::PHONE_LINE_HZ;
 use crate::shared::Shared;
 
-/// What is kept for each call that is being recorded, in bytes: journal and recording take 20 to 55 kB a second of a phone
+/// What is kept at least for each call that is being recorded, in bytes: journal and recording take 20 to 55 kB a second of a phone
 /// call, so three to eight minutes of it.
 const PER_CALL: u64 = 10_000_000;
+/// For how long what is kept lasts, in seconds, where files take more.
+const LASTS_S: u64 = 180;
+/// What a journal takes of a phone call that is relayed, in bytes a second.
+const JOURNAL_RATE: u64 = 20_000;
 /// Once there was too little room, there must be so much more before another recording begins: what a moment frees is
 /// soon taken again.
 const MORE: u64 = 50_000_000;
@@ -30,9 +38,7 @@ pub(crate) struct Space {
 }
 
 impl Space {
-    /// Where no audio is recorded, calls are kept no room: what is said takes next to none.
-    pub(crate) fn new(least: u64, record_audio: bool) -> Self {
-        let per_call = if record_audio { PER_CALL } else { 0 };
+    pub(crate) fn new(least: u64, per_call: u64) -> Self {
         Self { least, per_call, free: AtomicU64::new(UNKNOWN), low: AtomicBool::new(false) }
     }
 
@@ -84,6 +90,13 @@ impl Space {
     }
 }
 
+/// What is kept for each call that is recorded so. Where no audio is, it is nothing: what is said takes next to none.
+pub(crate) fn kept_for_a_call(settings: &Settings, record_audio: bool) -> u64 {
+    let spec = settings.resolve(PHONE_LINE_HZ).ok().filter(|_| record_audio);
+    let lasting = spec.map(|spec| LASTS_S * (JOURNAL_RATE + most_bytes_a_second(&spec)));
+    lasting.map_or(0, |lasting| lasting.max(PER_CALL))
+}
+
 /// Measures until the recorder is gone. On a thread of its own: a disk that hangs holds up nothing else.
 pub(crate) fn measure(shared: &Shared) {
     while !shared.wait_for_stop(EVERY) {
@@ -105,7 +118,7 @@ pub(crate) fn measure_once(shared: &Shared) {
 mod tests {
     use std::sync::Arc;
 
-    use callrec_encode::{Format, Settings};
+    use callrec_encode::Format;
     use callrec_faulty_disk::FaultyDisk;
     use callrec_session::EndReason;
     use callrec_store::RecordingsDir;
@@ -158,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_grows_with_the_calls_and_a_disk_that_was_low_needs_a_tenth_more() {
-        let space = Space::new(100_000_000, true);
+        let space = Space::new(100_000_000, PER_CALL);
         assert!(space.check(1_000).is_ok() && space.free().is_none(), "nothing is known yet");
         space.note(Some(129_999_999), 0);
         assert!(!space.is_low() && space.check(2).is_ok());
@@ -176,7 +189,7 @@ mod tests {
 
     #[test]
     fn calls_without_audio_are_kept_no_room() {
-        let space = Space::new(100_000_000, false);
+        let space = Space::new(100_000_000, kept_for_a_call(&Settings::default(), false));
         space.note(Some(100_000_000), 10_000);
         assert!(!space.is_low() && space.check(10_000).is_ok());
         space.note(Some(99_999_999), 0);
@@ -185,7 +198,7 @@ mod tests {
 
     #[test]
     fn with_no_least_nothing_is_refused() {
-        let space = Space::new(0, true);
+        let space = Space::new(0, PER_CALL);
         space.note(Some(0), 10);
         assert!(!space.is_low() && space.check(10).is_ok());
     }

@@ -172,6 +172,9 @@ pub struct Health {
     pub recovering: bool,
     /// How many journals the recovery has before it, the one that it is at included.
     pub recoveries_waiting: usize,
+    /// Whether recordings are left in their journals because the disk had no room for them or refused them. They are tried again within
+    /// the hour, when it has room, and by [`Recorder::recover`](crate::Recorder::recover).
+    pub left_in_journals: bool,
     /// How many bytes of the disk are free, if the system says so.
     pub disk_free_bytes: Option<u64>,
     /// Why no new recordings are begun for want of room on the disk, if so.

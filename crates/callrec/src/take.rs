@@ -3,16 +3,19 @@
 //! It depends on the journal's bytes alone. Live, after a change of format and after a crash it is the same code; what
 //! differs is where the journal ends.
 
-use callrec_encode::readback::{ReadBack, ReadBackError, check_file};
-use callrec_encode::{EncodeError, Encoder, Format, RateSetting, Settings, Spec, SpecError};
+use std::sync::Arc;
+
+use callrec_encode::readback::ReadBackError;
+use callrec_encode::{EncodeError, Format, RateSetting, Settings, Spec, SpecError};
 use callrec_session::{
-    Completeness, DropKind, EndReason, Event, Line, Moment, Notes, Timeline, TimelineLimits, Track,
-    Transcript, TranscriptLimits, wire,
+    Completeness, DropKind, EndReason, Event, Line, Moment, Notes, Timeline, TimelineLimits, Transcript,
+    TranscriptLimits, wire,
 };
 use callrec_store::{CallId, JournalReader, Partial, RecordingsDir, StoreError};
 
 use crate::header::{Header, kind};
-use crate::mixdown::Mixdown;
+use crate::memory::Memory;
+use crate::output::Output;
 
 /// How long a moment stays open for late news when a take is made again because of them, in milliseconds.
 pub(crate) const HINDSIGHT_MS: u64 = 60_000;
@@ -24,6 +27,8 @@ pub(crate) struct Subject {
     pub(crate) call: CallId,
     pub(crate) number: u32,
     pub(crate) header: Header,
+    /// Whose spare disk the recording may take.
+    pub(crate) memory: Arc<Memory>,
 }
 
 impl Subject {
@@ -53,6 +58,8 @@ pub(crate) enum TakeError {
     Resample(#[from] callrec_audio::resample::ResampleError),
     #[error("what was written cannot be read back: {0}")]
     ReadBack(#[from] ReadBackError),
+    #[error("the disk has no room to spare for a recording so far ahead of its call's time")]
+    NoRoom,
     #[error("the encoder failed unexpectedly")]
     Panic,
 }
@@ -60,7 +67,7 @@ pub(crate) enum TakeError {
 impl TakeError {
     /// Whether another format might do what this one could not.
     pub(crate) fn is_of_the_format(&self) -> bool {
-        !matches!(self, Self::Store(_) | Self::ReadBack(ReadBackError::Io(_)))
+        !matches!(self, Self::Store(_) | Self::ReadBack(ReadBackError::Io(_)) | Self::NoRoom)
     }
 }
 
@@ -71,6 +78,8 @@ pub(crate) enum Progress {
     More,
     /// Everything below the limit was read.
     CaughtUp,
+    /// There is more, and no room for what comes of it.
+    NoRoom,
     /// The stream's end was read.
     Ended,
 }
@@ -113,6 +122,8 @@ pub(crate) struct Take {
     words_only: bool,
     /// The take is made again, for news that came after their moment was encoded.
     hindsight: bool,
+    /// What the last record brought is not all encoded.
+    held_up: bool,
     pass: Pass,
 }
 
@@ -126,16 +137,6 @@ struct Pass {
     ended: Option<EndReason>,
     unreadable: u64,
     output: Option<Output>,
-}
-
-struct Output {
-    spec: Spec,
-    mixdown: Mixdown,
-    encoder: Box<dyn Encoder>,
-    readback: ReadBack,
-    partial: Partial,
-    written: Vec<u8>,
-    frames: u64,
 }
 
 impl Pass {
@@ -171,6 +172,7 @@ impl Take {
             known_changes: 0,
             words_only,
             hindsight: false,
+            held_up: false,
             pass,
         }
     }
@@ -196,12 +198,16 @@ impl Take {
 
     fn start_over(&mut self) {
         self.reader.rewind();
+        self.held_up = false;
         self.pass = Pass::new(&self.subject.header, self.hindsight);
     }
 
     /// Reads on to `committed`, at most `records` records.
     pub(crate) fn advance(&mut self, committed: u64, records: usize) -> Result<Progress, TakeError> {
         for _ in 0..records {
+            if self.held_up && !self.go_on()? {
+                return Ok(Progress::NoRoom);
+            }
             if self.pass.ended.is_some() {
                 return Ok(Progress::Ended);
             }
@@ -227,18 +233,31 @@ impl Take {
                 continue;
             };
             self.pass.handle(record.at_us, &event);
-            match self.encode() {
-                Err(TakeError::Encode(EncodeError::TooLong { .. })) if self.fall_back_from_too_long() => {}
-                result => result?,
+            if !self.go_on()? {
+                return Ok(Progress::NoRoom);
             }
         }
         Ok(Progress::More)
     }
 
+    /// Encodes what was read; tells whether there was room for it.
+    fn go_on(&mut self) -> Result<bool, TakeError> {
+        let encoded = match self.encode() {
+            Err(TakeError::Encode(EncodeError::TooLong { .. })) if self.fall_back_from_too_long() => Ok(()),
+            encoded => encoded,
+        };
+        self.held_up = matches!(encoded, Err(TakeError::NoRoom));
+        if self.held_up { Ok(false) } else { encoded.map(|()| true) }
+    }
+
     /// Encodes what the timeline gives out.
     fn encode(&mut self) -> Result<(), TakeError> {
-        let Pass { timeline, output, .. } = &mut self.pass;
-        while let Some(stretch) = timeline.poll_output() {
+        let Pass { timeline, output, last_us, .. } = &mut self.pass;
+        loop {
+            if output.as_mut().is_some_and(|output| !output.has_room(*last_us)) {
+                return Err(TakeError::NoRoom);
+            }
+            let Some(stretch) = timeline.poll_output() else { return Ok(()) };
             if self.words_only {
                 continue;
             }
@@ -248,7 +267,6 @@ impl Take {
             };
             output.add(stretch.track, stretch.samples)?;
         }
-        Ok(())
     }
 
     /// The file is full: starts over in a format that has room.
@@ -262,6 +280,16 @@ impl Take {
         self.fallback = Some(format);
         self.start_over();
         true
+    }
+
+    /// Reads on in a journal that is whole, at most so many records; tells whether there is more.
+    pub(crate) fn advance_by(&mut self, records: usize) -> Result<bool, TakeError> {
+        match self.advance(u64::MAX, records)? {
+            Progress::More => Ok(true),
+            Progress::CaughtUp | Progress::Ended => Ok(false),
+            // Nothing is gained by waiting with a file that takes what room there is.
+            Progress::NoRoom => Err(TakeError::NoRoom),
+        }
     }
 
     /// Completes a take that has read all there is.
@@ -278,7 +306,7 @@ impl Take {
                     self.start_over();
                 }
             }
-            while self.advance(u64::MAX, usize::MAX)? == Progress::More {}
+            while self.advance_by(usize::MAX)? {}
         };
         let Pass { timeline, transcript, notes, last_us, ended, unreadable, .. } = self.pass;
         let mut completeness = timeline.completeness();
@@ -328,58 +356,5 @@ impl Pass {
         if let Event::Ended { reason } = event {
             self.ended = Some(*reason);
         }
-    }
-}
-
-impl Output {
-    fn new(subject: &Subject, settings: &Settings, fallback: Option<Format>) -> Result<Self, TakeError> {
-        let Subject { dir, call, number, header } = subject;
-        let spec = subject.spec(settings, fallback)?;
-        let encoder = spec.encoder()?;
-        #[cfg(all(test, feature = "mp3", feature = "wav", feature = "ogg", feature = "flac"))]
-        let encoder = crate::bad_encoder::given(encoder, call, &spec);
-        Ok(Self {
-            mixdown: Mixdown::new(&header.start, &spec)?,
-            encoder,
-            readback: ReadBack::new(&spec),
-            partial: dir.create_partial(call, *number, spec.format.extension())?,
-            written: Vec::new(),
-            frames: 0,
-            spec,
-        })
-    }
-
-    fn add(&mut self, track: Track, samples: &[i16]) -> Result<(), TakeError> {
-        self.mixdown.add(track, samples);
-        self.encode(false)
-    }
-
-    fn encode(&mut self, last: bool) -> Result<(), TakeError> {
-        let pcm = if last { self.mixdown.finish() } else { self.mixdown.take() };
-        if pcm.is_empty() {
-            return Ok(());
-        }
-        self.written.clear();
-        self.encoder.encode(pcm, &mut self.written)?;
-        self.readback.encoded(pcm);
-        self.frames += (pcm.len() / usize::from(self.spec.channels)) as u64;
-        self.readback.written(&self.written)?;
-        self.partial.write(&self.written)?;
-        Ok(())
-    }
-
-    fn finish(mut self, settings: Settings, requested: Option<Format>) -> Result<TakenAudio, TakeError> {
-        self.encode(true)?;
-        self.written.clear();
-        let patch = self.encoder.finish(&mut self.written)?;
-        self.readback.written(&self.written)?;
-        self.readback.finish()?;
-        self.partial.write(&self.written)?;
-        if let Some(patch) = patch {
-            self.partial.patch(patch.offset, &patch.bytes)?;
-        }
-        self.partial.sync()?;
-        check_file(self.partial.reopen()?, &self.spec, self.frames)?;
-        Ok(TakenAudio { partial: self.partial, spec: self.spec, frames: self.frames, settings, requested })
     }
 }

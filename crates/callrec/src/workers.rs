@@ -10,7 +10,7 @@ use callrec_store::{JournalReader, JournalWriter, StoreError};
 
 use crate::clock::{self, Stopwatch};
 use crate::error::RecordError;
-use crate::finish::{Source, finish, note_not_saved};
+use crate::finish::{FinishError, Source, TRIED_AGAIN, finish, note_not_saved};
 use crate::live::{LiveCall, Outcome, Work, lock};
 use crate::shared::Shared;
 use crate::status::CallFiles;
@@ -70,6 +70,7 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
     let outcome = match slice(shared, call, &mut work) {
         Ok(Progress::More) => return true,
         Ok(Progress::CaughtUp | Progress::Ended) => finish_take(shared, call, &mut work),
+        Ok(Progress::NoRoom) => Err(TakeError::NoRoom),
         Err(error) => Err(error),
     };
     match outcome {
@@ -79,7 +80,8 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
         }
         Err(error) => {
             failed(&mut work, call, &error);
-            if work.failures < MOST_FAILURES {
+            // For room one waits longer.
+            if work.failures < MOST_FAILURES && !matches!(error, TakeError::NoRoom) {
                 clock::pause(BREATH);
                 return true;
             }
@@ -91,7 +93,8 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
             if let (Some(journal), Some(subject)) = (&journal, subject_of(shared, call, journal.as_ref())) {
                 note_words(&subject, journal.reader(), false, &error);
             }
-            let reason = format!("{error}; its audio is in the journal, and the next start tries again");
+            shared.note_left(&error);
+            let reason = format!("{error}; its audio is in the journal, and is {TRIED_AGAIN}");
             done(shared, call, Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
             false
         }
@@ -108,7 +111,7 @@ pub(crate) fn note_words(
     let words = reader.map_err(TakeError::from).and_then(|reader| {
         guarded(|| {
             let mut take = Take::words_only(subject.clone(), reader);
-            while take.advance(u64::MAX, SLICE)? == Progress::More {}
+            while take.advance_by(SLICE)? {}
             take.finish()
         })
     });
@@ -175,7 +178,13 @@ fn subject(shared: &Shared, call: &LiveCall) -> Option<Subject> {
 
 fn subject_of(shared: &Shared, call: &LiveCall, journal: Option<&JournalWriter>) -> Option<Subject> {
     let number = journal?.number();
-    Some(Subject { dir: shared.dir.clone(), call: call.id.clone(), number, header: call.header.clone() })
+    Some(Subject {
+        dir: shared.dir.clone(),
+        call: call.id.clone(),
+        number,
+        header: call.header.clone(),
+        memory: Arc::clone(&shared.memory),
+    })
 }
 
 /// The outcome of a call, or why its take must be made again.
@@ -193,13 +202,16 @@ fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Outc
     shared.counters.note_recording(&taken.completeness, call.lines_refused());
     let Some(subject) = subject(shared, call) else { return Err(TakeError::Panic) };
     let Some(journal) = lock(&call.journal).take() else { return Err(TakeError::Panic) };
-    Ok(conclude(&subject, taken, Source::Live(journal)))
+    Ok(conclude(shared, &subject, taken, Source::Live(journal)))
 }
 
 /// Publishes and summarises. What fails here fails for want of disk, not of a better take: the journal stays.
-pub(crate) fn conclude(subject: &Subject, taken: Taken, source: Source) -> Outcome {
+pub(crate) fn conclude(shared: &Shared, subject: &Subject, taken: Taken, source: Source) -> Outcome {
     finish(subject, taken, source).map_err(|error| {
-        let reason = format!("{error}; its journal is kept, and the next start tries again");
+        if matches!(error, FinishError::Store(_)) {
+            shared.try_again_later();
+        }
+        let reason = format!("{error}; its journal is kept, and is {TRIED_AGAIN}");
         RecordError::NotFinished { call: subject.call.to_string(), reason }
     })
 }
@@ -216,7 +228,7 @@ pub(crate) fn take_whole(
             guarded(|| {
                 let mut take = Take::new(subject.clone(), reader, fallback(bad_takes));
                 take.skip_to_last_format()?;
-                while take.advance(u64::MAX, SLICE)? == Progress::More {
+                while take.advance_by(SLICE)? {
                     between();
                 }
                 take.finish()
@@ -228,7 +240,7 @@ pub(crate) fn take_whole(
                 failures += 1;
                 bad_takes += u32::from(error.is_of_the_format());
                 tracing::warn!(call = subject.call.for_log(), %error, failures, "a take failed");
-                if failures >= MOST_FAILURES {
+                if failures >= MOST_FAILURES || matches!(error, TakeError::NoRoom) {
                     return Err(error);
                 }
             }

@@ -77,7 +77,11 @@ fn warnings(recorder: &Health) -> Vec<String> {
         warnings.push(format!("a sync failed, and what it was of may be forgotten by the disk: {error}"));
     }
     if recorder.recovering {
-        warnings.push("recordings of an earlier process are being finished".to_owned());
+        warnings.push("recordings that were left in their journals are being finished".to_owned());
+    }
+    if recorder.left_in_journals {
+        warnings
+            .push("the disk had no room for recordings, or refused them: they are tried again".to_owned());
     }
     warnings
 }
@@ -90,12 +94,14 @@ mod tests {
     fn each_thing_that_is_not_as_it_should_be_is_named() {
         assert_eq!(warnings(&Health::default()), [""; 0]);
         let mut ill = Health::default();
-        (ill.journal_behind_ms, ill.sync_behind_ms, ill.recovering) = (1_001, 1_001, true);
+        (ill.journal_behind_ms, ill.sync_behind_ms) = (1_001, 1_001);
+        (ill.recovering, ill.left_in_journals) = (true, true);
         ill.sync_error = Some("the disk is gone".to_owned());
         let warnings = warnings(&ill);
-        for (warning, names) in warnings.iter().zip(["journals are", "sync is", "sync failed", "earlier"]) {
+        let named = ["journals are", "sync is", "sync failed", "being finished", "tried again"];
+        for (warning, names) in warnings.iter().zip(named) {
             assert!(warning.contains(names), "{warning}");
         }
-        assert_eq!(warnings.len(), 4);
+        assert_eq!(warnings.len(), named.len());
     }
 }

@@ -1,0 +1,276 @@
+//! The file that a take writes, read back as it goes, and how much of the disk it may take.
+
+use std::sync::Arc;
+
+use callrec_encode::readback::{ReadBack, check_file};
+use callrec_encode::{Encoder, Format, Settings, Spec};
+use callrec_session::Track;
+use callrec_store::Partial;
+
+use crate::memory::Memory;
+use crate::mixdown::Mixdown;
+use crate::take::{Subject, TakeError, TakenAudio};
+
+/// How far a recording may be ahead of its journal's clock and need no leave, in seconds: less than what is kept of the disk for each
+/// call. Whoever sends in time never is.
+const AHEAD_S: u64 = 60;
+/// How much of the disk is asked for at a time, beyond what is needed: more than a second of any file.
+const STEP: u64 = 512 * 1024;
+
+pub(crate) struct Output {
+    spec: Spec,
+    mixdown: Mixdown,
+    encoder: Box<dyn Encoder>,
+    readback: ReadBack,
+    partial: Partial,
+    written: Vec<u8>,
+    frames: u64,
+    room: Room,
+}
+
+impl Output {
+    pub(crate) fn new(
+        subject: &Subject,
+        settings: &Settings,
+        fallback: Option<Format>,
+    ) -> Result<Self, TakeError> {
+        let Subject { dir, call, number, header, memory } = subject;
+        let spec = subject.spec(settings, fallback)?;
+        let encoder = spec.encoder()?;
+        #[cfg(all(test, feature = "mp3", feature = "wav", feature = "ogg", feature = "flac"))]
+        let encoder = crate::bad_encoder::given(encoder, call, &spec);
+        Ok(Self {
+            mixdown: Mixdown::new(&header.start, &spec)?,
+            encoder,
+            readback: ReadBack::new(&spec),
+            partial: dir.create_partial(call, *number, spec.format.extension())?,
+            written: Vec::new(),
+            frames: 0,
+            room: Room { memory: Arc::clone(memory), rate: most_bytes_a_second(&spec), granted: 0 },
+            spec,
+        })
+    }
+
+    /// Whether another second may be written, at this time of the journal.
+    pub(crate) fn has_room(&mut self, at_us: u64) -> bool {
+        self.room.has(self.partial.len(), at_us)
+    }
+
+    pub(crate) fn add(&mut self, track: Track, samples: &[i16]) -> Result<(), TakeError> {
+        self.mixdown.add(track, samples);
+        self.encode(false)
+    }
+
+    fn encode(&mut self, last: bool) -> Result<(), TakeError> {
+        let pcm = if last { self.mixdown.finish() } else { self.mixdown.take() };
+        if pcm.is_empty() {
+            return Ok(());
+        }
+        self.written.clear();
+        self.encoder.encode(pcm, &mut self.written)?;
+        self.readback.encoded(pcm);
+        self.frames += (pcm.len() / usize::from(self.spec.channels)) as u64;
+        self.readback.written(&self.written)?;
+        self.partial.write(&self.written)?;
+        Ok(())
+    }
+
+    pub(crate) fn finish(
+        mut self,
+        settings: Settings,
+        requested: Option<Format>,
+    ) -> Result<TakenAudio, TakeError> {
+        self.encode(true)?;
+        self.written.clear();
+        let patch = self.encoder.finish(&mut self.written)?;
+        self.readback.written(&self.written)?;
+        self.readback.finish()?;
+        self.partial.write(&self.written)?;
+        if let Some(patch) = patch {
+            self.partial.patch(patch.offset, &patch.bytes)?;
+        }
+        self.partial.sync()?;
+        check_file(self.partial.reopen()?, &self.spec, self.frames)?;
+        Ok(TakenAudio { partial: self.partial, spec: self.spec, frames: self.frames, settings, requested })
+    }
+}
+
+/// What a recording may take of the disk: as much as its journal's time makes of the file, and what all calls have to spare. One
+/// byte that a provider sends may be two dozen of the file.
+struct Room {
+    memory: Arc<Memory>,
+    /// Of the file, in bytes a second.
+    rate: u64,
+    /// What it was given beyond its time, in bytes.
+    granted: u64,
+}
+
+impl Room {
+    /// Whether a file that has so many bytes may grow at this time.
+    fn has(&mut self, len: u64, at_us: u64) -> bool {
+        let seconds = AHEAD_S + at_us / 1_000_000;
+        let Some(more) = len.checked_sub(seconds * self.rate + self.granted) else { return true };
+        let granted = self.memory.take_spare_disk(more + STEP);
+        self.granted += if granted { more + STEP } else { 0 };
+        granted
+    }
+}
+
+/// How fast such a file grows at most, in bytes a second; where that depends on the sound, what its samples take.
+pub(crate) fn most_bytes_a_second(spec: &Spec) -> u64 {
+    match spec.bitrate_kbps() {
+        Some(kbps) => u64::from(kbps + 1) * 125,
+        None => u64::from(spec.rate) * u64::from(spec.channels) * 2,
+    }
+}
+
+#[cfg(all(test, feature = "wav"))]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use callrec_encode::RateSetting;
+    use callrec_faulty_disk::FaultyDisk;
+    use callrec_session::EndReason;
+    use callrec_store::RecordingsDir;
+
+    use super::*;
+    use crate::clock::simulated::use_clock_of;
+    use crate::journalling::Journalling;
+    use crate::recorder::{Handle, Recorder};
+    use crate::recovery::{Again, Recovery, recover};
+    use crate::shared::{Limits, Shared};
+    use crate::space::{kept_for_a_call, measure_once};
+    use crate::workers::work_on;
+    use crate::{Audio, CallOptions};
+
+    const SECOND: u64 = 1_000_000;
+    const LEAST: u64 = 100_000_000;
+    const SPARE: u64 = 20_000_000;
+
+    /// A recorder of the largest files there are, on a disk that has little more room than is kept for two calls.
+    struct Machine {
+        disk: FaultyDisk,
+        shared: Arc<Shared>,
+        recorder: Recorder,
+        journalling: Journalling,
+        kept: u64,
+    }
+
+    impl Machine {
+        fn new() -> Self {
+            let disk = FaultyDisk::default();
+            use_clock_of(Some(disk.clone()));
+            let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
+            let limits = Limits { calls: 10, waiting_bytes: 1_000_000_000, free_disk: LEAST };
+            let settings = Settings::default().with_format(Format::Wav).with_rate(RateSetting::Hz(48_000));
+            let kept = kept_for_a_call(&settings, true);
+            let shared = Arc::new(Shared::new(dir, settings, true, limits));
+            let recorder = Recorder::new(Handle::new(Arc::clone(&shared)));
+            Self { disk, shared, recorder, journalling: Journalling::default(), kept }
+        }
+
+        fn on_disk(&self, of: &str) -> u64 {
+            let files = self.disk.files().into_iter().filter(|(path, _)| path.contains(of));
+            files.map(|(_, bytes)| bytes.len() as u64).sum()
+        }
+
+        /// Measures the disk, of which so much is free if nothing is on it.
+        fn measure(&self, empty: u64) {
+            self.disk.set_free(empty.saturating_sub(self.on_disk("")));
+            measure_once(&self.shared);
+        }
+
+        /// Journals and encodes for a second.
+        fn work(&mut self) {
+            for _ in 0..4 {
+                self.journalling.turn(&self.shared);
+                while let Some(call) = self.shared.work_at_hand() {
+                    work_on(&self.shared, &call);
+                }
+                self.disk.pass(SECOND / 4);
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_that_sends_minutes_at_once_takes_nothing_of_what_is_kept_for_the_call_beside_and_waits_for_room()
+     {
+        let mut machine = Machine::new();
+        let begin = |name: &str| machine.recorder.start_call(CallOptions::new(name)).unwrap();
+        let [ahead, beside] = ["CA1", "CA2"].map(begin);
+        let (empty, seconds) = (LEAST + 2 * machine.kept + SPARE, 8);
+        for second in 0..seconds {
+            machine.measure(empty);
+            for frame in second * 3_000..(second + 1) * 3_000 {
+                ahead.caller_at(frame * 20, Audio::mulaw(&[0x30; 160]));
+            }
+            for frame in second * 50..(second + 1) * 50 {
+                beside.caller_at(frame * 20, Audio::mulaw(&[0x10; 160]));
+                beside.assistant_at(frame * 20, Audio::mulaw(&[0x20; 160]));
+            }
+            machine.work();
+            let left = empty - machine.on_disk("");
+            assert!(left >= LEAST + machine.kept, "{left} bytes are left in second {second}");
+        }
+        let recording = machine.on_disk("CA1") - machine.on_disk("CA1_1.journal");
+        let in_time = (AHEAD_S + seconds) * 192_000;
+        assert!(recording > in_time && recording < in_time + SPARE, "{recording} bytes");
+
+        machine.measure(empty);
+        let [ahead, beside] = [ahead, beside].map(|call| call.finish(EndReason::Stopped));
+        machine.work();
+        let outcome = |call: &crate::Finishing| call.wait_timeout(Duration::ZERO).unwrap();
+        let of_beside = outcome(&beside).unwrap().details.streams[0].clone();
+        assert!(of_beside.completeness.is_complete(), "{:?}", of_beside.completeness.sentences());
+        assert_eq!(of_beside.duration_ms, seconds * 1_000);
+        assert!(of_beside.audio.file().is_some());
+
+        let told = outcome(&ahead).unwrap_err().to_string();
+        assert!(told.contains("no room") && told.contains("tried again"), "{told}");
+        let files = machine.recorder.files("CA1").unwrap();
+        assert!(!files.is_saved() && files.recordings.is_empty());
+        assert_eq!(machine.on_disk("CA1"), machine.on_disk("CA1_1.journal") + texts(&machine.disk, "CA1"));
+        let health = machine.recorder.health();
+        assert_eq!(
+            (health.refused.recordings_no_room, health.left_in_journals, health.finishing),
+            (1, true, 0)
+        );
+
+        // In a minute, and when there is room.
+        let mut again = Again::new();
+        assert!(!again.is_due(&machine.shared));
+        machine.disk.pass(59 * SECOND);
+        assert!(!again.is_due(&machine.shared));
+        machine.disk.pass(SECOND);
+        machine.measure(LEAST);
+        assert!(machine.shared.space.is_low() && !again.is_due(&machine.shared));
+        machine.measure(LEAST + 2 * SPARE);
+        assert!(again.is_due(&machine.shared));
+        let nothing = Recovery { failed: 1, ..Recovery::default() };
+        assert_eq!(recover(&machine.shared).unwrap(), nothing, "there is less room than there was");
+        // Then in two.
+        assert!(!again.is_due(&machine.shared));
+        machine.measure(10_000 * LEAST);
+        machine.disk.pass(119 * SECOND);
+        assert!(!again.is_due(&machine.shared));
+        machine.disk.pass(SECOND);
+        assert!(again.is_due(&machine.shared));
+        assert_eq!(recover(&machine.shared).unwrap(), Recovery { finished: 1, ..Recovery::default() });
+        let health = machine.recorder.health();
+        assert_eq!((health.refused.recordings_no_room, health.left_in_journals), (2, false));
+        machine.disk.pass(10_000 * SECOND);
+        assert!(!again.is_due(&machine.shared), "nothing is left");
+        let stream = machine.recorder.files("CA1").unwrap().details.streams[0].clone();
+        assert!(stream.audio.file().is_some() && stream.completeness.is_complete());
+        assert_eq!(stream.duration_ms, seconds * 60_000);
+        use_clock_of(None);
+    }
+
+    /// What transcript and summaries of a call take.
+    fn texts(disk: &FaultyDisk, call: &str) -> u64 {
+        let files = disk.files().into_iter();
+        let texts = files.filter(|(path, _)| path.contains(call) && !path.contains(".journal"));
+        texts.map(|(_, bytes)| bytes.len() as u64).sum()
+    }
+}
