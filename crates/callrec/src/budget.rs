@@ -88,7 +88,7 @@ mod tests {
     use crate::shared::{Limits, Shared};
     use crate::space::measure_once;
     use crate::workers::work_on;
-    use crate::{Audio, CallOptions};
+    use crate::{Audio, CallOptions, FormatChange, SetFormatError};
 
     const SECOND: u64 = 1_000_000;
     const PHONE: OwnRate = OwnRate(64);
@@ -124,6 +124,30 @@ mod tests {
             let whole = (0..30_000).all(|_| budget.take(990, burst * 30 * SECOND, true, PHONE, &memory));
             assert!(whole, "burst {burst}");
         }
+    }
+
+    #[test]
+    fn changes_of_format_without_end_are_refused_until_there_is_room_again() {
+        let disk = FaultyDisk::default();
+        use_clock_of(Some(disk.clone()));
+        let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
+        let limits = Limits { calls: 10, waiting_bytes: 1_000_000_000, free_disk: 0 };
+        let format = Format::compiled().last().unwrap();
+        let shared = Arc::new(Shared::new(dir, Settings::default().with_format(format), true, limits));
+        let recorder = Recorder::new(Handle::new(Arc::clone(&shared)));
+        let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+        shared.memory.set_spare_disk(0, 0);
+        let change = FormatChange::to(format);
+        let set = || recorder.set_format("CA1", &change);
+        let refused = (0..100_000).find_map(|_| set().err()).unwrap();
+        assert!(matches!(refused, SetFormatError::NoRoom), "{refused}");
+        assert!(matches!(call.set_format(&change), Err(SetFormatError::NoRoom)));
+        disk.pass(SECOND);
+        assert!(set().is_ok());
+        let _finishing = call.finish(EndReason::Stopped);
+        assert!(matches!(set(), Err(SetFormatError::TooLate)));
+        shared.abandon();
+        use_clock_of(None);
     }
 
     #[test]

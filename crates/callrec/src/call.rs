@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use callrec_encode::SpecError;
 use callrec_session::{EndReason, Event, Place, Speaker, Topology, Track};
 
 use crate::audio::Audio;
@@ -122,12 +121,7 @@ impl Call {
     /// # Errors
     /// [`SetFormatError::Impossible`] says what is allowed; [`SetFormatError::TooLate`] if the call has ended.
     pub fn set_format(&self, change: &FormatChange) -> Result<(), SetFormatError> {
-        match self.live.set_format(change) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(SetFormatError::TooLate),
-            Err(error @ SpecError::Impossible { .. }) => Err(error.into()),
-            Err(error) => Err(error.into()),
-        }
+        self.live.set_format(change)
     }
 
     /// Waits until all that was given is in the journal. For those who feed a long call faster than time goes: without it,

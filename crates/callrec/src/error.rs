@@ -93,6 +93,9 @@ pub enum SetFormatError {
     /// The call has ended; its recording keeps the format it has.
     #[error("the call has ended; its recording keeps the format it has")]
     TooLate,
+    /// The call holds, or has journalled, as much as it may for now.
+    #[error("the call has no room for it now; try again in some seconds")]
+    NoRoom,
     /// The codec cannot do it.
     #[error("{0}")]
     Impossible(#[from] SpecError),

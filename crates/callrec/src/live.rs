@@ -11,7 +11,7 @@ use callrec_store::{CallId, JournalWriter};
 use callrec_summary::LocalTime;
 
 use crate::clock::Stopwatch;
-use crate::error::RecordError;
+use crate::error::{RecordError, SetFormatError};
 use crate::header::{Header, kind, odd_track};
 use crate::inbox::{Inbox, Outgoing, Taken};
 use crate::lines::Lines;
@@ -219,29 +219,31 @@ impl LiveCall {
     }
 
     /// Changes the format of the whole recording.
-    pub(crate) fn set_format(&self, change: &FormatChange) -> Result<bool, SpecError> {
+    pub(crate) fn set_format(&self, change: &FormatChange) -> Result<(), SetFormatError> {
         change.check()?;
         let start = &self.header.start;
         let mut settings = lock(&self.settings);
         let changed = change.apply(&settings);
         let file_hz = changed.resolve(start.caller_rate.max(start.assistant_rate))?.rate;
         if let Some(track) = odd_track(start, file_hz) {
-            return Err(SpecError::Impossible {
+            return Err(SetFormatError::Impossible(SpecError::Impossible {
                 setting: Setting::Rate,
                 value: file_hz.to_string(),
                 allowed: format!(
                     "what has more in common with the {track:?} track's {} Hz",
                     start.rate(track)
                 ),
-            });
+            }));
         }
         // A value that serde made itself: it cannot fail.
         let json = serde_json::to_vec(&changed).unwrap_or_default();
-        let taken = self.inbox().push_raw(self.now_us(), kind::FORMAT_CHANGED, &json) != Taken::No;
-        if taken {
-            *settings = changed;
+        let mut inbox = self.inbox();
+        if inbox.push_raw(self.now_us(), kind::FORMAT_CHANGED, &json) == Taken::No {
+            return Err(if inbox.has_ended() { SetFormatError::TooLate } else { SetFormatError::NoRoom });
         }
-        Ok(taken)
+        drop(inbox);
+        *settings = changed;
+        Ok(())
     }
 
     pub(crate) fn status(&self) -> CallStatus {

@@ -135,13 +135,16 @@ impl Recorder {
                 return Ok(SetFormat::Pending);
             }
         }
-        let mut reached = false;
+        let mut outcome = Err(SetFormatError::TooLate);
         for stream in shared.streams(&id) {
-            reached |= stream.set_format(change)?;
+            match stream.set_format(change) {
+                Err(SetFormatError::TooLate) => {}
+                Err(error @ SetFormatError::Impossible(_)) => return Err(error),
+                Err(SetFormatError::NoRoom) if outcome.is_ok() => {}
+                of_stream => outcome = of_stream,
+            }
         }
-        if !reached {
-            return Err(SetFormatError::TooLate);
-        }
+        outcome?;
         // A later stream of the same call has it too, if there is room to remember.
         let mut pending = lock(&shared.pending);
         let _ = pending.put(&id, change, &shared.settings);
