@@ -34,7 +34,9 @@ fn a_call_too_many_is_refused_and_counted() {
     let health = recorder.health();
     assert_eq!((health.refused.calls_full, health.live, health.most), (1, 1, 1));
     talk(&first, 0, 50);
-    first.finish(EndReason::Stopped).wait().unwrap();
+    let files = first.finish(EndReason::Stopped).wait().unwrap();
+    assert!(files.details.streams[0].completeness.is_complete());
+    assert_eq!(decode_wav(&home.path().join("call_CA1_conversation.wav")).0.len(), 8_000);
     recorder.start_call(CallOptions::new("CA2")).unwrap();
 }
 
@@ -115,6 +117,30 @@ fn what_waits_over_all_calls_is_bounded_and_told_and_a_call_that_holds_little_lo
     assert_eq!(dropped, recorder.health().refused.events_memory_full);
     assert!(!greedy.completeness.is_complete() && greedy.duration_ms > 110_000, "{greedy:?}");
     until("all given back", &recorder, |health| health.waiting_bytes == 0 && health.journal_behind_ms == 0);
+}
+
+#[test]
+fn what_waits_of_a_call_is_bounded_and_told_and_the_call_beside_loses_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = Recorder::builder(home.path()).settings(wav()).start().unwrap();
+    break_disk(home.path());
+    let begin = |name: &str| recorder.start_call(CallOptions::new(name)).unwrap();
+    let (greedy, beside) = (begin("CA1"), begin("CA2"));
+    // 69 mebibytes: of the 32 that may wait, and as many that are on their way.
+    let (minute, minutes) = (vec![0x10; 60 * 8_000], 150);
+    (0..minutes).for_each(|at: u64| greedy.caller_at(at * 60_000, Audio::mulaw(&minute)));
+    talk(&beside, 0, 50);
+    let health = recorder.health();
+    assert!((31 << 20..65 << 20).contains(&health.waiting_bytes), "{health:?}");
+    assert!(health.refused.events_call_full > 0 && health.refused.events_memory_full == 0, "{health:?}");
+    mend_disk(home.path());
+
+    let beside = beside.finish(EndReason::Stopped).wait().unwrap().details.streams[0].clone();
+    assert!(beside.completeness.is_complete(), "{:?}", beside.completeness);
+    assert_eq!(decode_wav(&home.path().join("call_CA2_conversation.wav")).0.len(), 8_000);
+    let greedy = greedy.finish(EndReason::Stopped).wait().unwrap().details.streams[0].clone();
+    assert_eq!(greedy.completeness.dropped.audio, recorder.health().refused.events_call_full);
+    assert!(!greedy.completeness.is_complete());
 }
 
 #[test]

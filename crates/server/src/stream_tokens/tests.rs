@@ -176,6 +176,21 @@ fn calls_that_are_over_or_never_came_are_forgotten_and_so_are_the_oldest_of_too_
 }
 
 #[test]
+fn a_live_call_is_known_however_many_others_there_are() {
+    let tokens = tokens();
+    let token = tokens.issue_at("lives", 1_000).unwrap();
+    let pass = tokens.admit_at("lives", Some(&token), 1_000).unwrap();
+    for index in 0..2 * MOST {
+        tokens.issue_at(&format!("CA{index}"), 1_000).unwrap();
+    }
+    assert!(tokens.counters.of(Limit::TokensForgotten) >= MOST as u64 - 1);
+    assert_eq!(refusal(&tokens, "lives", None, 1_001), Some(Refusal::Missing));
+    let again = tokens.admit_at("lives", Some(&token), 1_001).unwrap();
+    drop((pass, again));
+    assert_eq!(refusal(&tokens, "lives", Some(&token), 1_002), Some(Refusal::Over));
+}
+
+#[test]
 fn a_name_that_is_no_calls_gets_no_token() {
     assert_eq!(tokens().issue_at("../CA1", 1_000), None);
 }

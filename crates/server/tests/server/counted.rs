@@ -126,6 +126,42 @@ async fn a_provider_that_does_not_read_holds_back_its_own_bot_alone_and_is_count
     drop(said.await.unwrap());
 }
 
+/// The bound of what one bot, or one provider, has not read is larger than that of all, if that is small: how much is sent to one
+/// until it is given up, or its bot not read, in messages of 100 kB.
+async fn sent_to_the_deaf(limit: &str, most_waiting_mb: &str) -> usize {
+    let bot = ScriptedBot::listen().await;
+    let settings = [WAV, ("BOT_URL", &bot.url()), ("MAX_WAITING_MB", most_waiting_mb)];
+    let server = TestServer::start(settings);
+    let mut provider = server.provider().await;
+    provider.send(relayed("CA1")).await;
+    let mut its_bot = bot.accept().await;
+    let mut beside = Beside::begin(&server).await;
+    let message = "x".repeat(100_000);
+    for sent in 0..1_000 {
+        if server.refused(limit) == 1 {
+            beside.ends_whole(&server).await;
+            return sent;
+        }
+        let sending = async {
+            match limit {
+                "bots_deaf" => provider.send(message.clone()).await,
+                _ => its_bot.send(message.clone()).await,
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        };
+        beside.during(sending).await;
+    }
+    panic!("what nobody reads is held without end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_all_bots_and_providers_have_not_read_is_bounded_and_counted_and_a_call_beside_goes_on() {
+    for (limit, fewer) in [("bots_deaf", 20), ("providers_deaf", 100)] {
+        let sent = (sent_to_the_deaf(limit, "1").await, sent_to_the_deaf(limit, "512").await);
+        assert!(sent.0 + fewer < sent.1, "{limit}: {sent:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_list_of_more_calls_than_are_listed_tells_how_many_are_left_out_and_is_counted() {
     const MORE: usize = 3;
