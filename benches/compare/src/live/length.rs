@@ -29,6 +29,9 @@ const LENGTHS: [u64; 2] = [60, 1];
 const BEHIND: u64 = 10;
 /// How long that, and a recording, may take.
 const PATIENCE: Duration = Duration::from_secs(900);
+/// How long it is waited from there until the first hangs up: what was written all at once is on the disk then, as it is of a
+/// call that took an hour.
+const SETTLES: Duration = Duration::from_secs(10);
 /// Between two calls that hang up.
 const APART: Duration = Duration::from_millis(500);
 /// Between two looks for a recording.
@@ -89,15 +92,18 @@ pub(super) fn hang_up(live: &Live<'_>, report: &mut Report) -> anyhow::Result<()
     report.add(Figure::ratio(&what, "callrec, of a minute", hour / minute, 1.20));
     report.note(format!(
         "Of {} calls of each length that hung up, one after another in turns. What they said before was sent as fast as it was read, and \
-         they hung up once their recordings had caught up. {BESIDE} one-way calls went on beside.",
-        HANG_UPS as u64 * live.bench.runs
+         they hung up once their recordings had caught up and another {} s had passed. {BESIDE} one-way calls went on beside.",
+        HANG_UPS as u64 * live.bench.runs,
+        SETTLES.as_secs()
     ));
     Ok(())
 }
 
 fn run(live: &Live<'_>, waits: &mut [Vec<Duration>; 2]) -> anyhow::Result<()> {
     let recordings = live.work.join("live");
-    let server = live.callrec(&recordings, &MP3)?;
+    // What was said too fast is followed by silence.
+    let settings = [MP3[0], MP3[1], ("IDLE_TIMEOUT_SECONDS", "600")];
+    let server = live.callrec(&recordings, &settings)?;
     let mut beside = Calls::open(server.address, BESIDE, &live.payloads)?;
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -137,6 +143,7 @@ fn wait(
             call.pace(LOOKS)?;
         }
     }
+    go_on(&mut calls, SETTLES)?;
     let mut calls = calls.into_iter();
     while let Some((number, length, mut call)) = calls.next() {
         let file = recordings.join(format!("call_{}_conversation.mp3", sid("CA", number)));
@@ -149,13 +156,19 @@ fn wait(
         }
         waits[length].push(hung_up.elapsed());
         call.wait_for_goodbye()?;
-        let next = Instant::now() + APART;
-        while Instant::now() < next {
-            for (.., call) in calls.as_mut_slice() {
-                call.pace(LOOKS)?;
-            }
-            std::thread::sleep(LOOKS);
+        go_on(calls.as_mut_slice(), APART)?;
+    }
+    Ok(())
+}
+
+/// Has all of them speak that are behind the pace of calls.
+fn go_on(calls: &mut [(usize, usize, Calls)], time: Duration) -> anyhow::Result<()> {
+    let until = Instant::now() + time;
+    while Instant::now() < until {
+        for (.., call) in &mut *calls {
+            call.pace(LOOKS)?;
         }
+        std::thread::sleep(LOOKS);
     }
     Ok(())
 }
