@@ -57,3 +57,17 @@ fn every_route_is_in_the_readme_with_a_command() {
         assert!(readme.lines().any(is_told) || side, "{path}");
     }
 }
+
+/// Each row of that section is one of the page that `callrec-compare` wrote.
+#[test]
+fn what_callrec_takes_beside_its_peers_is_quoted_from_the_results() {
+    let results = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/RESULTS.md");
+    let results = std::fs::read_to_string(results).unwrap();
+    let readme = readme();
+    let section = readme.split("\n## Beside its peers\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).collect();
+    assert!(rows.len() > 5, "{rows:?}");
+    for row in rows {
+        assert!(results.lines().any(|line| line == row), "not in the results: {row}");
+    }
+}
