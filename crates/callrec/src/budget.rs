@@ -47,7 +47,7 @@ impl Budget {
             return true;
         }
         let mut more = self.more;
-        if !more.take(bytes, at_us, MORE, MORE_RATE) || !memory.take_spare_disk(bytes) {
+        if !more.take(bytes, at_us, MORE, MORE_RATE) || !memory.take_spare_disk(bytes, 0) {
             return false;
         }
         self.more = more;

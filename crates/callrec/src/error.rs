@@ -61,8 +61,8 @@ pub enum RecordError {
     /// The recordings directory cannot be used.
     #[error("{0}")]
     Store(Arc<StoreError>),
-    /// The recording was not finished. What was received is in the journal, if there is one, and the next start of a
-    /// recorder on the same directory finishes it.
+    /// The recording was not finished. What was received is in the journal, if there is one, and it is tried
+    /// again: where the disk had no room or refused, when it has, and by the next recorder on the same directory.
     #[error("the recording {} is not finished: {reason}", of(.call))]
     NotFinished {
         /// The call.

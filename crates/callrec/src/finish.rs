@@ -23,7 +23,7 @@ pub(crate) const TRIED_AGAIN: &str = "tried again, at the next start if not befo
 pub(crate) enum Source {
     /// Written by this process.
     Live(JournalWriter),
-    /// Found at the start.
+    /// Found by recovery.
     Recovered(LockedJournal),
 }
 

@@ -72,7 +72,7 @@ pub struct StreamInspection {
     pub duration_ms: u64,
     /// How it ended; none if it has not, as far as was written: it is live, or its recorder was interrupted.
     pub ended: Option<EndReason>,
-    /// Whether the recording was finished after a crash, by a later start.
+    /// Whether the recording was made from a journal that was left: by a later start after a crash, or when the disk had room again.
     pub recovered: bool,
     /// Where the assistant's audio came from; none if only the recording is left.
     pub topology: Option<Topology>,

@@ -17,6 +17,7 @@ use crate::inbox::{Inbox, Outgoing, Taken};
 use crate::lines::Lines;
 use crate::options::FormatChange;
 use crate::shared::Shared;
+use crate::space::kept_for_a_call;
 use crate::status::{CallFiles, CallState, CallStatus};
 use crate::take::Take;
 
@@ -55,6 +56,8 @@ pub(crate) struct LiveCall {
     pub(crate) header: Header,
     /// The settings in force, for the next change.
     settings: Mutex<Settings>,
+    /// What of the disk is kept for it, in bytes.
+    kept: AtomicU64,
     /// Bytes on their way into the journal; only the journal's thread has it for longer.
     pub(crate) outgoing: Mutex<Outgoing>,
     /// Since when the first of them waits, in microseconds; none: [`NOTHING`]. For those who must not wait for a disk.
@@ -103,6 +106,7 @@ impl LiveCall {
         Self {
             id,
             settings: Mutex::new(header.settings.clone()),
+            kept: AtomicU64::new(kept_for_a_call(&header, &header.settings)),
             intake: Intake {
                 inbox: Mutex::new(Inbox::new(shared.memory.grant(), rates[0].saturating_add(rates[1]))),
                 clock: Stopwatch::start(),
@@ -123,6 +127,11 @@ impl LiveCall {
             outcome: Mutex::default(),
             changed: Condvar::new(),
         }
+    }
+
+    /// How many bytes of the disk are kept for it.
+    pub(crate) fn kept(&self) -> u64 {
+        self.kept.load(Ordering::Acquire)
     }
 
     /// Microseconds since the call began.
@@ -242,6 +251,7 @@ impl LiveCall {
             return Err(if inbox.has_ended() { SetFormatError::TooLate } else { SetFormatError::NoRoom });
         }
         drop(inbox);
+        self.kept.store(kept_for_a_call(&self.header, &changed), Ordering::Release);
         *settings = changed;
         Ok(())
     }

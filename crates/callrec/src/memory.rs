@@ -20,6 +20,7 @@ pub(crate) struct Memory {
     /// How many bytes of the disk are left beside what must stay free.
     spare_disk: AtomicU64,
     journals_full: AtomicU64,
+    no_room: AtomicU64,
 }
 
 /// A share of it, given back when dropped.
@@ -38,6 +39,7 @@ impl Memory {
             call_full: AtomicU64::new(0),
             spare_disk: AtomicU64::new(UNKNOWN),
             journals_full: AtomicU64::new(0),
+            no_room: AtomicU64::new(0),
         })
     }
 
@@ -70,6 +72,16 @@ impl Memory {
         self.journals_full.load(Ordering::Acquire)
     }
 
+    /// How often a recording had no more room on the disk.
+    pub(crate) fn no_room(&self) -> u64 {
+        self.no_room.load(Ordering::Acquire)
+    }
+
+    /// Counts that a recording had none.
+    pub(crate) fn note_no_room(&self) {
+        self.no_room.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// The disk was measured: so many bytes of it are left beside what must stay free. What waits, and what waited before it was
     /// measured and may not have been there then, comes out of them.
     pub(crate) fn set_spare_disk(&self, bytes: u64, waited: usize) {
@@ -77,9 +89,9 @@ impl Memory {
         self.spare_disk.store(bytes.saturating_sub(waiting), Ordering::Release);
     }
 
-    /// Whether so many of them may be taken; if so, they are, until it is measured again.
-    pub(crate) fn take_spare_disk(&self, bytes: u64) -> bool {
-        let left = |spare: u64| spare.checked_sub(bytes);
+    /// Whether so many of them may be taken and so many are left then; if so, they are, until it is measured again.
+    pub(crate) fn take_spare_disk(&self, bytes: u64, left: u64) -> bool {
+        let left = |spare: u64| spare.checked_sub(bytes).filter(|rest| *rest >= left);
         self.spare_disk.fetch_update(Ordering::AcqRel, Ordering::Acquire, left).is_ok()
     }
 }
@@ -151,15 +163,17 @@ mod tests {
     #[test]
     fn of_what_the_disk_has_to_spare_what_waits_is_taken_off() {
         let memory = Memory::new(100);
-        assert!(memory.take_spare_disk(u64::MAX / 2), "nobody has measured");
+        assert!(memory.take_spare_disk(u64::MAX / 2, 0), "nobody has measured");
         let mut grant = memory.grant();
         assert!(grant.hold(30));
         memory.set_spare_disk(100, 10);
-        assert!(memory.take_spare_disk(70) && !memory.take_spare_disk(1));
+        assert!(
+            !memory.take_spare_disk(70, 1) && memory.take_spare_disk(70, 0) && !memory.take_spare_disk(1, 0)
+        );
         memory.set_spare_disk(100, 40);
-        assert!(!memory.take_spare_disk(61) && memory.take_spare_disk(60));
+        assert!(!memory.take_spare_disk(61, 0) && memory.take_spare_disk(60, 0));
         memory.set_spare_disk(UNKNOWN, 40);
-        assert!(memory.take_spare_disk(u64::MAX));
+        assert!(memory.take_spare_disk(u64::MAX, 0));
     }
 
     #[test]

@@ -7,13 +7,16 @@ use callrec_encode::{Encoder, Format, Settings, Spec};
 use callrec_session::Track;
 use callrec_store::Partial;
 
+use crate::clock::Stopwatch;
 use crate::memory::Memory;
 use crate::mixdown::Mixdown;
 use crate::take::{Subject, TakeError, TakenAudio};
 
-/// How far a recording may be ahead of its journal's clock and need no leave, in seconds: less than what is kept of the disk for each
-/// call. Whoever sends in time never is.
-const AHEAD_S: u64 = 60;
+/// How far the recording of a live call may be ahead of time and need no leave, in seconds: less than what is kept of the disk for
+/// each. Whoever sends in time never is.
+pub(crate) const AHEAD_S: u64 = 60;
+/// What recordings leave of the disk's spare room to journals, which cannot wait for it: what a stream may journal at once.
+const FOR_JOURNALS: u64 = 68 * 1024 * 1024;
 /// How much of the disk is asked for at a time, beyond what is needed: more than a second of any file.
 const STEP: u64 = 512 * 1024;
 
@@ -25,7 +28,8 @@ pub(crate) struct Output {
     partial: Partial,
     written: Vec<u8>,
     frames: u64,
-    room: Room,
+    /// How fast it grows at most, in bytes a second.
+    rate: u64,
 }
 
 impl Output {
@@ -34,7 +38,7 @@ impl Output {
         settings: &Settings,
         fallback: Option<Format>,
     ) -> Result<Self, TakeError> {
-        let Subject { dir, call, number, header, memory } = subject;
+        let Subject { dir, call, number, header, .. } = subject;
         let spec = subject.spec(settings, fallback)?;
         let encoder = spec.encoder()?;
         #[cfg(all(test, feature = "mp3", feature = "wav", feature = "ogg", feature = "flac"))]
@@ -46,14 +50,19 @@ impl Output {
             partial: dir.create_partial(call, *number, spec.format.extension())?,
             written: Vec::new(),
             frames: 0,
-            room: Room { memory: Arc::clone(memory), rate: most_bytes_a_second(&spec), granted: 0 },
+            rate: most_bytes_a_second(&spec),
             spec,
         })
     }
 
-    /// Whether another second may be written, at this time of the journal.
-    pub(crate) fn has_room(&mut self, at_us: u64) -> bool {
-        self.room.has(self.partial.len(), at_us)
+    /// Whether another second may be written.
+    pub(crate) fn has_room(&self, room: &mut Room) -> bool {
+        room.has(self.partial.len(), self.rate)
+    }
+
+    /// How many bytes the file has.
+    pub(crate) fn len(&self) -> u64 {
+        self.partial.len()
     }
 
     pub(crate) fn add(&mut self, track: Track, samples: &[i16]) -> Result<(), TakeError> {
@@ -95,24 +104,51 @@ impl Output {
     }
 }
 
-/// What a recording may take of the disk: as much as its journal's time makes of the file, and what all calls have to spare. One
-/// byte that a provider sends may be two dozen of the file.
-struct Room {
+/// What a recording may take of the disk: as much as fits the time for which it is being made, for that is kept for live calls; beyond,
+/// what all calls have to spare. One byte that a provider sends may be two dozen of the file, and what is made of a whole journal
+/// is all there at once.
+pub(crate) struct Room {
     memory: Arc<Memory>,
-    /// Of the file, in bytes a second.
-    rate: u64,
+    ahead_s: u64,
+    since: Stopwatch,
+    /// So long it may be, as was found last.
+    allowed: u64,
     /// What it was given beyond its time, in bytes.
     granted: u64,
+    noted: bool,
 }
 
 impl Room {
-    /// Whether a file that has so many bytes may grow at this time.
-    fn has(&mut self, len: u64, at_us: u64) -> bool {
-        let seconds = AHEAD_S + at_us / 1_000_000;
-        let Some(more) = len.checked_sub(seconds * self.rate + self.granted) else { return true };
-        let granted = self.memory.take_spare_disk(more + STEP);
-        self.granted += if granted { more + STEP } else { 0 };
-        granted
+    /// For a file that may be so far ahead of time.
+    pub(crate) fn new(memory: Arc<Memory>, ahead_s: u64) -> Self {
+        Self { memory, ahead_s, since: Stopwatch::start(), allowed: 0, granted: 0, noted: false }
+    }
+
+    /// Another file is made in place of one that had so many bytes.
+    pub(crate) fn begin_again(&mut self, freed: u64) {
+        (self.since, self.allowed, self.granted) = (Stopwatch::start(), 0, freed);
+    }
+
+    /// Whether a file that has so many bytes, and grows so fast at most, may grow.
+    fn has(&mut self, len: u64, rate: u64) -> bool {
+        if len <= self.allowed {
+            return true;
+        }
+        self.allowed = self.since.us() / 1_000 * rate / 1_000 + self.ahead_s * rate + self.granted;
+        let Some(more) = len.checked_sub(self.allowed).filter(|more| *more > 0) else { return true };
+        if !self.memory.take_spare_disk(more + STEP, FOR_JOURNALS) {
+            return false;
+        }
+        self.granted += more + STEP;
+        self.allowed += more + STEP;
+        true
+    }
+
+    /// Counts that there was none, once.
+    pub(crate) fn note_none(&mut self) {
+        if !std::mem::replace(&mut self.noted, true) {
+            self.memory.note_no_room();
+        }
     }
 }
 
@@ -124,14 +160,15 @@ pub(crate) fn most_bytes_a_second(spec: &Spec) -> u64 {
     }
 }
 
-#[cfg(all(test, feature = "wav"))]
+#[cfg(test)]
+#[cfg(feature = "wav")]
 mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
     use callrec_encode::RateSetting;
-    use callrec_faulty_disk::FaultyDisk;
-    use callrec_session::EndReason;
+    use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
+    use callrec_session::{EndReason, Topology};
     use callrec_store::RecordingsDir;
 
     use super::*;
@@ -140,13 +177,15 @@ mod tests {
     use crate::recorder::{Handle, Recorder};
     use crate::recovery::{Again, Recovery, recover};
     use crate::shared::{Limits, Shared};
-    use crate::space::{kept_for_a_call, measure_once};
+    use crate::space::measure_once;
     use crate::workers::work_on;
     use crate::{Audio, CallOptions};
 
     const SECOND: u64 = 1_000_000;
     const LEAST: u64 = 100_000_000;
-    const SPARE: u64 = 20_000_000;
+    const SPARE: u64 = 80_000_000;
+    /// Bytes of such a file in a second.
+    const RATE: u64 = 192_125;
 
     /// A recorder of the largest files there are, on a disk that has little more room than is kept for two calls.
     struct Machine {
@@ -154,7 +193,6 @@ mod tests {
         shared: Arc<Shared>,
         recorder: Recorder,
         journalling: Journalling,
-        kept: u64,
     }
 
     impl Machine {
@@ -164,10 +202,9 @@ mod tests {
             let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
             let limits = Limits { calls: 10, waiting_bytes: 1_000_000_000, free_disk: LEAST };
             let settings = Settings::default().with_format(Format::Wav).with_rate(RateSetting::Hz(48_000));
-            let kept = kept_for_a_call(&settings, true);
             let shared = Arc::new(Shared::new(dir, settings, true, limits));
             let recorder = Recorder::new(Handle::new(Arc::clone(&shared)));
-            Self { disk, shared, recorder, journalling: Journalling::default(), kept }
+            Self { disk, shared, recorder, journalling: Journalling::default() }
         }
 
         fn on_disk(&self, of: &str) -> u64 {
@@ -199,23 +236,37 @@ mod tests {
         let mut machine = Machine::new();
         let begin = |name: &str| machine.recorder.start_call(CallOptions::new(name)).unwrap();
         let [ahead, beside] = ["CA1", "CA2"].map(begin);
-        let (empty, seconds) = (LEAST + 2 * machine.kept + SPARE, 8);
+        let bursts = CallOptions::new("CA3").topology(Topology::Relay);
+        let bursts = machine.recorder.start_call(bursts).unwrap();
+        let kept = machine.shared.kept();
+        let (empty, seconds) = (LEAST + kept + SPARE, 8);
         for second in 0..seconds {
             machine.measure(empty);
-            for frame in second * 3_000..(second + 1) * 3_000 {
+            for frame in second * 6_000..(second + 1) * 6_000 {
                 ahead.caller_at(frame * 20, Audio::mulaw(&[0x30; 160]));
             }
             for frame in second * 50..(second + 1) * 50 {
                 beside.caller_at(frame * 20, Audio::mulaw(&[0x10; 160]));
                 beside.assistant_at(frame * 20, Audio::mulaw(&[0x20; 160]));
             }
+            if second == 5 {
+                // Ten minutes, of which the journal takes more than what is kept for it.
+                bursts.assistant(Audio::mulaw(&[0x10; 4_800_000]));
+            }
             machine.work();
             let left = empty - machine.on_disk("");
-            assert!(left >= LEAST + machine.kept, "{left} bytes are left in second {second}");
+            assert!(left >= LEAST + kept / 3 * 2, "{left} bytes are left in second {second}");
         }
         let recording = machine.on_disk("CA1") - machine.on_disk("CA1_1.journal");
-        let in_time = (AHEAD_S + seconds) * 192_000;
-        assert!(recording > in_time && recording < in_time + SPARE, "{recording} bytes");
+        let most = (AHEAD_S + seconds) * RATE + SPARE - FOR_JOURNALS + STEP;
+        assert!(recording > AHEAD_S * RATE && recording < most, "{recording} of {most} bytes");
+        let refused = machine.recorder.health().refused;
+        assert_eq!(
+            (refused.recordings_no_room, refused.journals_full),
+            (1, 0),
+            "it waits, and no journal does"
+        );
+        drop(bursts.finish(EndReason::Stopped));
 
         machine.measure(empty);
         let [ahead, beside] = [ahead, beside].map(|call| call.finish(EndReason::Stopped));
@@ -234,7 +285,7 @@ mod tests {
         let health = machine.recorder.health();
         assert_eq!(
             (health.refused.recordings_no_room, health.left_in_journals, health.finishing),
-            (1, true, 0)
+            (2, true, 0)
         );
 
         // In a minute, and when there is room.
@@ -258,12 +309,12 @@ mod tests {
         assert!(again.is_due(&machine.shared));
         assert_eq!(recover(&machine.shared).unwrap(), Recovery { finished: 1, ..Recovery::default() });
         let health = machine.recorder.health();
-        assert_eq!((health.refused.recordings_no_room, health.left_in_journals), (2, false));
+        assert_eq!((health.refused.recordings_no_room, health.left_in_journals), (3, false));
         machine.disk.pass(10_000 * SECOND);
         assert!(!again.is_due(&machine.shared), "nothing is left");
         let stream = machine.recorder.files("CA1").unwrap().details.streams[0].clone();
         assert!(stream.audio.file().is_some() && stream.completeness.is_complete());
-        assert_eq!(stream.duration_ms, seconds * 60_000);
+        assert_eq!(stream.duration_ms, seconds * 120_000);
         use_clock_of(None);
     }
 
@@ -272,5 +323,41 @@ mod tests {
         let files = disk.files().into_iter();
         let texts = files.filter(|(path, _)| path.contains(call) && !path.contains(".journal"));
         texts.map(|(_, bytes)| bytes.len() as u64).sum()
+    }
+
+    #[test]
+    fn what_is_made_of_a_whole_journal_takes_nothing_of_what_is_kept_and_a_call_in_time_needs_nothing_else() {
+        let mut machine = Machine::new();
+        let begin = |name: &str| machine.recorder.start_call(CallOptions::new(name)).unwrap();
+        let [call, beside] = ["CA1", "CA2"].map(begin);
+        // There is nothing to spare, and the call goes on for ten minutes.
+        for minute in 0..10 {
+            machine.disk.set_free(LEAST + machine.shared.kept());
+            measure_once(&machine.shared);
+            for second in minute * 60..(minute + 1) * 60 {
+                for frame in second * 50..(second + 1) * 50 {
+                    call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160]));
+                }
+                machine.disk.pass(SECOND);
+            }
+            machine.work();
+        }
+        assert_eq!(machine.recorder.health().refused.recordings_no_room, 0);
+        assert!(machine.on_disk("CA1") > 590 * RATE, "{} bytes", machine.on_disk("CA1"));
+
+        machine.disk.set_faults(Faults::refusing(&[Operation::Write(What::Partial)]));
+        let finishing = call.finish(EndReason::Stopped);
+        machine.work();
+        assert!(finishing.wait_timeout(Duration::ZERO).unwrap().is_err());
+        machine.disk.set_faults(Faults::none());
+        // The other call goes on, and what is left beside it is for journals.
+        machine.measure(machine.on_disk("") + LEAST + machine.shared.kept() + FOR_JOURNALS);
+        assert_eq!(recover(&machine.shared).unwrap(), Recovery { failed: 1, owned: 1, finished: 0 });
+        assert_eq!(machine.recorder.health().refused.recordings_no_room, 1);
+        machine.measure(10_000 * LEAST);
+        assert_eq!(recover(&machine.shared).unwrap(), Recovery { finished: 1, owned: 1, failed: 0 });
+        drop(beside.finish(EndReason::Stopped));
+        machine.work();
+        use_clock_of(None);
     }
 }

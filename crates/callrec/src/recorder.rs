@@ -242,7 +242,7 @@ impl Recorder {
     /// [`RecordError::DiskLow`].
     pub fn check_disk(&self) -> Result<(), RecordError> {
         let shared = &self.handle.shared;
-        shared.space.check(shared.unfinished())
+        shared.space.check(shared.kept())
     }
 
     /// How the recorder is.

@@ -14,7 +14,7 @@ use crate::finish::{Source, complete_texts};
 use crate::header::Header;
 use crate::shared::Shared;
 use crate::status::CallFiles;
-use crate::take::Subject;
+use crate::take::{Subject, TakeError};
 use crate::workers::{conclude, note_words, take_whole};
 
 /// What a recovery did.
@@ -34,6 +34,7 @@ enum Found {
     Finished,
     Failed,
     Owned,
+    Left,
 }
 
 /// What is done with the files of a call that was recovered.
@@ -88,7 +89,7 @@ impl Again {
         Self { since: None, pause: FIRST_AGAIN }
     }
 
-    /// Whether it is time. If so, what is left from here on is for the next time.
+    /// Whether it is time.
     pub(crate) fn is_due(&mut self, shared: &Shared) -> bool {
         if !shared.left.load(Ordering::Acquire) {
             *self = Self::new();
@@ -98,7 +99,6 @@ impl Again {
         if left_for < self.pause || shared.space.is_low() {
             return false;
         }
-        shared.left.store(false, Ordering::Release);
         *self = Self { since: None, pause: (self.pause * 2).min(LAST_AGAIN) };
         true
     }
@@ -131,16 +131,19 @@ fn recover_or_tell(shared: &Shared) {
     }
 }
 
-/// Waits as long as live calls wait for a worker, within reason.
-fn stand_back(shared: &Shared) {
+/// Waits as long as live calls wait for a worker, within reason; tells whether there is to be more work at all.
+fn stand_back(shared: &Shared) -> bool {
     let clock = Stopwatch::start();
     while shared.takes_waiting() > 0 && !shared.is_stopping() && clock.elapsed() < STANDS_BACK {
         clock::pause(LOOKS_EVERY);
     }
+    !shared.is_stopping()
 }
 
 /// Finishes every journal whose owner is gone, one after another.
 pub(crate) fn recover(shared: &Shared) -> Result<Recovery, StoreError> {
+    // What is left from here on is for the next time.
+    shared.left.store(false, Ordering::Release);
     shared.recovering.store(true, Ordering::Release);
     let recovered = recover_all(shared);
     shared.recovering.store(false, Ordering::Release);
@@ -165,6 +168,7 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
             Ok(Found::Finished) => recovery.finished += 1,
             Ok(Found::Failed) => recovery.failed += 1,
             Ok(Found::Owned) => recovery.owned += 1,
+            Ok(Found::Left) => break,
             Err(error) => {
                 tracing::error!(call = call.for_log(), number, %error, "a journal could not be recovered");
                 shared.try_again_later();
@@ -234,6 +238,8 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
         number: journal.number(),
         header,
         memory: Arc::clone(&shared.memory),
+        // What is kept is for live calls.
+        ahead_s: 0,
     };
     match complete_texts(&subject) {
         Ok(true) => return forget(&subject, journal),
@@ -244,6 +250,10 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
     }
     let taken = match take_whole(&subject, || journal.reader(), || stand_back(shared)) {
         Ok(taken) => taken,
+        Err(error @ TakeError::Stopped) => {
+            tracing::info!(call = subject.call.for_log(), %error, "a recording is left to the next start");
+            return Found::Left;
+        }
         Err(error) => {
             tracing::error!(call = subject.call.for_log(), %error, "a recording could not be recovered; its journal is kept");
             // What is told now is that it is there.
@@ -311,7 +321,7 @@ mod tests {
         let shared = Shared::new(dir, Settings::default(), true, limits);
         let took = || {
             let begun_us = disk.now_us();
-            stand_back(&shared);
+            assert!(stand_back(&shared));
             Duration::from_micros(disk.now_us() - begun_us)
         };
         assert_eq!(took(), Duration::ZERO, "nobody waits");

@@ -6,7 +6,6 @@ use callrec_session::Completeness;
 use serde::Serialize;
 
 use crate::error::{RecordError, SetFormatError};
-use crate::take::TakeError;
 
 /// How often each limit was met since the recorder was started. What a call lost by it, its summary tells too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
@@ -26,8 +25,8 @@ pub struct Refusals {
     pub formats_full: u64,
     /// Lines that found no room, in a transcript or on the way to it.
     pub transcript_lines: u64,
-    /// Recordings that went far ahead of their call's time, found no room to spare on the disk, and were left in their journals; each
-    /// time.
+    /// Recordings that were far ahead of time, or made all at once, and found no room to spare on the disk: those of live calls wait for
+    /// it, others are left in their journals.
     pub recordings_no_room: u64,
     /// Recordings that lost audio because it was too far ahead, or they too long.
     pub recordings_too_long: u64,
@@ -40,7 +39,6 @@ pub(crate) struct Counters {
     calls_disk_low: AtomicU64,
     formats_full: AtomicU64,
     transcript_lines: AtomicU64,
-    recordings_no_room: AtomicU64,
     recordings_too_long: AtomicU64,
 }
 
@@ -59,11 +57,6 @@ impl Counters {
         if matches!(error, SetFormatError::Full { .. }) {
             add(&self.formats_full, 1);
         }
-    }
-
-    /// The same of a take that could not be made.
-    pub(crate) fn note_take(&self, error: &TakeError) {
-        add(&self.recordings_no_room, u64::from(matches!(error, TakeError::NoRoom)));
     }
 
     /// Counts a line that a live call has no room for.
@@ -85,7 +78,6 @@ impl Counters {
             calls_disk_low: read(&self.calls_disk_low),
             formats_full: read(&self.formats_full),
             transcript_lines: read(&self.transcript_lines),
-            recordings_no_room: read(&self.recordings_no_room),
             recordings_too_long: read(&self.recordings_too_long),
             ..Refusals::default()
         }

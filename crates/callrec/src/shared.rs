@@ -15,7 +15,7 @@ use crate::memory::Memory;
 use crate::pending::PendingFormats;
 use crate::recovery::WhenRecovered;
 use crate::refusals::{Counters, Refusals};
-use crate::space::{Space, kept_for_a_call};
+use crate::space::Space;
 use crate::status::Health;
 use crate::take::TakeError;
 
@@ -109,7 +109,7 @@ impl Shared {
             record_audio,
             max_calls: limits.calls,
             memory: Memory::new(limits.waiting_bytes),
-            space: Space::new(limits.free_disk, kept_for_a_call(&settings, record_audio)),
+            space: Space::new(limits.free_disk),
             settings,
             counters: Arc::default(),
             pending: Mutex::default(),
@@ -136,6 +136,11 @@ impl Shared {
         self.count.load(Ordering::Acquire)
     }
 
+    /// How many bytes of the disk are kept for them.
+    pub(crate) fn kept(&self) -> u64 {
+        kept(&lock(&self.calls))
+    }
+
     /// Adds a call, unless there are too many, the disk is nearly full, or the recorder closes.
     pub(crate) fn add(&self, call: &Arc<LiveCall>) -> Result<(), RecordError> {
         let mut calls = lock(&self.calls);
@@ -145,7 +150,7 @@ impl Shared {
         if self.unfinished() >= self.max_calls {
             return Err(RecordError::TooManyCalls { most: self.max_calls });
         }
-        self.space.check(self.unfinished())?;
+        self.space.check(kept(&calls))?;
         self.count.fetch_add(1, Ordering::AcqRel);
         calls.entry(call.id.clone()).or_default().push(Arc::clone(call));
         Ok(())
@@ -301,9 +306,8 @@ impl Shared {
         self.left.store(true, Ordering::Release);
     }
 
-    /// The same for a recording of which no take succeeded, if it was the disk's doing; want of room is counted.
+    /// The same for a recording of which no take succeeded, if it was the disk's doing.
     pub(crate) fn note_left(&self, error: &TakeError) {
-        self.counters.note_take(error);
         if !error.is_of_the_format() {
             self.try_again_later();
         }
@@ -370,13 +374,18 @@ impl Shared {
             recoveries_waiting: self.recoveries_waiting.load(Ordering::Acquire),
             left_in_journals: self.left.load(Ordering::Acquire),
             disk_free_bytes: self.space.free(),
-            disk_low: self.space.check(self.unfinished()).err().map(|error| error.to_string()),
+            disk_low: self.space.check(self.kept()).err().map(|error| error.to_string()),
             refused: Refusals {
                 events_call_full: self.memory.call_full(),
                 events_memory_full: self.memory.refused(),
                 journals_full: self.memory.journals_full(),
+                recordings_no_room: self.memory.no_room(),
                 ..self.counters.refusals()
             },
         }
     }
+}
+
+fn kept(calls: &BTreeMap<CallId, Vec<Arc<LiveCall>>>) -> u64 {
+    calls.values().flatten().map(|call| call.kept()).sum()
 }

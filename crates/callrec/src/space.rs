@@ -7,6 +7,7 @@ use std::time::Duration;
 use callrec_encode::Settings;
 
 use crate::error::RecordError;
+use crate::header::Header;
 use crate::output::most_bytes_a_second;
 use crate::pending::PHONE_LINE_HZ;
 use crate::shared::Shared;
@@ -31,15 +32,13 @@ pub(crate) const UNKNOWN: u64 = u64::MAX;
 pub(crate) struct Space {
     /// How much must be free beside what is kept for live calls; 0: it is not looked.
     least: u64,
-    /// What is kept for each live call.
-    per_call: u64,
     free: AtomicU64,
     low: AtomicBool,
 }
 
 impl Space {
-    pub(crate) fn new(least: u64, per_call: u64) -> Self {
-        Self { least, per_call, free: AtomicU64::new(UNKNOWN), low: AtomicBool::new(false) }
+    pub(crate) fn new(least: u64) -> Self {
+        Self { least, free: AtomicU64::new(UNKNOWN), low: AtomicBool::new(false) }
     }
 
     /// How many bytes were free, if it is known.
@@ -51,9 +50,9 @@ impl Space {
         self.low.load(Ordering::Acquire)
     }
 
-    /// Whether another recording may begin beside so many.
-    pub(crate) fn check(&self, live: usize) -> Result<(), RecordError> {
-        let (least, more) = self.must_be_free(live);
+    /// Whether another recording may begin where so many bytes are kept for others.
+    pub(crate) fn check(&self, kept: u64) -> Result<(), RecordError> {
+        let (least, more) = self.must_be_free(kept);
         let free = self.free.load(Ordering::Acquire);
         if self.least > 0 && free < least.saturating_add(more) {
             return Err(RecordError::DiskLow { free, least });
@@ -61,26 +60,25 @@ impl Space {
         Ok(())
     }
 
-    /// How much must be free beside so many calls, and how much more while it is low.
-    fn must_be_free(&self, live: usize) -> (u64, u64) {
-        let kept = self.per_call.saturating_mul(u64::try_from(live).unwrap_or(u64::MAX));
+    /// How much must be free where so much is kept, and how much more while it is low.
+    fn must_be_free(&self, kept: u64) -> (u64, u64) {
         let more = if self.is_low() { MORE.min(self.least / 10) } else { 0 };
         (self.least.saturating_add(kept), more)
     }
 
     /// How many bytes are left beside that; [`UNKNOWN`] if nobody can say, or it is not looked.
-    fn spare(&self, live: usize) -> u64 {
-        let (least, more) = self.must_be_free(live);
+    fn spare(&self, kept: u64) -> u64 {
+        let (least, more) = self.must_be_free(kept);
         match self.free() {
             Some(free) if self.least > 0 => free.saturating_sub(least.saturating_add(more)),
             _ => UNKNOWN,
         }
     }
 
-    /// What was measured, while so many calls are being recorded; none if the system does not say.
-    pub(crate) fn note(&self, free: Option<u64>, live: usize) {
+    /// What was measured, where so many bytes are kept; none if the system does not say.
+    pub(crate) fn note(&self, free: Option<u64>, kept: u64) {
         self.free.store(free.unwrap_or(UNKNOWN), Ordering::Release);
-        let checked = self.check(live);
+        let checked = self.check(kept);
         let was_low = self.low.swap(checked.is_err(), Ordering::AcqRel);
         match checked {
             Err(error) if !was_low => tracing::error!(%error, "no new recordings are begun"),
@@ -90,11 +88,16 @@ impl Space {
     }
 }
 
-/// What is kept for each call that is recorded so. Where no audio is, it is nothing: what is said takes next to none.
-pub(crate) fn kept_for_a_call(settings: &Settings, record_audio: bool) -> u64 {
-    let spec = settings.resolve(PHONE_LINE_HZ).ok().filter(|_| record_audio);
-    let lasting = spec.map(|spec| LASTS_S * (JOURNAL_RATE + most_bytes_a_second(&spec)));
-    lasting.map_or(0, |lasting| lasting.max(PER_CALL))
+/// What is kept for a call that is recorded so. Where no audio is, it is nothing: what is said takes next to none.
+pub(crate) fn kept_for_a_call(header: &Header, settings: &Settings) -> u64 {
+    let start = &header.start;
+    let spec = settings.resolve(start.caller_rate.max(start.assistant_rate)).ok();
+    let file = spec.map_or(0, |spec| most_bytes_a_second(&spec));
+    let more = (u64::from(start.caller_rate) + u64::from(start.assistant_rate))
+        .saturating_sub(2 * u64::from(PHONE_LINE_HZ));
+    // Beyond what a phone line has, samples come in 16 bits.
+    let journal = JOURNAL_RATE + 2 * more;
+    if header.record_audio { PER_CALL.max(LASTS_S * (journal + file)) } else { 0 }
 }
 
 /// Measures until the recorder is gone. On a thread of its own: a disk that hangs holds up nothing else.
@@ -109,9 +112,9 @@ pub(crate) fn measure_once(shared: &Shared) {
     let free = shared.dir.free_space().inspect_err(|error| {
         tracing::debug!(%error, "it is not known how much of the disk is free");
     });
-    let live = shared.unfinished();
-    shared.space.note(free.ok(), live);
-    shared.memory.set_spare_disk(shared.space.spare(live), waited);
+    let kept = shared.kept();
+    shared.space.note(free.ok(), kept);
+    shared.memory.set_spare_disk(shared.space.spare(kept), waited);
 }
 
 #[cfg(test)]
@@ -171,11 +174,11 @@ mod tests {
 
     #[test]
     fn what_is_kept_grows_with_the_calls_and_a_disk_that_was_low_needs_a_tenth_more() {
-        let space = Space::new(100_000_000, PER_CALL);
-        assert!(space.check(1_000).is_ok() && space.free().is_none(), "nothing is known yet");
+        let space = Space::new(100_000_000);
+        assert!(space.check(1_000 * PER_CALL).is_ok() && space.free().is_none(), "nothing is known yet");
         space.note(Some(129_999_999), 0);
-        assert!(!space.is_low() && space.check(2).is_ok());
-        let refused = space.check(3).unwrap_err();
+        assert!(!space.is_low() && space.check(2 * PER_CALL).is_ok());
+        let refused = space.check(3 * PER_CALL).unwrap_err();
         assert!(matches!(refused, RecordError::DiskLow { free: 129_999_999, least: 130_000_000 }));
         space.note(Some(99_999_999), 0);
         assert!(space.is_low());
@@ -183,23 +186,70 @@ mod tests {
         assert!(space.is_low() && space.check(0).is_err());
         space.note(Some(110_000_000), 0);
         assert!(!space.is_low() && space.check(0).is_ok());
-        space.note(None, 5_000);
+        space.note(None, 5_000 * PER_CALL);
         assert!(!space.is_low());
     }
 
     #[test]
-    fn calls_without_audio_are_kept_no_room() {
-        let space = Space::new(100_000_000, kept_for_a_call(&Settings::default(), false));
-        space.note(Some(100_000_000), 10_000);
-        assert!(!space.is_low() && space.check(10_000).is_ok());
-        space.note(Some(99_999_999), 0);
-        assert!(space.check(0).is_err());
+    fn with_no_least_nothing_is_refused() {
+        let space = Space::new(0);
+        space.note(Some(0), 10 * PER_CALL);
+        assert!(!space.is_low() && space.check(10 * PER_CALL).is_ok());
+    }
+}
+
+#[cfg(test)]
+#[cfg(all(feature = "mp3", feature = "wav"))]
+mod kept {
+    use std::sync::Arc;
+
+    use callrec_encode::{Format, RateSetting};
+    use callrec_faulty_disk::FaultyDisk;
+    use callrec_session::{StreamStart, Topology};
+    use callrec_store::RecordingsDir;
+
+    use super::*;
+    use crate::clock::local_now;
+    use crate::header::THIS_VERSION;
+    use crate::recorder::{Handle, Recorder};
+    use crate::shared::Limits;
+    use crate::{CallOptions, FormatChange};
+
+    #[test]
+    fn what_is_kept_of_a_call_lasts_for_three_minutes_and_of_one_without_audio_it_is_nothing() {
+        let mut header = Header {
+            start: StreamStart::new("CA1", "MZ1", Topology::OneWay),
+            started_at: local_now(),
+            settings: Settings::default(),
+            record_audio: true,
+            recorder: THIS_VERSION.to_owned(),
+        };
+        let large = Settings::default().with_format(Format::Wav).with_rate(RateSetting::Hz(48_000));
+        assert_eq!(kept_for_a_call(&header, &header.settings), PER_CALL);
+        assert_eq!(kept_for_a_call(&header, &large), 180 * (20_000 + 192_125));
+        header.start.assistant_rate = 24_000;
+        assert_eq!(kept_for_a_call(&header, &large), 180 * (20_000 + 32_000 + 192_125));
+        header.record_audio = false;
+        assert_eq!(kept_for_a_call(&header, &large), 0);
     }
 
     #[test]
-    fn with_no_least_nothing_is_refused() {
-        let space = Space::new(0, PER_CALL);
-        space.note(Some(0), 10);
-        assert!(!space.is_low() && space.check(10).is_ok());
+    fn a_call_that_is_to_have_a_larger_file_is_kept_more() {
+        let disk = FaultyDisk::default();
+        let dir = RecordingsDir::open_simulated(Arc::new(disk), "/responses").unwrap();
+        let limits = Limits { calls: 10, waiting_bytes: 1_000_000, free_disk: 100_000_000 };
+        let shared = Arc::new(Shared::new(dir, Settings::default(), true, limits));
+        let recorder = Recorder::new(Handle::new(Arc::clone(&shared)));
+        let large = Settings::default().with_format(Format::Wav).with_rate(RateSetting::Hz(48_000));
+        let calls = [CallOptions::new("CA1"), CallOptions::new("CA2").settings(large)];
+        let [small, _large] = calls.map(|options| recorder.start_call(options).unwrap());
+        assert_eq!(shared.kept(), PER_CALL + 180 * 212_125);
+        let at_48000 = CallOptions::new("CA3").assistant_rate(48_000);
+        small.set_format(&FormatChange::to(Format::Wav)).unwrap();
+        assert_eq!(shared.kept(), PER_CALL + 180 * 212_125, "three minutes at 8 kHz are less");
+        let _wide = recorder.start_call(at_48000).unwrap();
+        recorder.set_format("CA3", &FormatChange::to(Format::Wav)).unwrap();
+        assert_eq!(shared.kept(), PER_CALL + 180 * (212_125 + 192_125 + 20_000 + 80_000));
+        shared.abandon();
     }
 }

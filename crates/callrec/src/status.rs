@@ -173,7 +173,8 @@ pub struct Health {
     /// How many journals the recovery has before it, the one that it is at included.
     pub recoveries_waiting: usize,
     /// Whether recordings are left in their journals because the disk had no room for them or refused them. They are tried again within
-    /// the hour, when it has room, and by [`Recorder::recover`](crate::Recorder::recover).
+    /// the hour, when it has room, unless that is not wanted ([`Builder::recover_at_start`](crate::Builder::recover_at_start)), and by
+    /// [`Recorder::recover`](crate::Recorder::recover).
     pub left_in_journals: bool,
     /// How many bytes of the disk are free, if the system says so.
     pub disk_free_bytes: Option<u64>,

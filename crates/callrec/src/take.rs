@@ -15,7 +15,7 @@ use callrec_store::{CallId, JournalReader, Partial, RecordingsDir, StoreError};
 
 use crate::header::{Header, kind};
 use crate::memory::Memory;
-use crate::output::Output;
+use crate::output::{Output, Room};
 
 /// How long a moment stays open for late news when a take is made again because of them, in milliseconds.
 pub(crate) const HINDSIGHT_MS: u64 = 60_000;
@@ -27,8 +27,9 @@ pub(crate) struct Subject {
     pub(crate) call: CallId,
     pub(crate) number: u32,
     pub(crate) header: Header,
-    /// Whose spare disk the recording may take.
+    /// Whose spare disk the recording may take, and how far it may be ahead of time without.
     pub(crate) memory: Arc<Memory>,
+    pub(crate) ahead_s: u64,
 }
 
 impl Subject {
@@ -58,8 +59,10 @@ pub(crate) enum TakeError {
     Resample(#[from] callrec_audio::resample::ResampleError),
     #[error("what was written cannot be read back: {0}")]
     ReadBack(#[from] ReadBackError),
-    #[error("the disk has no room to spare for a recording so far ahead of its call's time")]
+    #[error("the disk has no room to spare for a recording that is made all at once")]
     NoRoom,
+    #[error("the recorder is being ended")]
+    Stopped,
     #[error("the encoder failed unexpectedly")]
     Panic,
 }
@@ -67,7 +70,7 @@ pub(crate) enum TakeError {
 impl TakeError {
     /// Whether another format might do what this one could not.
     pub(crate) fn is_of_the_format(&self) -> bool {
-        !matches!(self, Self::Store(_) | Self::ReadBack(ReadBackError::Io(_)) | Self::NoRoom)
+        !matches!(self, Self::Store(_) | Self::ReadBack(ReadBackError::Io(_)) | Self::NoRoom | Self::Stopped)
     }
 }
 
@@ -124,6 +127,7 @@ pub(crate) struct Take {
     hindsight: bool,
     /// What the last record brought is not all encoded.
     held_up: bool,
+    room: Room,
     pass: Pass,
 }
 
@@ -163,6 +167,7 @@ impl Take {
     pub(crate) fn new(subject: Subject, reader: JournalReader, fallback: Option<Format>) -> Self {
         let settings = subject.header.settings.clone();
         let (pass, words_only) = (Pass::new(&subject.header, false), !subject.header.record_audio);
+        let room = Room::new(Arc::clone(&subject.memory), subject.ahead_s);
         Self {
             subject,
             reader,
@@ -173,6 +178,7 @@ impl Take {
             words_only,
             hindsight: false,
             held_up: false,
+            room,
             pass,
         }
     }
@@ -199,6 +205,7 @@ impl Take {
     fn start_over(&mut self) {
         self.reader.rewind();
         self.held_up = false;
+        self.room.begin_again(self.pass.output.as_ref().map_or(0, Output::len));
         self.pass = Pass::new(&self.subject.header, self.hindsight);
     }
 
@@ -247,17 +254,21 @@ impl Take {
             encoded => encoded,
         };
         self.held_up = matches!(encoded, Err(TakeError::NoRoom));
-        if self.held_up { Ok(false) } else { encoded.map(|()| true) }
+        if self.held_up {
+            self.room.note_none();
+            return Ok(false);
+        }
+        encoded.map(|()| true)
     }
 
     /// Encodes what the timeline gives out.
     fn encode(&mut self) -> Result<(), TakeError> {
-        let Pass { timeline, output, last_us, .. } = &mut self.pass;
-        loop {
-            if output.as_mut().is_some_and(|output| !output.has_room(*last_us)) {
+        let Pass { timeline, output, .. } = &mut self.pass;
+        while timeline.has_output() {
+            if output.as_ref().is_some_and(|output| !output.has_room(&mut self.room)) {
                 return Err(TakeError::NoRoom);
             }
-            let Some(stretch) = timeline.poll_output() else { return Ok(()) };
+            let Some(stretch) = timeline.poll_output() else { break };
             if self.words_only {
                 continue;
             }
@@ -267,6 +278,7 @@ impl Take {
             };
             output.add(stretch.track, stretch.samples)?;
         }
+        Ok(())
     }
 
     /// The file is full: starts over in a format that has room.

@@ -12,6 +12,7 @@ use crate::clock::{self, Stopwatch};
 use crate::error::RecordError;
 use crate::finish::{FinishError, Source, TRIED_AGAIN, finish, note_not_saved};
 use crate::live::{LiveCall, Outcome, Work, lock};
+use crate::output::AHEAD_S;
 use crate::shared::Shared;
 use crate::status::CallFiles;
 use crate::take::{Progress, Subject, Take, TakeError, Taken};
@@ -27,6 +28,8 @@ const MOST_AT_A_TIME: Duration = Duration::from_micros(200);
 const TRIES: u32 = 2;
 /// Takes altogether, before the recording is left in its journal.
 const MOST_FAILURES: u32 = 4;
+/// The same where the disk has no room to spare.
+const FOR_ROOM: u32 = 2;
 /// Between two tries, for a disk that has hiccups.
 const BREATH: Duration = Duration::from_millis(250);
 
@@ -80,8 +83,9 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
         }
         Err(error) => {
             failed(&mut work, call, &error);
-            // For room one waits longer.
-            if work.failures < MOST_FAILURES && !matches!(error, TakeError::NoRoom) {
+            // For room one waits longer; but the last format may need less.
+            let most = if matches!(error, TakeError::NoRoom) { FOR_ROOM } else { MOST_FAILURES };
+            if work.failures < most {
                 clock::pause(BREATH);
                 return true;
             }
@@ -93,6 +97,8 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
             if let (Some(journal), Some(subject)) = (&journal, subject_of(shared, call, journal.as_ref())) {
                 note_words(&subject, journal.reader(), false, &error);
             }
+            // From here on whoever recovers may have it.
+            drop(journal);
             shared.note_left(&error);
             let reason = format!("{error}; its audio is in the journal, and is {TRIED_AGAIN}");
             done(shared, call, Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
@@ -133,7 +139,7 @@ fn failed(work: &mut Work, call: &LiveCall, error: &TakeError) {
     work.take = None;
     work.failures += 1;
     work.bad_takes += u32::from(error.is_of_the_format());
-    tracing::warn!(call = call.id.for_log(), %error, failures = work.failures, "a take failed; it is made again");
+    tracing::warn!(call = call.id.for_log(), %error, failures = work.failures, "a take failed");
 }
 
 fn slice(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Progress, TakeError> {
@@ -144,7 +150,11 @@ fn slice(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Progress, 
             None => return Ok(Progress::CaughtUp),
         };
         let Some(subject) = subject(shared, call) else { return Ok(Progress::CaughtUp) };
-        work.take = Some(Take::new(subject, reader, fallback(work.bad_takes)));
+        let mut take = Take::new(subject, reader, fallback(work.bad_takes));
+        if call.sealed.load(Ordering::Acquire) {
+            take.skip_to_last_format()?;
+        }
+        work.take = Some(take);
     }
     let Some(take) = &mut work.take else { return Ok(Progress::CaughtUp) };
     guarded(|| advance(take, committed))
@@ -184,6 +194,7 @@ fn subject_of(shared: &Shared, call: &LiveCall, journal: Option<&JournalWriter>)
         number,
         header: call.header.clone(),
         memory: Arc::clone(&shared.memory),
+        ahead_s: AHEAD_S,
     })
 }
 
@@ -216,11 +227,11 @@ pub(crate) fn conclude(shared: &Shared, subject: &Subject, taken: Taken, source:
     })
 }
 
-/// Takes a whole journal, in what format it will go; `between` slices others may have their turn.
+/// Takes a whole journal, in what format it will go; `between` slices others may have their turn, or say that it is to be left.
 pub(crate) fn take_whole(
     subject: &Subject,
     mut reader: impl FnMut() -> Result<JournalReader, StoreError>,
-    between: impl Fn(),
+    between: impl Fn() -> bool,
 ) -> Result<Taken, TakeError> {
     let (mut failures, mut bad_takes) = (0, 0);
     loop {
@@ -229,7 +240,9 @@ pub(crate) fn take_whole(
                 let mut take = Take::new(subject.clone(), reader, fallback(bad_takes));
                 take.skip_to_last_format()?;
                 while take.advance_by(SLICE)? {
-                    between();
+                    if !between() {
+                        return Err(TakeError::Stopped);
+                    }
                 }
                 take.finish()
             })
@@ -240,7 +253,7 @@ pub(crate) fn take_whole(
                 failures += 1;
                 bad_takes += u32::from(error.is_of_the_format());
                 tracing::warn!(call = subject.call.for_log(), %error, failures, "a take failed");
-                if failures >= MOST_FAILURES || matches!(error, TakeError::NoRoom) {
+                if failures >= MOST_FAILURES || matches!(error, TakeError::NoRoom | TakeError::Stopped) {
                     return Err(error);
                 }
             }

@@ -85,6 +85,7 @@ fn recover(config: &Config) -> anyhow::Result<()> {
     let recorder = Recorder::builder(&config.recordings_directory)
         .group_read(config.recordings_group_read)
         .settings(config.audio.clone())
+        .min_free_disk(config.min_free_disk)
         .recover_at_start(false)
         .start()
         .context("RECORDINGS_DIRECTORY")?;

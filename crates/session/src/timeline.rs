@@ -196,6 +196,13 @@ impl Timeline {
         stream.settle_all();
     }
 
+    /// Whether there is audio that can no longer change.
+    pub fn has_output(&self) -> bool {
+        self.stream.as_ref().is_some_and(|Stream { caller, assistant, .. }| {
+            caller.tape.has_output() || assistant.tape.has_output()
+        })
+    }
+
     /// The next audio that can no longer change; none until more events came.
     pub fn poll_output(&mut self) -> Option<Stretch<'_>> {
         let Stream { caller, assistant, .. } = self.stream.as_mut()?;

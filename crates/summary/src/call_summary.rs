@@ -63,7 +63,7 @@ pub struct StreamSummary {
     pub duration_ms: u64,
     /// How it ended.
     pub ended: EndReason,
-    /// Whether the recording was finished after a crash, by a later start.
+    /// Whether the recording was made from a journal that was left: by a later start after a crash, or when the disk had room again.
     #[serde(default)]
     pub recovered: bool,
     /// What became of the audio.

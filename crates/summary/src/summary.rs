@@ -68,7 +68,9 @@ fn write_stream(stream: &StreamSummary, streams: usize, text: &mut String) {
     let _ = writeln!(text, "Stream Began: {}", stream.started_at);
     let _ = writeln!(text, "How The Call Ended: {}", one_line(&stream.ended.to_string()));
     if stream.recovered {
-        text.push_str("Recovered: yes, callrec was interrupted and finished this call at its next start\n");
+        text.push_str(
+            "Recovered: yes, made from the journal by a later start, or when the disk had room again\n",
+        );
     }
     write_completeness(stream, text);
 }

@@ -72,7 +72,7 @@ impl Report<'_> {
         }
         self.field("duration", &clock_ms(stream.duration_ms));
         if let Some(reason) = stream.ended {
-            let recovered = if stream.recovered { "; recovered by a later start" } else { "" };
+            let recovered = if stream.recovered { "; recovered from its journal" } else { "" };
             self.field("ended", &format!("{reason}{recovered}"));
         }
         if let Some(format) = &stream.format {
