@@ -39,6 +39,7 @@
 //!
 //! `mp3` (LAME, linked statically, LGPL), `wav`, `ogg` and `flac`: one for each format, all on by default.
 
+mod again;
 #[cfg(test)]
 mod any_crash;
 mod audio;

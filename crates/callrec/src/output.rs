@@ -172,10 +172,11 @@ mod tests {
     use callrec_store::RecordingsDir;
 
     use super::*;
+    use crate::again::Again;
     use crate::clock::simulated::use_clock_of;
     use crate::journalling::Journalling;
     use crate::recorder::{Handle, Recorder};
-    use crate::recovery::{Again, Recovery, recover};
+    use crate::recovery::{Recovery, recover};
     use crate::shared::{Limits, Shared};
     use crate::space::measure_once;
     use crate::workers::work_on;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use callrec_store::{CallId, FreeJournal, HeaderDamage, LockedJournal, StoreError, path_for_log};
 
+use crate::again::try_again;
 use crate::clock::{self, Stopwatch};
 use crate::finish::{Source, complete_texts};
 use crate::header::Header;
@@ -71,39 +72,6 @@ const STANDS_BACK: Duration = Duration::from_secs(1);
 /// How often it looks whether they still wait.
 const LOOKS_EVERY: Duration = Duration::from_millis(5);
 
-/// For how long what the disk had no room for is left alone at first. Each time in vain it is twice as long.
-const FIRST_AGAIN: Duration = Duration::from_secs(60);
-const LAST_AGAIN: Duration = Duration::from_secs(3600);
-/// How often it is looked whether it is time.
-const TIME_EVERY: Duration = Duration::from_secs(1);
-
-/// When recordings that the disk had no room for, or refused, are tried again.
-#[derive(Debug)]
-pub(crate) struct Again {
-    since: Option<Stopwatch>,
-    pause: Duration,
-}
-
-impl Again {
-    pub(crate) fn new() -> Self {
-        Self { since: None, pause: FIRST_AGAIN }
-    }
-
-    /// Whether it is time.
-    pub(crate) fn is_due(&mut self, shared: &Shared) -> bool {
-        if !shared.left.load(Ordering::Acquire) {
-            *self = Self::new();
-            return false;
-        }
-        let left_for = self.since.get_or_insert_with(Stopwatch::start).elapsed();
-        if left_for < self.pause || shared.space.is_low() {
-            return false;
-        }
-        *self = Self { since: None, pause: (self.pause * 2).min(LAST_AGAIN) };
-        true
-    }
-}
-
 /// The same on a thread of its own, which has the least priority that there is; and again as long as something is left that the disk
 /// had no room for.
 pub(crate) fn recover_in_background(shared: &Shared) {
@@ -114,19 +82,9 @@ pub(crate) fn recover_in_background(shared: &Shared) {
     try_again(shared);
 }
 
-/// Recovers whenever something is left for which there may be room by now.
-fn try_again(shared: &Shared) {
-    let mut again = Again::new();
-    while !shared.wait_for_stop(TIME_EVERY) {
-        if again.is_due(shared) {
-            recover_or_tell(shared);
-        }
-    }
-}
-
-fn recover_or_tell(shared: &Shared) {
+pub(crate) fn recover_or_tell(shared: &Shared) {
     if let Err(error) = recover(shared) {
-        shared.try_again_later();
+        shared.left.note();
         tracing::error!(%error, "recovery failed; it is tried again");
     }
 }
@@ -142,8 +100,7 @@ fn stand_back(shared: &Shared) -> bool {
 
 /// Finishes every journal whose owner is gone, one after another.
 pub(crate) fn recover(shared: &Shared) -> Result<Recovery, StoreError> {
-    // What is left from here on is for the next time.
-    shared.left.store(false, Ordering::Release);
+    shared.left.begin_again();
     shared.recovering.store(true, Ordering::Release);
     let recovered = recover_all(shared);
     shared.recovering.store(false, Ordering::Release);
@@ -171,7 +128,7 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
             Ok(Found::Left) => break,
             Err(error) => {
                 tracing::error!(call = call.for_log(), number, %error, "a journal could not be recovered");
-                shared.try_again_later();
+                shared.left.note();
                 recovery.failed += 1;
             }
         }
@@ -261,7 +218,7 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
                 tracing::error!(call = subject.call.for_log(), %error, "the journal could not be synced");
             }
             note_words(&subject, journal.reader(), true, &error);
-            shared.note_left(&error);
+            shared.left.leave(journal, &error);
             return Found::Failed;
         }
     };
@@ -297,20 +254,16 @@ fn forget(subject: &Subject, journal: LockedJournal) -> Found {
 mod tests {
     use std::sync::Arc;
 
-    use callrec_encode::{Format, Settings};
-    use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
-    use callrec_session::{EndReason, StreamStart, Topology};
+    use callrec_encode::Settings;
+    use callrec_faulty_disk::FaultyDisk;
+    use callrec_session::{StreamStart, Topology};
     use callrec_store::{CallId, RecordingsDir};
 
     use super::*;
     use crate::clock::{local_now, simulated::use_clock_of};
     use crate::header::THIS_VERSION;
-    use crate::journalling::Journalling;
     use crate::live::LiveCall;
-    use crate::recorder::{Handle, Recorder};
     use crate::shared::Limits;
-    use crate::workers::work_on;
-    use crate::{Audio, CallOptions};
 
     #[test]
     fn recovery_stands_back_while_a_live_call_waits_for_a_worker_but_not_for_ever() {
@@ -340,56 +293,6 @@ mod tests {
         shared.work_at_hand().unwrap();
         assert_eq!(shared.health().takes_waiting, 0);
         assert_eq!(took(), Duration::ZERO, "it has its worker");
-        use_clock_of(None);
-    }
-
-    #[test]
-    fn a_recording_that_a_full_disk_refused_is_made_when_it_has_room_again_and_no_start_is_needed() {
-        let disk = FaultyDisk::default();
-        use_clock_of(Some(disk.clone()));
-        let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
-        let limits = Limits { calls: 10, waiting_bytes: 1_000_000, free_disk: 0 };
-        let settings = Settings::default().with_format(Format::compiled().last().unwrap());
-        let shared = &Arc::new(Shared::new(dir, settings, true, limits));
-        let recorder = Recorder::new(Handle::new(Arc::clone(shared)));
-        let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
-        (0..50).for_each(|frame: u64| call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160])));
-        let finishing = call.finish(EndReason::Stopped);
-        disk.set_faults(Faults::refusing(&[Operation::Write(What::Partial)]));
-        let mut journalling = Journalling::default();
-        let told = loop {
-            journalling.turn(shared);
-            while let Some(call) = shared.work_at_hand() {
-                work_on(shared, &call);
-            }
-            if let Some(outcome) = finishing.wait_timeout(Duration::ZERO) {
-                break outcome.unwrap_err().to_string();
-            }
-        };
-        assert!(told.contains("tried again"), "{told}");
-        let is_saved = || recorder.files("CA1").is_some_and(|files| files.is_saved());
-        assert!(shared.health().left_in_journals && !is_saved());
-
-        disk.set_faults(Faults::none());
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                use_clock_of(Some(disk.clone()));
-                try_again(shared);
-            });
-            for _ in 0..400 {
-                disk.pass(10_000_000);
-                if is_saved() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(25));
-            }
-            shared.abandon();
-            shared.stop();
-        });
-        let stream = recorder.files("CA1").unwrap().details.streams[0].clone();
-        assert!(stream.recovered && stream.completeness.is_complete());
-        assert_eq!((stream.duration_ms, stream.audio.file().is_some()), (1_000, true));
-        assert!(!shared.health().left_in_journals);
         use_clock_of(None);
     }
 }

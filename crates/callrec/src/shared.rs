@@ -8,6 +8,7 @@ use std::time::Duration;
 use callrec_encode::Settings;
 use callrec_store::{CallId, RecordingsDir};
 
+use crate::again::Left;
 use crate::clock::Stopwatch;
 use crate::error::RecordError;
 use crate::live::{LiveCall, lock};
@@ -17,7 +18,6 @@ use crate::recovery::WhenRecovered;
 use crate::refusals::{Counters, Refusals};
 use crate::space::Space;
 use crate::status::Health;
-use crate::take::TakeError;
 
 /// How much there may be of what.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub(crate) recoveries_waiting: AtomicUsize,
     pub(crate) when_recovered: WhenRecovered,
     /// Recordings are left in their journals that are to be tried again.
-    pub(crate) left: AtomicBool,
+    pub(crate) left: Left,
     /// In an order that does not depend on the process: so do faults in tests not.
     calls: Mutex<BTreeMap<CallId, Vec<Arc<LiveCall>>>>,
     count: AtomicUsize,
@@ -117,7 +117,7 @@ impl Shared {
             recovering: AtomicBool::new(false),
             recoveries_waiting: AtomicUsize::new(0),
             when_recovered: WhenRecovered::default(),
-            left: AtomicBool::new(false),
+            left: Left::default(),
             calls: Mutex::default(),
             count: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
@@ -301,18 +301,6 @@ impl Shared {
         }
     }
 
-    /// What the disk had no room for, or refused, is tried again when there is room and time.
-    pub(crate) fn try_again_later(&self) {
-        self.left.store(true, Ordering::Release);
-    }
-
-    /// The same for a recording of which no take succeeded, if it was the disk's doing.
-    pub(crate) fn note_left(&self, error: &TakeError) {
-        if !error.is_of_the_format() {
-            self.try_again_later();
-        }
-    }
-
     /// How many calls wait for a worker.
     pub(crate) fn takes_waiting(&self) -> usize {
         let queue = lock(&self.queue);
@@ -372,7 +360,7 @@ impl Shared {
             takes_waiting: self.takes_waiting(),
             recovering: self.recovering.load(Ordering::Acquire),
             recoveries_waiting: self.recoveries_waiting.load(Ordering::Acquire),
-            left_in_journals: self.left.load(Ordering::Acquire),
+            left_in_journals: self.left.is_any(),
             disk_free_bytes: self.space.free(),
             disk_low: self.space.check(self.kept()).err().map(|error| error.to_string()),
             refused: Refusals {

@@ -97,9 +97,7 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
             if let (Some(journal), Some(subject)) = (&journal, subject_of(shared, call, journal.as_ref())) {
                 note_words(&subject, journal.reader(), false, &error);
             }
-            // From here on whoever recovers may have it.
-            drop(journal);
-            shared.note_left(&error);
+            shared.left.leave(journal, &error);
             let reason = format!("{error}; its audio is in the journal, and is {TRIED_AGAIN}");
             done(shared, call, Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
             false
@@ -220,7 +218,8 @@ fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Outc
 pub(crate) fn conclude(shared: &Shared, subject: &Subject, taken: Taken, source: Source) -> Outcome {
     finish(subject, taken, source).map_err(|error| {
         if matches!(error, FinishError::Store(_)) {
-            shared.try_again_later();
+            // Its journal was given up.
+            shared.left.note();
         }
         let reason = format!("{error}; its journal is kept, and is {TRIED_AGAIN}");
         RecordError::NotFinished { call: subject.call.to_string(), reason }

@@ -1,0 +1,165 @@
+//! What the disk had no room for, or refused, is tried again when there is room and time: no start is needed.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::clock::Stopwatch;
+use crate::recovery::recover_or_tell;
+use crate::shared::Shared;
+use crate::take::TakeError;
+
+/// Whether recordings are left in their journals that are to be tried again.
+#[derive(Debug, Default)]
+pub(crate) struct Left(AtomicBool);
+
+impl Left {
+    pub(crate) fn is_any(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// One is, and its journal is free.
+    pub(crate) fn note(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// All are tried now: what is left from here on is for the next time.
+    pub(crate) fn begin_again(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+
+    /// Gives up the journal of a recording of which no take succeeded, and then notes it, if that was the disk's doing. The other way
+    /// round, a recovery that comes in between finds it owned, and nobody tries it again.
+    pub(crate) fn leave(&self, journal: impl Send + 'static, error: &TakeError) {
+        drop(journal);
+        if !error.is_of_the_format() {
+            self.note();
+        }
+    }
+}
+
+/// For how long what the disk had no room for is left alone at first. Each time in vain it is twice as long.
+const FIRST_AGAIN: Duration = Duration::from_secs(60);
+const LAST_AGAIN: Duration = Duration::from_secs(3600);
+/// How often it is looked whether it is time.
+const TIME_EVERY: Duration = Duration::from_secs(1);
+
+/// When recordings that the disk had no room for, or refused, are tried again.
+#[derive(Debug)]
+pub(crate) struct Again {
+    since: Option<Stopwatch>,
+    pause: Duration,
+}
+
+impl Again {
+    pub(crate) fn new() -> Self {
+        Self { since: None, pause: FIRST_AGAIN }
+    }
+
+    /// Whether it is time.
+    pub(crate) fn is_due(&mut self, shared: &Shared) -> bool {
+        if !shared.left.is_any() {
+            *self = Self::new();
+            return false;
+        }
+        let left_for = self.since.get_or_insert_with(Stopwatch::start).elapsed();
+        if left_for < self.pause || shared.space.is_low() {
+            return false;
+        }
+        *self = Self { since: None, pause: (self.pause * 2).min(LAST_AGAIN) };
+        true
+    }
+}
+
+/// Recovers whenever something is left for which there may be room by now.
+pub(crate) fn try_again(shared: &Shared) {
+    let mut again = Again::new();
+    while !shared.wait_for_stop(TIME_EVERY) {
+        if again.is_due(shared) {
+            recover_or_tell(shared);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use callrec_encode::{Format, Settings};
+    use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
+    use callrec_session::EndReason;
+    use callrec_store::RecordingsDir;
+
+    use super::*;
+    use crate::clock::simulated::use_clock_of;
+    use crate::journalling::Journalling;
+    use crate::recorder::{Handle, Recorder};
+    use crate::shared::Limits;
+    use crate::workers::work_on;
+    use crate::{Audio, CallOptions};
+
+    #[test]
+    fn a_journal_is_free_before_it_is_told_that_it_is_left_and_only_the_disks_doing_is_tried_again() {
+        /// Stands for a journal, and looks when it is given up whether it was told of.
+        struct Owned(Arc<Left>);
+        impl Drop for Owned {
+            fn drop(&mut self) {
+                assert!(!self.0.is_any(), "whoever comes now finds it owned");
+            }
+        }
+        let left = Arc::new(Left::default());
+        left.leave(Owned(Arc::clone(&left)), &TakeError::Panic);
+        assert!(!left.is_any(), "it would fail again");
+        left.leave(Owned(Arc::clone(&left)), &TakeError::NoRoom);
+        assert!(left.is_any());
+    }
+
+    #[test]
+    fn a_recording_that_a_full_disk_refused_is_made_when_it_has_room_again_and_no_start_is_needed() {
+        let disk = FaultyDisk::default();
+        use_clock_of(Some(disk.clone()));
+        let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
+        let limits = Limits { calls: 10, waiting_bytes: 1_000_000, free_disk: 0 };
+        let settings = Settings::default().with_format(Format::compiled().last().unwrap());
+        let shared = &Arc::new(Shared::new(dir, settings, true, limits));
+        let recorder = Recorder::new(Handle::new(Arc::clone(shared)));
+        let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+        (0..50).for_each(|frame: u64| call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160])));
+        let finishing = call.finish(EndReason::Stopped);
+        disk.set_faults(Faults::refusing(&[Operation::Write(What::Partial)]));
+        let mut journalling = Journalling::default();
+        let told = loop {
+            journalling.turn(shared);
+            while let Some(call) = shared.work_at_hand() {
+                work_on(shared, &call);
+            }
+            if let Some(outcome) = finishing.wait_timeout(Duration::ZERO) {
+                break outcome.unwrap_err().to_string();
+            }
+        };
+        assert!(told.contains("tried again"), "{told}");
+        let is_saved = || recorder.files("CA1").is_some_and(|files| files.is_saved());
+        assert!(shared.health().left_in_journals && !is_saved());
+
+        disk.set_faults(Faults::none());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                use_clock_of(Some(disk.clone()));
+                try_again(shared);
+            });
+            for _ in 0..400 {
+                disk.pass(10_000_000);
+                if is_saved() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(25));
+            }
+            shared.abandon();
+            shared.stop();
+        });
+        let stream = recorder.files("CA1").unwrap().details.streams[0].clone();
+        assert!(stream.recovered && stream.completeness.is_complete());
+        assert_eq!((stream.duration_ms, stream.audio.file().is_some()), (1_000, true));
+        assert!(!shared.health().left_in_journals);
+        use_clock_of(None);
+    }
+}
