@@ -16,7 +16,7 @@ use crate::take::{Subject, TakeError, TakenAudio};
 /// each. Whoever sends in time never is.
 pub(crate) const AHEAD_S: u64 = 60;
 /// What recordings leave of the disk's spare room to journals, which cannot wait for it: what a stream may journal at once.
-const FOR_JOURNALS: u64 = 68 * 1024 * 1024;
+pub(crate) const FOR_JOURNALS: u64 = 68 * 1024 * 1024;
 /// How much of the disk is asked for at a time, beyond what is needed: more than a second of any file.
 const STEP: u64 = 512 * 1024;
 
@@ -359,6 +359,29 @@ mod tests {
         assert_eq!(recover(&machine.shared).unwrap(), Recovery { finished: 1, owned: 1, failed: 0 });
         drop(beside.finish(EndReason::Stopped));
         machine.work();
+        use_clock_of(None);
+    }
+
+    #[test]
+    #[cfg(feature = "mp3")]
+    fn what_waits_for_room_is_recorded_when_it_ends_if_there_is_room_for_the_format_that_was_set_last() {
+        let mut machine = Machine::new();
+        let call = machine.recorder.start_call(CallOptions::new("CA1")).unwrap();
+        machine.measure(LEAST + machine.shared.kept() + SPARE);
+        (0..24_000).for_each(|frame| call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160])));
+        machine.work();
+        assert_eq!(machine.recorder.health().refused.recordings_no_room, 1);
+        call.set_format(&crate::FormatChange::to(Format::Mp3)).unwrap();
+        // Eight minutes of MP3 take 8 MB, and these of WAV 92.
+        machine.disk.set_free(LEAST + machine.shared.kept() + FOR_JOURNALS + 10_000_000);
+        measure_once(&machine.shared);
+        let finishing = call.finish(EndReason::Stopped);
+        machine.work();
+        let stream = finishing.wait_timeout(Duration::ZERO).unwrap().unwrap().details.streams[0].clone();
+        assert_eq!(stream.audio.file().unwrap().format, "mp3");
+        assert!(stream.duration_ms == 480_000 && stream.completeness.is_complete());
+        let health = machine.recorder.health();
+        assert_eq!((health.refused.recordings_no_room, health.left_in_journals), (1, false));
         use_clock_of(None);
     }
 }

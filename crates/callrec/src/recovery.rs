@@ -205,7 +205,7 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
             tracing::warn!(call = subject.call.for_log(), %error, "the texts could not be completed");
         }
     }
-    let taken = match take_whole(&subject, || journal.reader(), || stand_back(shared)) {
+    let taken = match take_whole(shared, &subject, || journal.reader(), || stand_back(shared)) {
         Ok(taken) => taken,
         Err(error @ TakeError::Stopped) => {
             tracing::info!(call = subject.call.for_log(), %error, "a recording is left to the next start");
@@ -254,7 +254,7 @@ fn forget(subject: &Subject, journal: LockedJournal) -> Found {
 mod tests {
     use std::sync::Arc;
 
-    use callrec_encode::Settings;
+    use callrec_encode::{Format, Settings};
     use callrec_faulty_disk::FaultyDisk;
     use callrec_session::{StreamStart, Topology};
     use callrec_store::{CallId, RecordingsDir};
@@ -262,16 +262,54 @@ mod tests {
     use super::*;
     use crate::clock::{local_now, simulated::use_clock_of};
     use crate::header::THIS_VERSION;
+    use crate::journalling::Journalling;
     use crate::live::LiveCall;
+    use crate::recorder::{Handle, Recorder};
     use crate::shared::Limits;
+    use crate::{Audio, CallOptions};
+
+    /// A recorder without threads, whose disk must have so much free.
+    fn recorder_on(disk: &FaultyDisk, free_disk: u64) -> (Recorder, Arc<Shared>) {
+        use_clock_of(Some(disk.clone()));
+        let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
+        let limits = Limits { calls: 10, waiting_bytes: 100_000_000, free_disk };
+        let settings = Settings::default().with_format(Format::compiled().last().unwrap());
+        let shared = Arc::new(Shared::new(dir, settings, true, limits));
+        (Recorder::new(Handle::new(Arc::clone(&shared))), shared)
+    }
+
+    /// What a process that was killed left of calls that had so many frames of 20 ms.
+    fn killed_with(format: Format, calls: &[(&str, u64)]) -> FaultyDisk {
+        let disk = FaultyDisk::default();
+        let (recorder, shared) = recorder_on(&disk, 0);
+        for (call, frames) in calls {
+            let settings = Settings::default().with_format(format);
+            let call = recorder.start_call(CallOptions::new(*call).settings(settings)).unwrap();
+            (0..*frames).for_each(|frame| call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160])));
+            Journalling::default().turn(&shared);
+        }
+        shared.abandon();
+        disk.keep_moments();
+        disk.take_moments().pop().unwrap().after_kill()
+    }
+
+    /// A live call does.
+    fn wait_for_a_worker(shared: &Shared) {
+        let header = Header {
+            start: StreamStart::new("CA9", "MZ9", Topology::OneWay),
+            started_at: local_now(),
+            settings: Settings::default(),
+            record_audio: true,
+            recorder: THIS_VERSION.to_owned(),
+        };
+        let call = LiveCall::new(CallId::new("CA9").unwrap(), header, shared);
+        shared.schedule(&Arc::new(call), false);
+    }
 
     #[test]
     fn recovery_stands_back_while_a_live_call_waits_for_a_worker_but_not_for_ever() {
         let disk = FaultyDisk::default();
-        use_clock_of(Some(disk.clone()));
-        let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
-        let limits = Limits { calls: 10, waiting_bytes: 1_000_000, free_disk: 0 };
-        let shared = Shared::new(dir, Settings::default(), true, limits);
+        let (_recorder, shared) = recorder_on(&disk, 0);
         let took = || {
             let begun_us = disk.now_us();
             assert!(stand_back(&shared));
@@ -279,20 +317,29 @@ mod tests {
         };
         assert_eq!(took(), Duration::ZERO, "nobody waits");
 
-        let header = Header {
-            start: StreamStart::new("CA1", "MZ1", Topology::OneWay),
-            started_at: local_now(),
-            settings: Settings::default(),
-            record_audio: true,
-            recorder: THIS_VERSION.to_owned(),
-        };
-        let call = Arc::new(LiveCall::new(CallId::new("CA1").unwrap(), header, &shared));
-        shared.schedule(&call, false);
+        wait_for_a_worker(&shared);
         assert_eq!(shared.health().takes_waiting, 1);
         assert_eq!(took(), STANDS_BACK);
         shared.work_at_hand().unwrap();
         assert_eq!(shared.health().takes_waiting, 0);
         assert_eq!(took(), Duration::ZERO, "it has its worker");
+        use_clock_of(None);
+    }
+
+    #[test]
+    #[cfg(feature = "wav")]
+    fn what_a_recording_took_that_found_no_room_is_there_for_the_next() {
+        use crate::{output::FOR_JOURNALS, space::measure_once};
+        let disk = killed_with(Format::Wav, &[("CA1", 15_000), ("CA2", 3_000)]);
+        let (recorder, shared) = recorder_on(&disk, 100_000_000);
+        // Five minutes of WAV take 9.6 MB, and one takes 1.9.
+        disk.set_free(100_000_000 + FOR_JOURNALS + 3_000_000);
+        measure_once(&shared);
+        assert_eq!(recover(&shared).unwrap(), Recovery { finished: 1, failed: 1, owned: 0 });
+        let is_saved = |call| recorder.files(call).unwrap().is_saved();
+        assert_eq!(["CA1", "CA2"].map(is_saved), [false, true]);
+        let health = shared.health();
+        assert_eq!((health.refused.recordings_no_room, health.left_in_journals), (1, true));
         use_clock_of(None);
     }
 }

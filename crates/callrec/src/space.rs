@@ -117,6 +117,13 @@ pub(crate) fn measure_once(shared: &Shared) {
     shared.memory.set_spare_disk(shared.space.spare(kept), waited);
 }
 
+/// The same at once, where a file is gone again that had taken of what there is to spare: it is there for the next.
+pub(crate) fn measure_what_was_freed(shared: &Shared) {
+    if shared.space.least > 0 {
+        measure_once(shared);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

@@ -14,6 +14,7 @@ use crate::finish::{FinishError, Source, TRIED_AGAIN, finish, note_not_saved};
 use crate::live::{LiveCall, Outcome, Work, lock};
 use crate::output::AHEAD_S;
 use crate::shared::Shared;
+use crate::space::measure_what_was_freed;
 use crate::status::CallFiles;
 use crate::take::{Progress, Subject, Take, TakeError, Taken};
 
@@ -61,7 +62,7 @@ fn live_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
     match slice(shared, call, &mut work) {
         Ok(progress) => progress == Progress::More,
         Err(error) => {
-            failed(&mut work, call, &error);
+            failed(shared, &mut work, call, &error);
             false
         }
     }
@@ -82,7 +83,7 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
             false
         }
         Err(error) => {
-            failed(&mut work, call, &error);
+            failed(shared, &mut work, call, &error);
             // For room one waits longer; but the last format may need less.
             let most = if matches!(error, TakeError::NoRoom) { FOR_ROOM } else { MOST_FAILURES };
             if work.failures < most {
@@ -133,8 +134,9 @@ fn done(shared: &Shared, call: &Arc<LiveCall>, outcome: Outcome) {
     call.settle(outcome);
 }
 
-fn failed(work: &mut Work, call: &LiveCall, error: &TakeError) {
+fn failed(shared: &Shared, work: &mut Work, call: &LiveCall, error: &TakeError) {
     work.take = None;
+    measure_what_was_freed(shared);
     work.failures += 1;
     work.bad_takes += u32::from(error.is_of_the_format());
     tracing::warn!(call = call.id.for_log(), %error, failures = work.failures, "a take failed");
@@ -228,6 +230,7 @@ pub(crate) fn conclude(shared: &Shared, subject: &Subject, taken: Taken, source:
 
 /// Takes a whole journal, in what format it will go; `between` slices others may have their turn, or say that it is to be left.
 pub(crate) fn take_whole(
+    shared: &Shared,
     subject: &Subject,
     mut reader: impl FnMut() -> Result<JournalReader, StoreError>,
     between: impl Fn() -> bool,
@@ -249,6 +252,7 @@ pub(crate) fn take_whole(
         match taken {
             Ok(taken) => return Ok(taken),
             Err(error) => {
+                measure_what_was_freed(shared);
                 failures += 1;
                 bad_takes += u32::from(error.is_of_the_format());
                 tracing::warn!(call = subject.call.for_log(), %error, failures, "a take failed");
