@@ -67,11 +67,18 @@ pub(crate) mod simulated {
 
     thread_local! {
         static CLOCK: RefCell<Option<(Instant, FaultyDisk)>> = const { RefCell::new(None) };
+        static MEANWHILE: RefCell<Option<Box<dyn Fn()>>> = const { RefCell::new(None) };
+    }
+
+    /// From here on, others do this whenever this thread waits, as long as its time is this disk's.
+    pub(crate) fn while_it_waits(others: impl Fn() + 'static) {
+        MEANWHILE.set(Some(Box::new(others)));
     }
 
     /// From here on, time is this disk's on this thread; or is the system's again.
     pub(crate) fn use_clock_of(disk: Option<FaultyDisk>) {
         CLOCK.set(disk.map(|disk| (Instant::now(), disk)));
+        MEANWHILE.set(None);
     }
 
     pub(super) fn now() -> Option<Instant> {
@@ -81,10 +88,12 @@ pub(crate) mod simulated {
     }
 
     pub(super) fn pause(duration: Duration) -> bool {
-        CLOCK.with_borrow(|clock| {
+        let waited = CLOCK.with_borrow(|clock| {
             let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
             clock.as_ref().map(|(_, disk)| disk.pass(us)).is_some()
-        })
+        });
+        MEANWHILE.with_borrow(|others| others.iter().for_each(|others| others()));
+        waited
     }
 
     /// Some day of 2025.

@@ -260,7 +260,8 @@ mod tests {
     use callrec_store::{CallId, RecordingsDir};
 
     use super::*;
-    use crate::clock::{local_now, simulated::use_clock_of};
+    use crate::clock::local_now;
+    use crate::clock::simulated::{use_clock_of, while_it_waits};
     use crate::header::THIS_VERSION;
     use crate::journalling::Journalling;
     use crate::live::LiveCall;
@@ -340,6 +341,41 @@ mod tests {
         assert_eq!(["CA1", "CA2"].map(is_saved), [false, true]);
         let health = shared.health();
         assert_eq!((health.refused.recordings_no_room, health.left_in_journals), (1, true));
+        use_clock_of(None);
+    }
+
+    #[test]
+    fn the_end_leaves_what_is_half_recovered_to_the_next_start_and_does_not_wait_for_it() {
+        let disk = killed_with(Format::compiled().last().unwrap(), &[("CA1", 5_000), ("CA2", 50)]);
+        let found = |ending: &str| {
+            let files = disk.files().into_iter();
+            files.filter(|(path, _)| path.ends_with(ending)).collect::<Vec<_>>()
+        };
+        let journals = found(".journal");
+        assert_eq!(journals.len(), 2);
+
+        let (recorder, shared) = recorder_on(&disk, 0);
+        wait_for_a_worker(&shared);
+        let (ended, half, begun_us) = (Arc::clone(&shared), disk.clone(), disk.now_us());
+        while_it_waits(move || {
+            let of_the_first = |path: &str| path.contains("CA1") && path.ends_with(".partial");
+            assert!(half.files().iter().any(|(path, _)| of_the_first(path)), "it is in the middle");
+            ended.stop();
+        });
+        assert_eq!(recover(&shared).unwrap(), Recovery::default());
+        assert!(shared.is_stopping(), "it was told to end");
+        try_again(&shared);
+        assert_eq!(disk.now_us() - begun_us, LOOKS_EVERY.as_micros() as u64);
+        assert!(found(".journal") == journals && found(".partial").is_empty());
+        assert!(recorder.files("CA1").is_none(), "nothing is told of it");
+        assert_eq!(shared.health().recoveries_waiting, 0);
+
+        let (recorder, shared) = recorder_on(&disk, 0);
+        assert_eq!(recover(&shared).unwrap(), Recovery { finished: 2, ..Recovery::default() });
+        for (call, ms) in [("CA1", 100_000), ("CA2", 1_000)] {
+            let stream = recorder.files(call).unwrap().details.streams[0].clone();
+            assert!(stream.recovered && stream.duration_ms == ms && stream.audio.file().is_some());
+        }
         use_clock_of(None);
     }
 }
