@@ -4,7 +4,7 @@
 use crate::config::{Config, SETTINGS, Sources};
 use crate::{Application, demo, descriptors, inspect, telemetry};
 use anyhow::Context as _;
-use callrec::Recorder;
+use callrec::{Health, Recorder};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::fmt::Write as _;
 use std::future::Future;
@@ -33,7 +33,8 @@ enum Command {
     Demo(demo::Options),
     /// Finish the recordings that a killed server left in their journals, and exit.
     ///
-    /// The server does the same when it starts; calls of a server that is running are left to it.
+    /// The server does the same when it starts; calls of a server that is running are left to it. What the
+    /// disk has no room for beside MIN_FREE_DISK_MB is left in its journal.
     Recover,
     /// Show a call: both sides on a time line, what was cut off, what is missing, how long marks took.
     ///
@@ -96,11 +97,23 @@ fn recover(config: &Config) -> anyhow::Result<()> {
         "recordings finished: {}; failed: {}; in use by a running server: {}",
         recovery.finished, recovery.failed, recovery.owned
     );
-    anyhow::ensure!(
-        recovery.failed == 0,
-        "some journals could not be finished; the log says why, and they are kept"
-    );
+    anyhow::ensure!(recovery.failed == 0, not_recovered(config, &recorder.health()));
     Ok(())
+}
+
+/// What to do where some journals could not be finished.
+fn not_recovered(config: &Config, health: &Health) -> String {
+    let told = "some journals could not be finished; the log says why, and they are kept";
+    let (no_room, free) = (health.refused.recordings_no_room, health.disk_free_bytes.unwrap_or_default());
+    if no_room == 0 {
+        return told.to_owned();
+    }
+    format!(
+        "{told}. For want of room: {no_room}; the disk has {} MB free, and {} MB are to stay free beside some for live calls: free some \
+         space, or lower MIN_FREE_DISK_MB",
+        free / 1_000_000,
+        config.min_free_disk / 1_000_000
+    )
 }
 
 /// Ready at the first SIGTERM or SIGINT (elsewhere Ctrl-C). The next one ends the process at once, as it would without us.
