@@ -1,7 +1,7 @@
 //! A call that goes on beside whatever is tested, and is recorded whole.
 
 use super::phone::{both_sides, finished, one_way, sides};
-use super::test_server::{Client, TestServer};
+use super::test_server::{Client, TestServer, until};
 use std::time::Duration;
 
 /// The name of that call.
@@ -13,12 +13,13 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
-    /// Begins it, and says half a second.
+    /// Begins it, says half a second, and waits until the server knows of it.
     pub(crate) async fn begin(server: &TestServer) -> Self {
         let mut call = server.provider().await;
         call.send(one_way(BESIDE)).await;
         let mut beside = Self { call, frames: 0 };
         beside.say(25).await;
+        until("it is live", || server.get(&format!("/calls/{BESIDE}")).status == 200).await;
         beside
     }
 
