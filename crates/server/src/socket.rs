@@ -4,6 +4,7 @@
 //! can stop neither the reading of the other nor the recording.
 
 mod bot;
+mod bot_address;
 mod outbox;
 mod provider;
 

@@ -166,6 +166,7 @@ fn listen(listener: TcpListener, state: web::Data<State>) -> anyhow::Result<Serv
             .wrap(from_fn(move |request, next| answers::counted(Arc::clone(&also), request, next)))
             .wrap(security_headers(&state.config))
     })
+    .worker_max_blocking_threads(WAIT_AT_ONCE)
     .client_request_timeout(patience)
     .keep_alive(KeepAlive::Disabled)
     // Ours is the bound: beyond the framework's own, nobody would be told.
@@ -183,5 +184,8 @@ fn listen(listener: TcpListener, state: web::Data<State>) -> anyhow::Result<Serv
 
 /// Connections that are being told that there are too many, and those of watchers.
 const BEYOND: usize = 1_000;
+/// Requests of one worker that wait for a disk at once, each on a thread. The others wait for these. Threads are woken in turn, so that
+/// each that was ever needed stays as long as requests come: the fewer there may be, the sooner their number is steady.
+const WAIT_AT_ONCE: usize = 4;
 /// How long requests that are not calls may go on at shutdown.
 const HTTP_FAREWELL: Duration = Duration::from_secs(2);

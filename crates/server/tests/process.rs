@@ -308,3 +308,33 @@ async fn files_that_are_nearly_all_open_are_counted_and_told_and_a_live_call_goe
     let wav = hound::WavReader::open(home.path().join("responses/call_CA1_conversation.wav")).unwrap();
     assert_eq!(wav.duration(), 8_000);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(target_os = "linux")]
+async fn a_crowd_that_asks_for_files_is_answered_by_four_threads_of_each_worker() {
+    let home = tempfile::tempdir().unwrap();
+    let responses = home.path().join("responses");
+    std::fs::create_dir(&responses).unwrap();
+    // Each request reads them all, and takes its time.
+    for call in 0..1_000 {
+        std::fs::write(responses.join(format!("call_CA{call}_summary.json")), "{}").unwrap();
+    }
+    let server = Server::start(home.path(), &[]);
+    // Its own threads are all there when one of them answers.
+    ureq::get(format!("{}/health/live", server.base)).call().unwrap();
+    let tasks = format!("/proc/{}/task", server.id());
+    let threads = || std::fs::read_dir(&tasks).unwrap().count();
+    let before = threads();
+    let workers = std::thread::available_parallelism().unwrap().get();
+    let asked = (0..50 * workers).map(|_| {
+        let url = format!("{}/calls", server.base);
+        tokio::task::spawn_blocking(move || ureq::get(&url).call().unwrap().status().as_u16())
+    });
+    let mut asked: futures_util::stream::FuturesUnordered<_> = asked.collect();
+    let mut most = 0;
+    while let Some(status) = asked.next().await {
+        assert_eq!(status.unwrap(), 200);
+        most = most.max(threads());
+    }
+    assert!((before + 1..=before + 4 * workers).contains(&most), "{before} threads, then {most}");
+}

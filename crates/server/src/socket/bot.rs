@@ -1,5 +1,6 @@
 //! The bot's socket: we call the bot as the provider would, and hold what it has not taken yet.
 
+use super::bot_address::BotAddress;
 use super::outbox::{Outbox, Room, TooFarBehind};
 use crate::config::BotUrl;
 use crate::secret::Secret;
@@ -19,7 +20,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message, Utf8Bytes};
-use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 /// The longest message of a bot: ten minutes of audio in one are 6.4 MB in base64.
 const LONGEST_MESSAGE: usize = 16 * 1024 * 1024;
@@ -35,6 +36,7 @@ type BotStream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 #[derive(Clone)]
 pub(crate) struct BotConnector {
     url: BotUrl,
+    address: Arc<BotAddress>,
     signature: Option<HeaderValue>,
     tls: Connector,
     timeout: Duration,
@@ -79,7 +81,8 @@ impl BotConnector {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let signature = signature.map_err(|_| ConnectError::Request)?;
-        Ok(Self { url, signature, tls: Connector::Rustls(Arc::new(tls)), timeout, room })
+        let address = Arc::new(BotAddress::new(url.as_url().clone()));
+        Ok(Self { url, address, signature, tls: Connector::Rustls(Arc::new(tls)), timeout, room })
     }
 
     #[allow(
@@ -96,7 +99,13 @@ impl BotConnector {
             .read_buffer_size(READ_AT_ONCE)
             .max_message_size(Some(LONGEST_MESSAGE))
             .max_frame_size(Some(LONGEST_MESSAGE));
-        let connecting = connect_async_tls_with_config(request, Some(config), true, Some(self.tls));
+        let connecting = async {
+            let addresses = self.address.get().await?;
+            let stream = TcpStream::connect(&*addresses).await?;
+            // Each message of a call is small and wanted at once.
+            stream.set_nodelay(true)?;
+            client_async_tls_with_config(request, stream, Some(config), Some(self.tls)).await
+        };
         match tokio::time::timeout(self.timeout, connecting).await {
             Ok(connected) => Ok(connected?.0),
             Err(_) => Err(ConnectError::Timeout(self.timeout)),
