@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cpu::{Bench, own_peak};
+use crate::figure::Figure;
 use crate::material::Material;
 use crate::peers::Peers;
-use crate::report::{Figure, Report};
+use crate::report::Report;
 
 /// Runs every job that is wanted.
 pub(crate) fn run(
@@ -31,6 +32,7 @@ pub(crate) fn run(
             0.60,
             report,
         )?;
+        report.done("mp3")?;
     }
     if bench.wants("flac") {
         let what = "FLAC at 8 kHz; callrec from two mu-law files, `flac -5` from a WAV file of both";
@@ -50,6 +52,7 @@ pub(crate) fn run(
         )?;
         let size = fs::metadata(ours)?.len() as f64 / fs::metadata(theirs)?.len() as f64;
         report.add(Figure::ratio("the size of that file", "flac -5", size, 1.00));
+        report.done("flac")?;
     }
     if bench.wants("ogg") {
         let what = "OGG at 8 kHz, quality 4, from two mu-law files";
@@ -63,14 +66,17 @@ pub(crate) fn run(
             0.62,
             report,
         )?;
+        report.done("ogg")?;
     }
     if bench.wants("wav") {
         let what = "WAV from two mu-law files";
         let theirs = |out: &Path| jobs.ffmpeg(&[], out);
         jobs.encode("wav", what, &["--format", "wav", "--rate", "8000"], "ffmpeg", theirs, 0.30, report)?;
+        report.done("wav")?;
     }
     if bench.wants("whole") {
         jobs.whole(report)?;
+        report.done("whole")?;
     }
     Ok(())
 }

@@ -56,6 +56,8 @@ pub(crate) fn run(
 ) -> anyhow::Result<()> {
     if bench.wants("growth") {
         growth::run(bench, seconds, work, report)?;
+        report.windows(seconds.max(2));
+        report.done("growth")?;
     }
     if !["ingest", "relay", "bots", "pipecat", "length", "hang-up"].iter().any(|job| bench.wants(job)) {
         return Ok(());
@@ -72,32 +74,34 @@ pub(crate) fn run(
         codes,
         material,
     };
-    report.note(format!(
-        "Of live calls CPU time is that of the server's process, by the system's count (`/proc`), over windows of {seconds} s \
-         behind a warm-up; {}.",
-        match live.processors.are_parted() {
-            true => "each server had a processor of its own, and what called it another",
-            false => "servers and what called them shared one processor",
-        }
-    ));
     allow_many_files()?;
     if bench.wants("ingest") {
         ingest::run(&live, report)?;
+        live.tell_windows(report);
+        report.done("ingest")?;
     }
     if bench.wants("relay") {
         relay::against_floor(&live, report)?;
+        live.tell_windows(report);
+        report.done("relay")?;
     }
     if bench.wants("length") {
         length::cost(&live, report)?;
+        report.done("length")?;
     }
     if bench.wants("hang-up") {
         length::hang_up(&live, report)?;
+        report.done("hang-up")?;
     }
     if bench.wants("bots") {
         ingest::against_peers(&live, peers, report)?;
+        live.tell_windows(report);
+        report.done("bots")?;
     }
     if bench.wants("pipecat") {
         relay::against_pipecat(&live, peers, report)?;
+        live.tell_windows(report);
+        report.done("pipecat")?;
     }
     Ok(())
 }
@@ -123,6 +127,12 @@ impl Live<'_> {
 
     fn start(&self, command: &mut Command) -> anyhow::Result<ServerProcess> {
         ServerProcess::start(command, &self.work.join("server.log"), &self.processors)
+    }
+
+    /// Tells over what time, and where, the server's CPU time was measured.
+    fn tell_windows(&self, report: &mut Report) {
+        report.windows(self.window.as_secs());
+        report.apart(self.processors.are_parted());
     }
 
     /// How long it is waited before anything is measured.

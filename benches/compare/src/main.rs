@@ -1,35 +1,42 @@
 //! callrec beside its peers: the same material, in one run, CPU time against CPU time.
 //!
-//! `cargo run --release -p callrec-compare` installs the peers that are missing, runs them and callrec in turns, and writes
-//! `benches/RESULTS.md`. Every figure there is made by it.
+//! `cargo run --release -p callrec-compare` installs the peers that are missing, runs them and callrec in turns, keeps what it finds
+//! in `benches/results/`, a file for each job, and composes `benches/RESULTS.md` of that. Every figure there is made by it.
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a command that measures")]
 
 mod cpu;
 mod decode;
+mod figure;
 mod files;
+mod jobs;
 #[cfg(target_os = "linux")]
 mod live;
 #[cfg(target_os = "linux")]
 mod load;
 mod material;
 mod ours;
+mod page;
 mod peers;
 mod quality;
 mod report;
+mod results;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use cpu::Bench;
 use material::Material;
 use report::Report;
 
-/// Runs callrec and its peers side by side and writes benches/RESULTS.md.
+/// Runs callrec and its peers side by side, job by job, and writes benches/RESULTS.md.
 ///
 /// Each pair does the same job on the same input, in turns; the figure is the ratio of the medians of their CPU times, those of
 /// their children included. Peers that are missing are installed: with apt-get, for which it takes root or sudo, and with pip and npm
 /// into target/compare.
+///
+/// What a job found is kept in benches/results as soon as it is done, and the page is composed of all that is kept there: a run that
+/// is broken off loses one job, and jobs can be measured by themselves.
 #[derive(Debug, Parser)]
 #[command(name = "callrec-compare", version)]
 struct Arguments {
@@ -42,14 +49,18 @@ struct Arguments {
     /// For how many seconds live calls are measured each time, behind a warm-up.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
-    /// Only jobs whose name has one of these in it, such as mp3,flac. The results are shown and not written.
+    /// Only jobs whose name has one of these in it; what is kept of the others stays. There are mp3, flac, ogg, wav, whole, quality,
+    /// growth, ingest, relay, length, hang-up, bots, pipecat.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     only: Vec<String>,
+    /// Show what is found, and write nothing.
+    #[arg(long)]
+    show: bool,
     /// Where everything is made that may be thrown away.
     #[arg(long, default_value = "target/compare", value_name = "DIRECTORY")]
     work: PathBuf,
-    /// Where the results go.
-    #[arg(long, default_value = "benches/RESULTS.md", value_name = "FILE")]
+    /// The page that the results go to. They are kept in `results` beside it.
+    #[arg(long, global = true, default_value = "benches/RESULTS.md", value_name = "FILE")]
     results: PathBuf,
     #[command(subcommand)]
     job: Option<Job>,
@@ -57,6 +68,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Job {
+    /// Composes the page of the results that are kept, without measuring anything.
+    Page,
     /// callrec's side of one job, to be measured as a process.
     #[command(hide = true)]
     Ours(ours::Ours),
@@ -79,6 +92,7 @@ enum Job {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     match arguments.job {
+        Some(Job::Page) => return report::compose(&arguments.results),
         Some(Job::Ours(job)) => return job.run(),
         Some(Job::Material) => return material::write(&arguments.work, arguments.minutes),
         Some(Job::Decode(job)) => return job.run(),
@@ -86,7 +100,7 @@ fn main() -> anyhow::Result<()> {
         Some(Job::Bare(job)) => return job.run(),
         #[cfg(target_os = "linux")]
         Some(Job::Load(options)) => return load::run(&options),
-        None => {}
+        None => jobs::check(&arguments.only)?,
     }
     std::fs::create_dir_all(&arguments.work)
         .with_context(|| format!("{} cannot be made", arguments.work.display()))?;
@@ -94,22 +108,14 @@ fn main() -> anyhow::Result<()> {
     let bench = Bench { runs: arguments.runs, only: &arguments.only };
     let peers = peers::install(&work, bench.wants(quality::NAME))?;
     let material = Material::make(&work, arguments.minutes)?;
-    let mut report = Report::new(arguments.runs, &material);
+    let page = (!arguments.show).then_some(arguments.results.as_path());
+    let mut report = Report::new(page, &bench, &peers, &material)?;
     files::run(&bench, &material, &peers, &work, &mut report)?;
     if bench.wants(quality::NAME) {
         quality::run(&peers, &work, &mut report)?;
+        report.done(quality::NAME)?;
     }
     #[cfg(target_os = "linux")]
     live::run(&bench, arguments.seconds, &material, &peers, &work, &mut report)?;
-    let text = report.text(&peers);
-    println!("\n{text}");
-    if arguments.only.is_empty() {
-        write(&arguments.results, &text)?;
-        println!("written to {}", arguments.results.display());
-    }
     Ok(())
-}
-
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
 }

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::cpu;
+use crate::figure::Figure;
 use crate::files::{ffmpeg, ours};
 use crate::peers::Peers;
-use crate::report::{Figure, Report};
+use crate::report::Report;
 
 /// By what `--only` chooses it.
 pub(crate) const NAME: &str = "quality";

@@ -1,152 +1,109 @@
-//! The results as a page.
+//! What a run measures, job by job: shown and kept as soon as each is done.
 
-use std::fmt::Write as _;
+use anyhow::{Context as _, ensure};
 use std::fs;
+use std::path::{Path, PathBuf};
 
-use crate::cpu::Taken;
+use crate::cpu::Bench;
+use crate::figure::Figure;
+use crate::jobs::{JOBS, Job, named};
 use crate::material::Material;
+use crate::page;
 use crate::peers::{Peers, version};
+use crate::results::{self, Call, Commit, Measured};
 
-/// One line of the results.
-#[derive(Debug)]
-pub(crate) struct Figure {
-    what: String,
-    peer: String,
-    /// CPU time of both, where it is made of that, with its unit.
-    cpu: Option<([f64; 2], &'static str)>,
-    value: f64,
-    target: Target,
-}
-
-/// What a figure is and should be.
-#[derive(Debug, Clone, Copy)]
-enum Target {
-    /// A ratio, at most this.
-    Ratio(f64),
-    /// A ratio of which nothing was promised.
-    AnyRatio,
-    /// A figure in this unit, at most so much.
-    Absolute(&'static str, f64),
-    /// A difference, at least this.
-    Difference(f64),
-    /// A difference in dB of which nothing was promised.
-    Decibels,
-}
-
-impl Figure {
-    /// Ours by theirs, in CPU time.
-    pub(crate) fn cpu(what: &str, peer: &str, [ours, theirs]: [Taken; 2], target: f64) -> Self {
-        let cpu = [ours, theirs].map(|taken| taken.cpu.as_secs_f64());
-        Self::each(what, peer, cpu, "s").at_most(target)
-    }
-
-    /// Ours by theirs, in CPU time for each of something; without a target.
-    pub(crate) fn each(what: &str, peer: &str, cpu: [f64; 2], unit: &'static str) -> Self {
-        Self { cpu: Some((cpu, unit)), ..Self::new(what, peer, cpu[0] / cpu[1], Target::AnyRatio) }
-    }
-
-    /// With the ratio that is aimed at.
-    pub(crate) fn at_most(self, target: f64) -> Self {
-        Self { target: Target::Ratio(target), ..self }
-    }
-
-    /// Ours by theirs, in something else.
-    pub(crate) fn ratio(what: &str, peer: &str, ratio: f64, target: f64) -> Self {
-        Self::new(what, peer, ratio, Target::Ratio(target))
-    }
-
-    /// Ours alone, in this unit.
-    pub(crate) fn absolute(what: &str, value: f64, unit: &'static str, most: f64) -> Self {
-        Self::new(what, "", value, Target::Absolute(unit, most))
-    }
-
-    /// Ours less theirs, which should be at least `target`.
-    pub(crate) fn difference(what: &str, peer: &str, difference: f64, target: f64) -> Self {
-        Self::new(what, peer, difference, Target::Difference(target))
-    }
-
-    /// Ours less theirs in dB, of which nothing was promised.
-    pub(crate) fn told(what: &str, peer: &str, difference: f64) -> Self {
-        Self::new(what, peer, difference, Target::Decibels)
-    }
-
-    fn new(what: &str, peer: &str, value: f64, target: Target) -> Self {
-        Self { what: what.to_owned(), peer: peer.to_owned(), cpu: None, value, target }
-    }
-
-    /// The figure, what it should be and whether it is, as columns.
-    fn verdict(&self) -> String {
-        let value = self.value;
-        let met = |met: bool| if met { "met" } else { "**not met**" };
-        match self.target {
-            Target::Ratio(most) => format!("{value:.3} | <= {most:.2} | {}", met(value <= most)),
-            Target::AnyRatio => format!("{value:.3} | |"),
-            Target::Absolute(unit, most) => {
-                format!("{value:.2} {unit} | <= {most:.0} {unit} | {}", met(value <= most))
-            }
-            Target::Difference(least) => format!("{value:+.3} | >= {least:.2} | {}", met(value >= least)),
-            Target::Decibels => format!("{value:+.1} dB | |"),
-        }
-    }
-}
-
-/// All that was measured in one run.
+/// The run, and what was measured of the job that is under way.
 #[derive(Debug)]
 pub(crate) struct Report {
-    made_of: String,
-    /// Found out at first: whoever calls a server gets a processor of its own later.
-    machine: String,
-    figures: Vec<Figure>,
-    notes: Vec<String>,
+    /// The page that the results go to, if they are to be kept.
+    page: Option<PathBuf>,
+    peers: Vec<String>,
+    call: Call,
+    /// What the job's results will be, with all that is the same for every job of this run.
+    job: Measured,
 }
 
 impl Report {
-    pub(crate) fn new(runs: u64, material: &Material) -> Self {
-        let Material { minutes, prompts, .. } = material;
-        let made_of = format!(
-            "Files are made of a call of {minutes} minutes: {prompts} recorded telephone prompts, spoken in turns with pauses, \
-             in mu-law. Each job was run {runs} times, callrec and its peer in turns; figures are ratios of the medians of CPU \
-             times (user and system, children counted)."
-        );
-        Self { made_of, machine: machine(), figures: Vec::new(), notes: Vec::new() }
+    /// Of a run whose results go to a page, or are only shown.
+    pub(crate) fn new(
+        page: Option<&Path>,
+        bench: &Bench<'_>,
+        peers: &Peers,
+        material: &Material,
+    ) -> anyhow::Result<Self> {
+        let wanted: Vec<&Job> = JOBS.iter().filter(|job| bench.wants(job.name)).collect();
+        // Nothing is measured that could not be kept.
+        if let Some(page) = page {
+            results::read(&results::directory(page))?;
+        }
+        let peers = peers.versions();
+        for peer in wanted.iter().flat_map(|job| job.peers) {
+            ensure!(peers.iter().any(|it| page::name(it) == *peer), "the version of {peer} is not known");
+        }
+        let job = Measured {
+            date: String::new(),
+            run: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            alone: wanted.len() == 1,
+            runs: bench.runs,
+            seconds: None,
+            apart: None,
+            call: None,
+            // Found out at first: whoever calls a server gets a processor of its own later.
+            machine: machine(),
+            callrec: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: commit(),
+            rustc: version("rustc", &["--version"]).unwrap_or_default(),
+            peers: Vec::new(),
+            figures: Vec::new(),
+            notes: Vec::new(),
+        };
+        let call = Call { minutes: material.minutes, prompts: material.prompts };
+        Ok(Self { page: page.map(Path::to_owned), peers, call, job })
     }
 
     pub(crate) fn add(&mut self, figure: Figure) {
-        self.figures.push(figure);
+        self.job.figures.push(figure);
     }
 
     /// Adds what must be known of the figures.
     pub(crate) fn note(&mut self, note: String) {
-        self.notes.push(note);
+        self.job.notes.push(note);
     }
 
-    /// The page.
-    pub(crate) fn text(&self, peers: &Peers) -> String {
-        let mut text = "# callrec beside its peers\n\n".to_owned();
-        let _ = writeln!(
-            text,
-            "Made by `cargo run --release -p callrec-compare`; no figure is typed by hand. {}\n",
-            self.made_of
-        );
-        let _ = writeln!(text, "| what | against | CPU | figure | target | |\n|---|---|---|---|---|---|");
-        for figure in &self.figures {
-            let Figure { what, peer, cpu, .. } = figure;
-            let cpu = cpu
-                .map_or_else(String::new, |([ours, theirs], unit)| format!("{ours:.2} / {theirs:.2} {unit}"));
-            let _ = writeln!(text, "| {what} | {peer} | {cpu} | {} |", figure.verdict());
-        }
-        for note in &self.notes {
-            let _ = writeln!(text, "\n{note}");
-        }
-        let _ = writeln!(text, "\n## Where and with what\n");
-        let now = jiff::Timestamp::now().strftime("%Y-%m-%d");
-        let _ = writeln!(text, "- {now}, {}", self.machine);
-        let rustc = version("rustc", &["--version"]).unwrap_or_default();
-        let _ = writeln!(text, "- callrec {}, {rustc}", env!("CARGO_PKG_VERSION"));
-        for peer in peers.versions() {
-            let _ = writeln!(text, "- {peer}");
-        }
-        text
+    /// Tells for how many seconds the job measured live calls each time.
+    pub(crate) fn windows(&mut self, seconds: u64) {
+        self.job.seconds = Some(seconds);
+    }
+
+    /// Tells whether its servers had a processor of their own.
+    pub(crate) fn apart(&mut self, apart: bool) {
+        self.job.apart = Some(apart);
+    }
+
+    /// The job of this name is done: shows what it found, keeps it, and writes the page with it.
+    pub(crate) fn done(&mut self, name: &str) -> anyhow::Result<()> {
+        let job = named(name)?;
+        let next = Measured {
+            seconds: None,
+            apart: None,
+            figures: Vec::new(),
+            notes: Vec::new(),
+            ..self.job.clone()
+        };
+        let mut measured = std::mem::replace(&mut self.job, next);
+        measured.date = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+        measured.call = job.is_of_the_call.then_some(self.call);
+        let used = job.peers.iter().flat_map(|peer| self.peers.iter().filter(|it| page::name(it) == *peer));
+        measured.peers = used.cloned().collect();
+        println!("{name}:");
+        measured.figures.iter().for_each(|figure| println!("{}", figure.row()));
+        measured.notes.iter().for_each(|note| println!("{note}"));
+        let Some(page) = &self.page else { return Ok(()) };
+        let directory = results::directory(page);
+        results::keep(&directory, job, &measured)?;
+        page::write(page)?;
+        println!("kept in {}, and written to {}", directory.display(), page.display());
+        Ok(())
     }
 }
 
@@ -156,4 +113,22 @@ fn machine() -> String {
     let model = model.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("an unknown processor", |(_, model)| model.trim());
     format!("{processors} processors, {model}, {}", version("uname", &["-sr"]).unwrap_or_default())
+}
+
+/// Of the tree that this was built of; none where it is not git's. Results that were measured before do not count as a change.
+fn commit() -> Option<Commit> {
+    let here = env!("CARGO_MANIFEST_DIR");
+    let hash =
+        version("git", &["-C", here, "rev-parse", "--short", "HEAD"]).filter(|hash| !hash.is_empty())?;
+    let others = [":/", ":(top,exclude)benches/results", ":(top,exclude)benches/RESULTS.md"];
+    let status = ["-C", here, "status", "--porcelain", "--untracked-files=no", "--"];
+    let changed = version("git", &[&status[..], &others[..]].concat()).is_some();
+    Some(Commit { hash, changed })
+}
+
+/// The page of what is kept, without measuring anything.
+pub(crate) fn compose(path: &Path) -> anyhow::Result<()> {
+    page::write(path).context("the page cannot be composed")?;
+    println!("written to {}", path.display());
+    Ok(())
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::cpu::{Bench, run as run_to_end};
-use crate::report::{Figure, Report};
+use crate::figure::Figure;
+use crate::report::Report;
 
 /// From so many calls to so many.
 const CALLS: [u64; 2] = [50, 250];

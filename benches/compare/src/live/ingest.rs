@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::calls::Calls;
 use super::process::ServerProcess;
 use super::{Live, median, recorded, timeline};
+use crate::figure::Figure;
 use crate::peers::Peers;
-use crate::report::{Figure, Report};
+use crate::report::Report;
 
 /// How many calls there are.
 const CALLS: usize = 1_000;

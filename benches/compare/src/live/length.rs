@@ -10,7 +10,8 @@ use super::calls::Calls;
 use super::messages::{FRAME_MS, sid};
 use super::process::ServerProcess;
 use super::{Live, median, recorded};
-use crate::report::{Figure, Report};
+use crate::figure::Figure;
+use crate::report::Report;
 
 /// Minutes of the long call, and how many short ones are made instead.
 const MINUTES: u64 = 120;

@@ -9,8 +9,9 @@ use super::process::ServerProcess;
 use super::talks::{Bots, Talks};
 use super::{Live, median, recorded};
 use crate::cpu::run as run_to_end;
+use crate::figure::Figure;
 use crate::peers::Peers;
-use crate::report::{Figure, Report};
+use crate::report::Report;
 
 /// How many calls callrec and the bare relay have.
 const CALLS: usize = 100;
