@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use crate::jobs::Job;
+use crate::jobs::{JOBS, Job};
 use crate::results::{self, Measured};
 
 /// Composes it of the results that are kept beside it.
@@ -127,7 +127,7 @@ fn where_and_with_what(done: &[Done<'_>]) -> Vec<String> {
     for (run, jobs) in by_jobs(done.iter().map(|(job, measured)| (job.name, measured.run.as_str()))) {
         let run: Vec<&Measured> =
             done.iter().map(|(_, measured)| *measured).filter(|it| it.run == run).collect();
-        let jobs = if jobs.len() == done.len() { "all jobs".to_owned() } else { jobs.join(", ") };
+        let jobs = if jobs.len() == JOBS.len() { "all jobs".to_owned() } else { jobs.join(", ") };
         lines.push(format!("{jobs}: {}", when(&run)));
     }
     lines.extend(told(done, |measured| measured.machine.clone()));
@@ -210,7 +210,6 @@ fn by_jobs<T: PartialEq>(jobs: impl Iterator<Item = (&'static str, T)>) -> Vec<(
 pub(crate) mod tests {
     use super::*;
     use crate::figure::Figure;
-    use crate::jobs::JOBS;
     use crate::results::{Call, Commit};
 
     /// Something that was measured in a run that is named by its day.
