@@ -1,6 +1,7 @@
 //! The disk itself, as a test sees it: what is to go wrong with it, its moments, and what is on it.
 
 mod operations;
+mod others;
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -10,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use callrec_simulator::Luck;
 use callrec_store::simulation;
 
+use others::Others;
+
 use crate::fault::{Counts, Fault, Faults, Operation, What};
 use crate::node::{DirectoryNode, FileNode, Id, Node, ROOT};
 use crate::survive::{after_power_loss, safe};
@@ -17,9 +20,6 @@ use crate::survive::{after_power_loss, safe};
 /// A disk in this process's memory. Clones are the same disk.
 #[derive(Clone)]
 pub struct FaultyDisk(Arc<Mutex<State>>);
-
-/// What the time of a stall is used for by others.
-type Meanwhile = Arc<dyn Fn() + Send + Sync>;
 
 struct State {
     nodes: Vec<Node>,
@@ -41,7 +41,7 @@ struct State {
     free: u64,
     lacks_rename_to_free_name: bool,
     lacks_sync_everything: bool,
-    meanwhile: Option<Meanwhile>,
+    others: Others,
     named: Named,
 }
 
@@ -86,7 +86,7 @@ impl FaultyDisk {
             free: u64::MAX,
             lacks_rename_to_free_name: lacks.0,
             lacks_sync_everything: lacks.1,
-            meanwhile: None,
+            others: Others::default(),
             named,
         })))
     }
@@ -165,17 +165,6 @@ impl FaultyDisk {
         self.state().now_us += us;
     }
 
-    /// Called when a sync of everything takes its time, when a fifth of a second has passed, and again: what other
-    /// threads do meanwhile.
-    pub fn set_meanwhile(&self, meanwhile: impl Fn() + Send + Sync + 'static) {
-        self.state().meanwhile = Some(Arc::new(meanwhile));
-    }
-
-    /// Forgets what [`set_meanwhile`](Self::set_meanwhile) was given.
-    pub fn clear_meanwhile(&self) {
-        self.state().meanwhile = None;
-    }
-
     /// Every file below the top by its path, as it can be read, in order.
     #[must_use]
     pub fn files(&self) -> Vec<(String, Arc<Vec<u8>>)> {
@@ -208,22 +197,6 @@ impl FaultyDisk {
             state.handles
         };
         Box::new(OpenFile { disk: self.clone(), id, handle })
-    }
-
-    /// Lets the time of a sync pass, in which others go on.
-    fn wait(&self, mut us: u64) {
-        while us > 0 {
-            let step = us.min(100_000);
-            us -= step;
-            let meanwhile = {
-                let mut state = self.state();
-                state.now_us += step;
-                state.meanwhile.clone()
-            };
-            if let Some(meanwhile) = meanwhile.filter(|_| step == 100_000) {
-                meanwhile();
-            }
-        }
     }
 }
 

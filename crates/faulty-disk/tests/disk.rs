@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
 use callrec_store::simulation::{Disk, Opening};
@@ -92,6 +94,27 @@ fn a_sync_of_everything_covers_what_was_there_when_it_began() {
     let states = left(&disk);
     assert!(states.contains(&state(&[("/a.txt", "a")])));
     assert!(states.iter().all(|files| files[0] == ("/a.txt".to_owned(), "a".to_owned())));
+}
+
+#[test]
+fn others_have_their_turn_before_each_operation_but_not_while_a_call_is_locked() {
+    let disk = FaultyDisk::default();
+    let lock = write(&disk, "/calls-01.lock", "");
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&turns);
+    disk.set_between(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    assert!(lock.try_lock().unwrap());
+    assert_eq!(turns.load(Ordering::Relaxed), 1);
+    disk.sync_everything().unwrap();
+    assert_eq!(turns.load(Ordering::Relaxed), 1, "who waits for the lock would wait for ever");
+    drop(lock);
+    disk.sync_everything().unwrap();
+    assert_eq!(turns.load(Ordering::Relaxed), 2);
+    disk.clear_meanwhile();
+    disk.sync_everything().unwrap();
+    assert_eq!(turns.load(Ordering::Relaxed), 2);
 }
 
 #[test]

@@ -20,7 +20,7 @@ impl simulation::Disk for FaultyDisk {
     }
 
     fn open(&self, path: &Path, opening: Opening) -> io::Result<Box<dyn simulation::File>> {
-        let mut state = self.state();
+        let mut state = self.after_others();
         let there = state.find(path).is_ok();
         let made = !there && matches!(opening, Opening::New | Opening::OrNew);
         state.begin(if made { Operation::Make(what(path)) } else { Operation::Open(what(path)) })?;
@@ -41,7 +41,7 @@ impl simulation::Disk for FaultyDisk {
     }
 
     fn kind(&self, path: &Path) -> io::Result<Kind> {
-        let mut state = self.state();
+        let mut state = self.after_others();
         state.begin(Operation::Look(what(path)))?;
         let id = state.find(path)?;
         Ok(match state.nodes[id] {
@@ -51,7 +51,7 @@ impl simulation::Disk for FaultyDisk {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<(String, Kind)>> {
-        let mut state = self.state();
+        let mut state = self.after_others();
         state.begin(Operation::List(what(path)))?;
         let id = state.find(path)?;
         let kind = |id: Id| match state.nodes[id] {
@@ -62,7 +62,7 @@ impl simulation::Disk for FaultyDisk {
     }
 
     fn modified(&self, path: &Path) -> io::Result<Option<SystemTime>> {
-        let mut state = self.state();
+        let mut state = self.after_others();
         state.begin(Operation::Look(what(path)))?;
         let Ok(id) = state.find(path) else { return Ok(None) };
         let modified = state.file(id).ok().map(|file| file.modified_us);
@@ -70,7 +70,7 @@ impl simulation::Disk for FaultyDisk {
     }
 
     fn make_directory(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.after_others();
         let mut above = std::path::PathBuf::new();
         for part in path.components() {
             above.push(part);
@@ -88,13 +88,13 @@ impl simulation::Disk for FaultyDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.after_others();
         state.begin(Operation::Rename(what(to)))?;
         state.rename(from, to, true)
     }
 
     fn rename_to_free_name(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.after_others();
         if state.lacks_rename_to_free_name {
             state.counts.add(Operation::RenameToFree(what(to)), Fault::Unknown);
             return Err(ErrorKind::InvalidInput.into());
@@ -104,7 +104,7 @@ impl simulation::Disk for FaultyDisk {
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.after_others();
         state.begin(Operation::Link(what(to)))?;
         let id = state.find(from)?;
         let (directory, name) = state.place(to)?;
@@ -118,7 +118,7 @@ impl simulation::Disk for FaultyDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.after_others();
         state.begin(Operation::Remove(what(path)))?;
         state.find(path)?;
         let (directory, name) = state.place(path)?;
@@ -128,14 +128,14 @@ impl simulation::Disk for FaultyDisk {
     }
 
     fn free_space(&self, path: &Path) -> io::Result<u64> {
-        let mut state = self.state();
+        let mut state = self.after_others();
         state.begin(Operation::Look(what(path)))?;
         state.find(path)?;
         Ok(state.free)
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.after_others();
         let id = state.find(path)?;
         let last = state.directory(id)?.pending.last().map_or(What::Other, |change| What::of(&change.name));
         let operation = Operation::SyncDirectory(last);
@@ -153,7 +153,7 @@ impl simulation::Disk for FaultyDisk {
 
     fn sync_everything(&self) -> io::Result<()> {
         let operation = Operation::SyncEverything;
-        let mut state = self.state();
+        let mut state = self.after_others();
         let done = state.begin_sync(operation);
         let begun_us = state.now_us;
         if let Err(error) = state.begin(operation) {
@@ -189,7 +189,7 @@ impl simulation::Disk for FaultyDisk {
 
 impl simulation::File for OpenFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.after_others();
         let what = state.what(self.id);
         state.begin(Operation::Read(what))?;
         let file = state.file(self.id)?;
@@ -200,7 +200,7 @@ impl simulation::File for OpenFile {
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.after_others();
         let what = state.what(self.id);
         let begun = state.begin(Operation::Write(what));
         let len = match begun {
@@ -217,14 +217,14 @@ impl simulation::File for OpenFile {
     }
 
     fn len(&self) -> io::Result<u64> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.after_others();
         let what = state.what(self.id);
         state.begin(Operation::Look(what))?;
         Ok(state.file(self.id)?.cached.len() as u64)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.after_others();
         let what = state.what(self.id);
         state.begin(Operation::Cut(what))?;
         let now_us = state.now_us;
@@ -235,7 +235,7 @@ impl simulation::File for OpenFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.after_others();
         let operation = Operation::Sync(state.what(self.id));
         let done = state.begin_sync(operation);
         let begun = state.begin(operation);
@@ -249,7 +249,7 @@ impl simulation::File for OpenFile {
     }
 
     fn try_lock(&self) -> io::Result<bool> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.after_others();
         let what = state.what(self.id);
         state.begin(Operation::Lock(what))?;
         if let Some((_, owner)) = state.locks.iter().find(|(id, _)| *id == self.id) {
@@ -260,7 +260,7 @@ impl simulation::File for OpenFile {
     }
 
     fn is_at(&self, path: &Path) -> io::Result<bool> {
-        let mut state = self.disk.state();
+        let mut state = self.disk.after_others();
         state.begin(Operation::Look(what(path)))?;
         match state.find(path) {
             Ok(id) => Ok(id == self.id),
