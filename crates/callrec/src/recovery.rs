@@ -82,11 +82,13 @@ pub(crate) fn recover_in_background(shared: &Shared) {
     try_again(shared);
 }
 
-pub(crate) fn recover_or_tell(shared: &Shared) {
-    if let Err(error) = recover(shared) {
+/// Recovers; if that is not possible at all, it is tried again.
+pub(crate) fn recover_or_tell(shared: &Shared) -> Recovery {
+    recover(shared).unwrap_or_else(|error| {
         shared.left.note();
         tracing::error!(%error, "recovery failed; it is tried again");
-    }
+        Recovery::default()
+    })
 }
 
 /// Waits as long as live calls wait for a worker, within reason; tells whether there is to be more work at all.

@@ -13,6 +13,7 @@ use crate::clock::Stopwatch;
 use crate::error::RecordError;
 use crate::live::{LiveCall, lock};
 use crate::memory::Memory;
+use crate::output::AHEAD_S;
 use crate::pending::PendingFormats;
 use crate::recovery::WhenRecovered;
 use crate::refusals::{Counters, Refusals};
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) record_audio: bool,
     pub(crate) max_calls: usize,
+    /// How far the recording of a live call may be ahead of time and need no leave, in seconds.
+    pub(crate) ahead_s: u64,
     pub(crate) memory: Arc<Memory>,
     pub(crate) space: Space,
     pub(crate) counters: Arc<Counters>,
@@ -108,6 +111,7 @@ impl Shared {
             dir,
             record_audio,
             max_calls: limits.calls,
+            ahead_s: AHEAD_S,
             memory: Memory::new(limits.waiting_bytes),
             space: Space::new(limits.free_disk),
             settings,

@@ -12,7 +12,6 @@ use crate::clock::{self, Stopwatch};
 use crate::error::RecordError;
 use crate::finish::{FinishError, Source, TRIED_AGAIN, finish, note_not_saved};
 use crate::live::{LiveCall, Outcome, Work, lock};
-use crate::output::AHEAD_S;
 use crate::shared::Shared;
 use crate::space::measure_what_was_freed;
 use crate::status::CallFiles;
@@ -194,7 +193,7 @@ fn subject_of(shared: &Shared, call: &LiveCall, journal: Option<&JournalWriter>)
         number,
         header: call.header.clone(),
         memory: Arc::clone(&shared.memory),
-        ahead_s: AHEAD_S,
+        ahead_s: shared.ahead_s,
     })
 }
 

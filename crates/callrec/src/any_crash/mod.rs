@@ -2,12 +2,16 @@
 //!
 //! Random calls are recorded on a simulated disk, by the code that does it for real. Each moment of their lives at which the
 //! disk is about to change is a crash, of the process or of the power; what is left is recovered, perhaps with faults and
-//! crashes in that, and judged. A failure names its seed; `CRASH_SEED` begins with that, and `CRASH_POINTS` says how many
+//! crashes in that, and judged. In some lives the disk has little room, and what is left for want of it is tried again; in some,
+//! what an earlier process left is recovered beside live calls. A failure names its seed; `CRASH_SEED` begins with that, and `CRASH_POINTS` says how many
 //! crashes there are to be.
 
 mod life;
 mod pairs;
+mod plan;
 mod relayed;
+mod room;
+mod threads;
 mod trial;
 mod verdict;
 
@@ -18,7 +22,8 @@ use callrec_faulty_disk::{FaultyDisk, Moment, Operation, What};
 use callrec_simulator::Luck;
 
 use crate::live::lock;
-use life::{Life, Plan, Told, live, live_on, recover_on};
+use life::{Life, Told, live, live_on, recover_on};
+use plan::Plan;
 use trial::{Crash, Tally, finish, try_all, try_one};
 use verdict::{AT_MOST_US, Due, due_after_kill, due_after_later_power_loss};
 
@@ -27,7 +32,7 @@ const LANES: u64 = 4;
 /// Where seeds begin, unless it is said otherwise.
 const SEED: u64 = 1;
 /// How many crashes there are, unless more are asked for.
-const CRASHES: u64 = 3_000;
+const CRASHES: u64 = 4_000;
 
 fn setting(name: &str, default: u64) -> u64 {
     #[allow(clippy::disallowed_methods, reason = "a test that is asked for more")]
@@ -60,7 +65,8 @@ fn try_lives(first: u64, crashes: u64) -> Tally {
             }
             // What fails by itself now and then hardly ever hits the operations of which a life has few.
             for operation in pairs::RARE.iter().skip(lane as usize).step_by(LANES as usize) {
-                (first..first + 4).for_each(|seed| try_life(&Plan::failing(*operation, seed), &mut own));
+                // Seeds of which one fails, and one finds no room, where there is one such operation in a life.
+                (first + 6..first + 10).for_each(|seed| try_life(&Plan::failing(*operation, seed), &mut own));
             }
             if lane == 0 {
                 // What few file systems lack, a few random lives may all have.
@@ -88,6 +94,12 @@ fn whatever_fails_and_whenever_it_ends_a_recording_is_there_whole_or_its_journal
         tally.counts.pairs(),
         tally.failures.len()
     );
+    let [no_room, waited, again, beside] = tally.met;
+    println!(
+        "a recording found no room in {no_room} lives; that of a live call waited in {waited}; what was left was made in {again}; \
+         something was recovered beside a live call in {beside}, with {} crash points",
+        tally.beside
+    );
     tally.failures.iter().take(20).for_each(|failure| println!("{failure}"));
     assert!(tally.failures.is_empty());
     // Of others it is not known, and of fewer there are fewer.
@@ -95,6 +107,7 @@ fn whatever_fails_and_whenever_it_ends_a_recording_is_there_whole_or_its_journal
         let missing = pairs::missing(&tally.counts);
         assert!(missing.is_empty(), "none of these happened: {missing:?}");
         assert!(tally.counts.pairs() >= pairs::AT_LEAST, "{} pairs", tally.counts.pairs());
+        assert!(tally.met.iter().all(|lives| *lives > 0) && tally.beside > 0, "{:?}", tally.met);
         assert!(tally.relayed * 4 > tally.lives && tally.relayed < tally.lives, "{} relayed", tally.relayed);
     }
 }
@@ -250,7 +263,7 @@ fn with_the_sync_taken_out_before_it_is_told_that_a_journal_is_kept_it_may_not_b
     let live =
         |ignored_sync| without_encoders("CAspoilt", || live(&Plan { ignored_sync, ..plan.clone() }).unwrap());
     let sound = live(None);
-    assert!(sound.told.last().is_some_and(|told| told[0] == Told::NotSaved));
+    assert!(sound.known.last().is_some_and(|known| known.told[0] == Told::NotSaved));
     assert_eq!(harm(&sound), None);
     let of_journal = |sync: &Operation| *sync == Operation::Sync(What::Journal);
     let index = sound.syncs.iter().position(of_journal).expect("it is synced");

@@ -6,7 +6,7 @@
 use callrec_audio::g711::Law;
 use callrec_session::{Codec, Event, Line, Place, Speaker, Track};
 
-use super::life::{FRAME, FRAME_US, Stream};
+use super::plan::{FRAME, FRAME_US, Stream};
 use crate::call::Call;
 
 /// Frames from one sentence to the next.

@@ -1,9 +1,10 @@
 //! A crash, what is left after it, and what recovery makes of that.
 
-use callrec_faulty_disk::{Counts, Fault, Faults, FaultyDisk, Moment};
+use callrec_faulty_disk::{Counts, Fault, Faults, FaultyDisk, Moment, Operation, What};
 use callrec_simulator::Luck;
 
 use super::life::{Life, recover_on};
+use super::threads::Met;
 use super::verdict::{Due, due_after_kill, due_after_later_power_loss, due_after_power_loss, judge};
 
 /// How a crash happens.
@@ -25,6 +26,19 @@ impl Crash {
         if let Some(before) = moment.before {
             counts.add(before, fault);
         }
+        self.after(moment)
+    }
+
+    /// What must be found of each stream.
+    pub(super) fn due(self, life: &Life, moment: &Moment) -> Result<Vec<Due>, String> {
+        match self {
+            Self::Kill => due_after_kill(life, moment),
+            Self::PowerLoss(_) => due_after_power_loss(life, moment),
+        }
+    }
+
+    /// What is left of the disk.
+    pub(super) fn after(self, moment: &Moment) -> FaultyDisk {
         match self {
             Self::Kill => moment.after_kill(),
             Self::PowerLoss(seed) => moment.after_power_loss(seed),
@@ -39,6 +53,11 @@ pub(super) struct Tally {
     pub(super) lives: u64,
     /// Of these, those with a relayed stream.
     pub(super) relayed: u64,
+    /// Those in which a recording found no room, in which that of a live call waited for it, in which one was made when it was tried again,
+    /// and in which something was recovered beside a live call.
+    pub(super) met: [u64; 4],
+    /// Crashes while it was.
+    pub(super) beside: u64,
     pub(super) counts: Counts,
     pub(super) failures: Vec<String>,
 }
@@ -48,6 +67,8 @@ impl Tally {
         self.crashes += other.crashes;
         self.lives += other.lives;
         self.relayed += other.relayed;
+        self.met.iter_mut().zip(other.met).for_each(|(met, others)| *met += others);
+        self.beside += other.beside;
         self.counts.merge(&other.counts);
         self.failures.extend(other.failures);
     }
@@ -57,11 +78,24 @@ impl Tally {
 pub(super) fn try_all(life: &Life, ways: u64, tally: &mut Tally) {
     tally.lives += 1;
     tally.relayed += u64::from(life.plan.streams.iter().any(|stream| stream.relayed));
+    let Met { no_room, waited, again, beside } = life.met;
+    let met = [no_room, waited, again, beside];
+    tally.met.iter_mut().zip(met).for_each(|(met, is_met)| *met += u64::from(is_met));
     tally.counts.merge(&life.counts);
+    if let Some(harm) = &life.harm {
+        tally.failures.push(format!("seed {}: {harm}", life.plan.seed));
+    }
     for (index, moment) in life.moments.iter().enumerate() {
+        // What comes at once is written in hundreds of pieces: an eighth of these will do.
+        let of_partial = Some(Operation::Write(What::Partial));
+        let is_like_last = index > 0 && life.moments[index - 1].before == of_partial;
+        if life.plan.room.is_some() && moment.before == of_partial && is_like_last && index % 8 > 0 {
+            continue;
+        }
         for way in 0..ways {
             let mut luck = Luck::new(life.plan.seed << 32 | (index as u64) << 8 | way);
             let crash = Crash::any(&mut luck);
+            tally.beside += u64::from(life.known[moment.mark].beside);
             if let Err(why) = try_one(life, moment, crash, &mut luck, tally) {
                 let Life { plan, .. } = life;
                 tally.failures.push(format!(
@@ -82,10 +116,7 @@ pub(super) fn try_one(
     tally: &mut Tally,
 ) -> Result<(), String> {
     tally.crashes += 1;
-    let mut due = match crash {
-        Crash::Kill => due_after_kill(life, moment)?,
-        Crash::PowerLoss(_) => due_after_power_loss(life, moment)?,
-    };
+    let mut due = crash.due(life, moment)?;
     let mut disk = crash.disk(moment, &mut tally.counts);
     let mut forgot = life.counts.failed_syncs() > 0;
     let mut rounds = 0;

@@ -13,7 +13,8 @@ use callrec_summary::{
     AudioFile, AudioOutcome, CallSummary, StreamSummary, parse_json, summary_text, transcript_text,
 };
 
-use super::life::{FRAME, HOME, Life, Stream, Told, final_names};
+use super::life::{HOME, Known, Life, Told, final_names};
+use super::plan::{FRAME, Plan, Stream};
 use super::relayed;
 use crate::header::Header;
 
@@ -61,10 +62,12 @@ pub(super) fn due_after_kill(life: &Life, moment: &Moment) -> Result<Vec<Due>, S
 /// What must be found of each stream when the power goes at this moment.
 pub(super) fn due_after_power_loss(life: &Life, moment: &Moment) -> Result<Vec<Due>, String> {
     let mut due = due(life, moment, &journalled(&moment.all_that_is_safe())?)?;
+    let later = due_after_later_power_loss(life, moment, &life.before)?;
+    due.splice(..later.len(), later);
     if life.plan.ignored_sync.is_none() && !life.plan.is_sound() {
         return Ok(due);
     }
-    for (due, given_us) in due.iter_mut().zip(&life.given_us) {
+    for (due, given_us) in due.iter_mut().zip(&life.given_us).skip(life.before.len()) {
         let old = given_us.partition_point(|given| given + AT_MOST_US <= moment.at_us) as u64;
         if old > due.frames {
             *due = Due { exists: true, frames: old };
@@ -80,14 +83,30 @@ pub(super) fn safe_frames(life: &Life, moment: &Moment) -> Result<u64, String> {
 }
 
 fn due(life: &Life, moment: &Moment, journalled: &BTreeMap<String, u64>) -> Result<Vec<Due>, String> {
-    let streams = life.plan.streams.iter().zip(&life.told[moment.mark]);
-    Ok(streams
-        .map(|(stream, told)| match (told, journalled.get(&stream.name)) {
-            (Told::Saved, _) => Due { exists: true, frames: stream.frames },
-            (_, Some(frames)) => Due { exists: true, frames: *frames },
-            (_, None) => Due::default(),
+    let streams = life.streams.iter().zip(&life.known[moment.mark].told).zip(&life.left);
+    let mut due: Vec<Due> = streams
+        .map(|((stream, told), left)| match (told, journalled.get(&stream.name), left) {
+            (Told::Saved, ..) => Due { exists: true, frames: stream.frames },
+            (_, Some(frames), _) => Due { exists: true, frames: *frames },
+            // Its journal may be gone when its recording is there.
+            (Told::NotSaved, None, Some(frames)) => Due { exists: true, frames: *frames },
+            (_, None, _) => Due::default(),
         })
-        .collect())
+        .collect();
+    // What an earlier process left was there before this one.
+    due.splice(..life.before.len(), life.before.iter().copied());
+    Ok(due)
+}
+
+/// Frames of each stream that are safe in its journal when it is said that it is not saved.
+pub(super) fn left(plan: &Plan, moments: &[Moment], known: &[Known]) -> Vec<Option<u64>> {
+    let before = plan.earlier.as_ref().map_or(0, |earlier| earlier.streams.len());
+    let of_stream = |(index, stream): (usize, &Stream)| {
+        let is_told = |moment: &&Moment| known[moment.mark].told[before + index] == Told::NotSaved;
+        let journals = journalled(&moments.iter().find(is_told)?.all_that_is_safe()).ok()?;
+        journals.get(&stream.name).copied()
+    };
+    plan.streams.iter().enumerate().map(of_stream).collect()
 }
 
 /// When the power goes in the middle of a recovery, of what was due before it: a journal that is still there may have been
@@ -98,7 +117,7 @@ pub(super) fn due_after_later_power_loss(
     before: &[Due],
 ) -> Result<Vec<Due>, String> {
     let (there, safe) = (journalled(&moment.after_kill())?, journalled(&moment.all_that_is_safe())?);
-    let streams = life.plan.streams.iter().zip(before);
+    let streams = life.streams.iter().zip(before);
     Ok(streams
         .map(|(stream, before)| match (there.contains_key(&stream.name), safe.get(&stream.name)) {
             (false, _) => *before,
@@ -128,7 +147,7 @@ pub(super) fn judge(life: &Life, disk: &FaultyDisk, due: &[Due], forgot: bool) -
     }
     let mut recordings = names.iter().filter(|name| name.contains("_conversation")).count();
     let mut summaries = BTreeMap::new();
-    let calls: BTreeSet<&str> = life.plan.streams.iter().map(|stream| stream.call).collect();
+    let calls: BTreeSet<&str> = life.streams.iter().map(|stream| stream.call).collect();
     for call in calls {
         let Some(json) = bytes(&format!("call_{call}_summary.json")) else { continue };
         let summary = parse_json(&json).map_err(|error| format!("the summary of {call}: {error}"))?;
@@ -139,7 +158,7 @@ pub(super) fn judge(life: &Life, disk: &FaultyDisk, due: &[Due], forgot: bool) -
         }
         summaries.insert(call, summary);
     }
-    for (index, stream) in life.plan.streams.iter().enumerate() {
+    for (index, stream) in life.streams.iter().enumerate() {
         let entries = summaries.get(stream.call).map_or(&[][..], |summary| &summary.streams);
         let mut entries: Vec<_> = entries.iter().filter(|entry| entry.stream == stream.name).collect();
         entries.sort_by_key(|entry| !matches!(entry.audio, AudioOutcome::Recorded(_)));

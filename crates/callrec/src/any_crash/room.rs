@@ -1,0 +1,102 @@
+//! How much of the disk is free in the course of a life, and whether what is to wait for room takes none.
+
+use std::sync::Arc;
+
+use callrec_encode::{Format, Settings};
+use callrec_simulator::Luck;
+
+use super::plan::SECOND_US;
+use super::threads::Threads;
+use crate::live::{LiveCall, lock};
+use crate::output::{FOR_JOURNALS, most_bytes_a_second};
+use crate::space::measure_once;
+
+/// So much must be free beside what is kept for live calls.
+pub(super) const LEAST: u64 = 100_000_000;
+/// A minute of these lives: so far a recording may be ahead of time.
+pub(super) const AHEAD_S: u64 = 1;
+/// What a recording may be longer than it was when it was looked whether there is room: two tracks have a second each at most that was
+/// not encoded, and a codec holds some of it.
+const HELD_US: u64 = 2 * SECOND_US;
+const PLENTY: u64 = 10 * LEAST;
+
+/// How much is free.
+#[derive(Clone, Debug)]
+pub(super) struct Room {
+    /// How many bytes, and from which time of the life on.
+    free: Vec<(u64, u64)>,
+}
+
+impl Room {
+    /// Little for some time, at the beginning or later, and plenty after that.
+    pub(super) fn random(luck: &mut Luck) -> Self {
+        // With the least of it, no call can begin beside another; with the most of it, some can.
+        let little = LEAST + luck.between(1, 6) * 10_000_000;
+        let ends_us = [1, 1, 2, 30, 64][luck.between(0, 4) as usize] * SECOND_US + luck.between(0, SECOND_US);
+        if luck.percent(85) {
+            return Self { free: vec![(0, little), (ends_us, PLENTY)] };
+        }
+        let begins_us = luck.between(0, SECOND_US);
+        Self { free: vec![(0, PLENTY), (begins_us, little), (begins_us + ends_us, PLENTY)] }
+    }
+
+    /// How many bytes are free so long after the beginning.
+    fn free(&self, us: u64) -> u64 {
+        let now = self.free.iter().rev().find(|(from_us, _)| *from_us <= us);
+        now.map_or(PLENTY, |(_, free)| *free)
+    }
+
+    /// Whether there was none to spare until now.
+    fn is_scarce_until(&self, us: u64) -> bool {
+        self.free.iter().all(|(from_us, free)| *from_us > us || *free < LEAST + FOR_JOURNALS)
+    }
+}
+
+impl Threads {
+    /// Measures the disk.
+    pub(super) fn measure(&self) {
+        let Some(room) = &self.plan.room else { return };
+        self.disk.set_free(room.free(self.disk.now_us() - self.begun_us));
+        measure_once(&self.shared);
+    }
+
+    /// Looks whether a recording takes more of the disk than its time allows, though there is nothing to spare: it would take what is
+    /// kept for live calls.
+    pub(super) fn look_at_room(&self) {
+        let Some(room) = self.plan.room.as_ref().filter(|_| self.plan.is_sound()) else { return };
+        let now_us = self.disk.now_us();
+        if !room.is_scarce_until(now_us - self.begun_us) {
+            return;
+        }
+        let calls = self.shared.live_calls();
+        let live = |call: &str, number: &str| {
+            let is_it = |live: &&Arc<LiveCall>| {
+                let journal = lock(&live.journal).as_ref().map(|journal| journal.number().to_string());
+                live.id.as_str() == call && journal.as_deref() == Some(number)
+            };
+            calls.iter().find(is_it).map(|live| live.now_us() + AHEAD_S * SECOND_US)
+        };
+        let recovered_us = lock(&self.recovering_since).map(|since| now_us - since);
+        for (path, bytes) in self.disk.files() {
+            let name = path.rsplit('/').next().unwrap_or_default();
+            let parts: Vec<&str> = name.split('.').collect();
+            let [stream, format, _, "partial"] = parts[..] else { continue };
+            let Some((call, number)) = stream.rsplit_once('_') else { continue };
+            let Some(rate) = rate_of(format) else { continue };
+            let Some(allowed_us) = live(call, number).or(recovered_us) else { continue };
+            let most = (allowed_us + HELD_US) * rate / SECOND_US;
+            if bytes.len() as u64 > most {
+                let len = bytes.len();
+                let harm = format!("{name} has {len} bytes of {most}, and there is no room at {now_us} us");
+                lock(&self.harm).get_or_insert(harm);
+            }
+        }
+    }
+}
+
+/// How fast a file with this extension grows at most, in bytes a second.
+fn rate_of(extension: &str) -> Option<u64> {
+    let format = Format::ALL.into_iter().find(|format| format.extension() == extension)?;
+    let spec = Settings::default().with_format(format).resolve(8_000).ok()?;
+    Some(most_bytes_a_second(&spec))
+}
