@@ -15,9 +15,9 @@ use crate::space::measure_once;
 pub(super) const LEAST: u64 = 100_000_000;
 /// A minute of these lives: so far a recording may be ahead of time.
 pub(super) const AHEAD_S: u64 = 1;
-/// What a recording may be longer than it was when it was looked whether there is room: two tracks have a second each at most that was
-/// not encoded, and a codec holds some of it.
-const HELD_US: u64 = 2 * SECOND_US;
+/// What a recording may be longer than it was when it was looked whether there is room: a stretch of audio, and what a codec held of the
+/// last.
+const HELD_US: u64 = SECOND_US / 2;
 const PLENTY: u64 = 10 * LEAST;
 
 /// How much is free.
