@@ -3,8 +3,8 @@
 //! Random calls are recorded on a simulated disk, by the code that does it for real. Each moment of their lives at which the
 //! disk is about to change is a crash, of the process or of the power; what is left is recovered, perhaps with faults and
 //! crashes in that, and judged. In some lives the disk has little room, and what is left for want of it is tried again; in some,
-//! what an earlier process left is recovered beside live calls. A failure names its seed; `CRASH_SEED` begins with that, and `CRASH_POINTS` says how many
-//! crashes there are to be.
+//! what an earlier process left is recovered beside live calls. A failure names its seed; `CRASH_SEED` begins with that, and
+//! `CRASH_POINTS` says how many crashes there are to be.
 
 mod life;
 mod pairs;
@@ -22,7 +22,7 @@ use callrec_faulty_disk::{FaultyDisk, Moment, Operation, What};
 use callrec_simulator::Luck;
 
 use crate::live::lock;
-use life::{Life, Told, live, live_on, recover_on};
+use life::{Life, live, live_on, recover_on};
 use plan::Plan;
 use trial::{Crash, Tally, finish, try_all, try_one};
 use verdict::{AT_MOST_US, Due, due_after_kill, due_after_later_power_loss};
@@ -263,7 +263,7 @@ fn with_the_sync_taken_out_before_it_is_told_that_a_journal_is_kept_it_may_not_b
     let live =
         |ignored_sync| without_encoders("CAspoilt", || live(&Plan { ignored_sync, ..plan.clone() }).unwrap());
     let sound = live(None);
-    assert!(sound.known.last().is_some_and(|known| known.told[0] == Told::NotSaved));
+    assert!(sound.known.last().is_some_and(|known| known.told[0] == life::Told::NotSaved));
     assert_eq!(harm(&sound), None);
     let of_journal = |sync: &Operation| *sync == Operation::Sync(What::Journal);
     let index = sound.syncs.iter().position(of_journal).expect("it is synced");

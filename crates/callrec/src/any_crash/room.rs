@@ -15,9 +15,9 @@ use crate::space::measure_once;
 pub(super) const LEAST: u64 = 100_000_000;
 /// A minute of these lives: so far a recording may be ahead of time.
 pub(super) const AHEAD_S: u64 = 1;
-/// What a recording may be longer than it was when it was looked whether there is room: a stretch of audio, and what a codec held of the
-/// last.
-const HELD_US: u64 = SECOND_US / 2;
+/// What a recording may be longer than it was when it was looked whether there is room: the head of its file, a stretch of audio, and
+/// what a codec held of the last, which of FLAC is half a second.
+const HELD_US: u64 = SECOND_US * 3 / 4;
 const PLENTY: u64 = 10 * LEAST;
 
 /// How much is free.
