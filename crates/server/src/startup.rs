@@ -11,7 +11,7 @@ use crate::live::LiveSockets;
 use crate::routes;
 use crate::security_headers::security_headers;
 use crate::socket::{BotConnector, Room};
-use crate::state::State;
+use crate::state::{State, WAIT_AT_ONCE, turns};
 use crate::stream_tokens::StreamTokens;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::http::KeepAlive;
@@ -87,6 +87,7 @@ impl Application {
             counters,
             bot: config.bot_url.clone().map(connector).transpose()?,
             room,
+            turns: turns(),
             config,
         });
         let server = listen(listener, state.clone())?;
@@ -184,8 +185,5 @@ fn listen(listener: TcpListener, state: web::Data<State>) -> anyhow::Result<Serv
 
 /// Connections that are being told that there are too many, and those of watchers.
 const BEYOND: usize = 1_000;
-/// Requests of one worker that wait for a disk at once, each on a thread. The others wait for these. Threads are woken in turn, so that
-/// each that was ever needed stays as long as requests come: the fewer there may be, the sooner their number is steady.
-const WAIT_AT_ONCE: usize = 4;
 /// How long requests that are not calls may go on at shutdown.
 const HTTP_FAREWELL: Duration = Duration::from_secs(2);

@@ -5,10 +5,10 @@ use crate::counters::Limit;
 use crate::error::ApiError;
 use crate::state::State;
 use actix_web::{HttpResponse, web};
+use callrec::Recorder;
 
 pub(crate) async fn list(state: web::Data<State>) -> Result<HttpResponse, actix_web::Error> {
-    let recorder = state.recorder.clone();
-    let list = web::block(move || recorder.list_calls()).await?;
+    let list = state.in_turn(Recorder::list_calls).await?;
     if list.left_out > 0 {
         state.counters.count(Limit::ListsCut);
     }
@@ -20,8 +20,7 @@ pub(crate) async fn one(
     state: web::Data<State>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let sid = call_sid(&sid)?;
-    let recorder = state.recorder.clone();
-    match web::block(move || recorder.call(&sid)).await? {
+    match state.in_turn(move |recorder| recorder.call(&sid)).await? {
         Some(call) => Ok(HttpResponse::Ok().json(call)),
         None => Err(ApiError::not_found("no_such_call", "there is no such call").into()),
     }

@@ -61,8 +61,7 @@ async fn send(
     choose: impl FnOnce(CallFiles) -> Result<PathBuf, ApiError>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let sid = call_sid(sid)?;
-    let recorder = state.recorder.clone();
-    let found = web::block(move || (recorder.files(&sid), recorder.call(&sid))).await?;
+    let found = state.in_turn(move |recorder| (recorder.files(&sid), recorder.call(&sid))).await?;
     let path = match found {
         (Some(files), _) => choose(files)?,
         (None, Some(call)) if call.state != CallState::Finished => {
@@ -71,9 +70,8 @@ async fn send(
         (None, _) => return Err(ApiError::not_found("no_such_call", "there is no such call").into()),
     };
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let recorder = state.recorder.clone();
     // By the recorder, which follows no symbolic link.
-    let opened = web::block(move || {
+    let opened = state.in_turn(move |recorder| {
         let file = recorder.open_file(&path)?;
         Ok::<_, RecordError>(NamedFile::from_file(file, path))
     });

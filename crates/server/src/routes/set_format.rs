@@ -33,10 +33,9 @@ pub(crate) async fn set_format(
     let sid = call_sid(&sid)?;
     let change = read_change(request.query_string(), &body?)?;
     let (format, bitrate) = (change.format, change.bitrate);
-    let recorder = state.recorder.clone();
     let answer = {
         let sid = sid.clone();
-        web::block(move || recorder.set_format(&sid, &change)).await?
+        state.in_turn(move |recorder| recorder.set_format(&sid, &change)).await?
     };
     match answer {
         Ok(applied) => Ok(HttpResponse::Ok().json(json!({

@@ -53,9 +53,8 @@ pub(crate) async fn add(
         }
         ApiError::from(bad)
     })?;
-    let recorder = state.recorder.clone();
     let count = lines.len();
-    let refused = web::block(move || {
+    let refused = state.in_turn(move |recorder| {
         let mut refused = 0;
         for line in &lines {
             match recorder.add_line(&sid, line.speaker, &line.text, line.at_ms, &line.word_ms) {

@@ -1,7 +1,7 @@
 //! Where the bot is: its name is looked up by one thread for all calls that wait for it.
 //!
-//! The system's resolver blocks, for many seconds where no name server answers. A thread for each call would leave none of the few
-//! that requests have for their files.
+//! The system's resolver blocks, for many seconds where no name server answers. A thread for each call would be many then; and the
+//! runtime's, which wait for a disk in place of requests, may all be waiting for one.
 
 use std::io;
 use std::net::SocketAddr;
@@ -54,10 +54,16 @@ impl BotAddress {
         }
         let (tell, told) = watch::channel(None);
         let look_up = Arc::clone(&self.look_up);
-        tokio::task::spawn_blocking(move || {
-            let found = look_up().map(Arc::from).map_err(Arc::new);
-            tell.send_replace(Some(found));
-        });
+        let looking = {
+            let tell = tell.clone();
+            std::thread::Builder::new().name("callrec-name".to_owned()).spawn(move || {
+                let found = look_up().map(Arc::from).map_err(Arc::new);
+                tell.send_replace(Some(found));
+            })
+        };
+        if let Err(error) = looking {
+            tell.send_replace(Some(Err(Arc::new(error))));
+        }
         latest.insert(told).clone()
     }
 }
@@ -101,6 +107,21 @@ mod tests {
             }
             assert_eq!(looked_up.load(Ordering::Relaxed), look_ups);
         }
+    }
+
+    #[test]
+    fn a_name_is_looked_up_though_every_thread_of_the_runtime_waits() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).enable_all().build();
+        let runtime = runtime.unwrap();
+        let (release, held) = mpsc::channel::<()>();
+        let waiting = runtime.spawn_blocking(move || held.recv());
+        let address = BotAddress::new("ws://localhost:8765/".parse().unwrap());
+        let found =
+            runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), address.get()).await });
+        assert!(!found.expect("it is not looked up").unwrap().is_empty());
+        assert!(!waiting.is_finished(), "the thread waits still");
+        drop(release);
     }
 
     #[tokio::test]
