@@ -12,6 +12,7 @@ use super::process::ServerProcess;
 use super::{Live, median, recorded};
 use crate::figure::Figure;
 use crate::report::Report;
+use callrec_simulator::Luck;
 
 /// Minutes of the long call, and how many short ones are made instead.
 const MINUTES: u64 = 120;
@@ -23,7 +24,7 @@ const MP3_BYTES: u64 = 16_000;
 /// How many calls go on while others hang up.
 const BESIDE: usize = 150;
 /// How many calls of each length hang up in a run.
-const HANG_UPS: usize = 6;
+const HANG_UPS: usize = 10;
 /// The lengths of calls that hang up, in minutes.
 const LENGTHS: [u64; 2] = [60, 1];
 /// A recording is as far as this behind a live call, or less, once it has caught up; in seconds.
@@ -33,8 +34,13 @@ const PATIENCE: Duration = Duration::from_secs(900);
 /// How long it is waited from there until the first hangs up: what was written all at once is on the disk then, as it is of a
 /// call that took an hour.
 const SETTLES: Duration = Duration::from_secs(10);
-/// Between two calls that hang up.
-const APART: Duration = Duration::from_millis(500);
+/// Between two calls that hang up, in milliseconds, drawn for each: at even distances all calls of a length would meet what the server
+/// does each second, or none.
+const APART_MS: (u64, u64) = (200, 1_200);
+/// How long those beside go on between two looks whether they are to.
+const BESIDE_FOR: Duration = Duration::from_millis(500);
+/// What that is drawn from.
+const SEED: u64 = 1;
 /// Between two looks for a recording.
 const LOOKS: Duration = Duration::from_millis(1);
 
@@ -81,8 +87,9 @@ fn record(live: &Live<'_>, calls: usize, minutes: u64) -> anyhow::Result<f64> {
 pub(super) fn hang_up(live: &Live<'_>, report: &mut Report) -> anyhow::Result<()> {
     let told = live.bench.progress("hang-up", 1);
     let mut waits = [const { Vec::new() }; 2];
+    let mut luck = Luck::new(SEED);
     for _ in 0..live.bench.runs {
-        run(live, &mut waits)?;
+        run(live, &mut luck, &mut waits)?;
         told.inc(1);
     }
     told.finish_and_clear();
@@ -92,15 +99,17 @@ pub(super) fn hang_up(live: &Live<'_>, report: &mut Report) -> anyhow::Result<()
     report.add(Figure::absolute(&what, hour, "ms", 500.0));
     report.add(Figure::ratio(&what, "callrec, of a minute", hour / minute, 1.20));
     report.note(format!(
-        "Of {} calls of each length that hung up, one after another in turns. What they said before was sent as fast as it was read, and \
+        "Of {} calls of each length that hung up, one after another in turns, {} to {} ms apart. What they said before was sent as fast as it was read, and \
          they hung up once their recordings had caught up and another {} s had passed. {BESIDE} one-way calls went on beside.",
         HANG_UPS as u64 * live.bench.runs,
+        APART_MS.0,
+        APART_MS.1,
         SETTLES.as_secs()
     ));
     Ok(())
 }
 
-fn run(live: &Live<'_>, waits: &mut [Vec<Duration>; 2]) -> anyhow::Result<()> {
+fn run(live: &Live<'_>, luck: &mut Luck, waits: &mut [Vec<Duration>; 2]) -> anyhow::Result<()> {
     let recordings = live.work.join("live");
     // What was said too fast is followed by silence.
     let settings = [MP3[0], MP3[1], ("IDLE_TIMEOUT_SECONDS", "600")];
@@ -110,11 +119,11 @@ fn run(live: &Live<'_>, waits: &mut [Vec<Duration>; 2]) -> anyhow::Result<()> {
     std::thread::scope(|scope| {
         let going_on = scope.spawn(|| {
             while !is_over.load(Relaxed) {
-                beside.pace(APART)?;
+                beside.pace(BESIDE_FOR)?;
             }
             beside.hang_up()
         });
-        let waited = wait(live, &server, &recordings, waits);
+        let waited = wait(live, luck, &server, &recordings, waits);
         is_over.store(true, Relaxed);
         let _ = going_on.join().map_err(|_| anyhow::anyhow!("a thread broke"))??;
         waited
@@ -125,6 +134,7 @@ fn run(live: &Live<'_>, waits: &mut [Vec<Duration>; 2]) -> anyhow::Result<()> {
 
 fn wait(
     live: &Live<'_>,
+    luck: &mut Luck,
     server: &ServerProcess,
     recordings: &Path,
     waits: &mut [Vec<Duration>; 2],
@@ -157,7 +167,7 @@ fn wait(
         }
         waits[length].push(hung_up.elapsed());
         call.wait_for_goodbye()?;
-        go_on(calls.as_mut_slice(), APART)?;
+        go_on(calls.as_mut_slice(), Duration::from_millis(luck.between(APART_MS.0, APART_MS.1)))?;
     }
     Ok(())
 }
