@@ -72,6 +72,7 @@ impl BotAddress {
 mod tests {
     use super::*;
     use futures_util::future::join_all;
+    use futures_util::poll;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
     use std::time::Duration;
@@ -95,7 +96,9 @@ mod tests {
                 let given_up = tokio::time::timeout(Duration::from_millis(1), address.get()).await;
                 assert!(given_up.is_err());
             }
-            let calls = join_all((0..100).map(|_| address.get()));
+            let mut calls = join_all((0..100).map(|_| address.get()));
+            // All of them wait before it is answered.
+            assert!(poll!(&mut calls).is_pending());
             let answered =
                 if look_ups == 1 { Ok(vec![bot]) } else { Err(io::ErrorKind::HostUnreachable.into()) };
             answer.send(answered).unwrap();
