@@ -1,5 +1,5 @@
 //! The shipped binary with fifty people on the phone, and what may happen to it: it is killed, it is told to end, its disk is
-//! full or slow.
+//! full or slow, or hangs.
 //!
 //! The phones play what the bots say by clocks of their own and echo marks as a provider does; so it is known of every tick how
 //! much the caller had heard by then. Of a relayed call, a recording must hold exactly that at its end, to what its summary gives
@@ -18,11 +18,15 @@ mod deploys;
 #[cfg(target_os = "linux")]
 mod disks;
 mod handset;
+#[cfg(target_os = "linux")]
+mod hung;
 mod judge;
 mod kills;
 mod left;
 #[cfg(target_os = "linux")]
 mod lines;
+#[cfg(target_os = "linux")]
+mod requests;
 #[cfg(target_os = "linux")]
 mod slow;
 #[path = "../spawned/mod.rs"]
