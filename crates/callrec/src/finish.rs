@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use callrec_encode::Spec;
 use callrec_session::{Completeness, EndReason};
-use callrec_store::{JournalWriter, LockedJournal, PublishError, RecordingsDir, StoreError, path_for_log};
+use callrec_store::{
+    JournalWriter, LockedJournal, MAX_TEXT, PublishError, RecordingsDir, StoreError, path_for_log,
+};
 use callrec_summary::{
     AudioFile, AudioOutcome, CallSummary, ParseError, StreamSummary, parse_json, summary_json, summary_text,
     transcript_text,
@@ -234,7 +236,8 @@ fn write_summary(subject: &Subject, stream: StreamSummary) -> Result<CallFiles, 
         // The number was about to be given back when its process was killed: nothing was journalled under it.
         return Ok(CallFiles::of(dir, call, summary));
     }
-    summary.put_stream(stream);
+    // What is written longer could not be read when the next stream ends.
+    summary.put_stream_within(usize::try_from(MAX_TEXT).unwrap_or(usize::MAX), stream);
     write_texts(subject, &summary)?;
     Ok(CallFiles::of(dir, call, summary))
 }

@@ -23,7 +23,7 @@ pub struct Refusals {
     pub journals_full: u64,
     /// Formats that were not remembered for calls that had not begun.
     pub formats_full: u64,
-    /// Lines that found no room, in a transcript or on the way to it.
+    /// Lines that found no room, in a transcript, on the way to it, or in the summary of a call of many streams.
     pub transcript_lines: u64,
     /// Recordings that were far ahead of time, or made all at once, and found no room to spare on the disk: those of live calls wait for
     /// it, others are left in their journals.
@@ -61,7 +61,12 @@ impl Counters {
 
     /// Counts a line that a live call has no room for.
     pub(crate) fn note_line(&self) {
-        add(&self.transcript_lines, 1);
+        self.note_lines(1);
+    }
+
+    /// Counts lines that a summary has no room for.
+    pub(crate) fn note_lines(&self, count: u64) {
+        add(&self.transcript_lines, count);
     }
 
     /// Counts what a finished recording says of limits, but for the lines that were counted while it was live.

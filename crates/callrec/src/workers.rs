@@ -217,7 +217,14 @@ fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Outc
 
 /// Publishes and summarises. What fails here fails for want of disk, not of a better take: the journal stays.
 pub(crate) fn conclude(shared: &Shared, subject: &Subject, taken: Taken, source: Source) -> Outcome {
-    finish(subject, taken, source).map_err(|error| {
+    let dropped = taken.completeness.dropped.transcript_lines;
+    let finished = finish(subject, taken, source);
+    if let Ok(files) = &finished {
+        let stream = files.details.streams.iter().find(|stream| stream.number == subject.number);
+        let told = stream.map_or(dropped, |stream| stream.completeness.dropped.transcript_lines);
+        shared.counters.note_lines(told.saturating_sub(dropped));
+    }
+    finished.map_err(|error| {
         if matches!(error, FinishError::Store(_)) {
             // Its journal was given up.
             shared.left.note();

@@ -189,6 +189,32 @@ fn a_line_that_a_transcript_has_no_room_for_is_refused_at_once_counted_once_and_
 }
 
 #[test]
+fn of_a_call_of_many_full_transcripts_each_recording_is_there_and_lines_without_room_are_told_and_counted() {
+    let home = tempfile::tempdir().unwrap();
+    let recorder = Recorder::builder(home.path()).settings(wav()).start().unwrap();
+    // As long in JSON as 4 MiB can be: six times.
+    let line = "\u{1}".repeat(64 * 1024);
+    for number in 1..=4 {
+        let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+        talk(&call, 0, 25);
+        (0..64).for_each(|_| call.said(Speaker::Caller, &line));
+        let files = call.finish(EndReason::Stopped).wait().unwrap();
+        assert!(files.recording(number).is_some_and(|recording| recording.exists()), "{number}");
+        for text in [files.transcript, files.summary, files.summary_json] {
+            assert!(fs::metadata(text).unwrap().len() <= 64 * 1024 * 1024, "it could not be read again");
+        }
+        assert!(!home.path().join(format!(".journal/CA1_{number}.journal")).exists());
+    }
+    let streams = recorder.files("CA1").unwrap().details.streams;
+    let lines: Vec<usize> = streams.iter().map(|stream| stream.lines.len()).collect();
+    assert!(matches!(lines[..], [64, 64, 1..64, 0]), "{lines:?}");
+    let dropped: Vec<u64> =
+        streams.iter().map(|stream| stream.completeness.dropped.transcript_lines).collect();
+    assert!(dropped.iter().zip(&lines).all(|(dropped, lines)| dropped + *lines as u64 == 64), "{dropped:?}");
+    assert_eq!(recorder.health().refused.transcript_lines, dropped.iter().sum::<u64>());
+}
+
+#[test]
 fn what_a_recording_lost_by_a_limit_is_counted_when_it_is_finished_and_when_it_is_recovered() {
     let (home, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let recorder = Recorder::builder(home.path()).settings(wav()).start().unwrap();

@@ -92,7 +92,7 @@ pub struct Notes {
     /// Where audio is missing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
-    /// How many notes there were beyond [`Notes::MOST`].
+    /// How many notes there were beyond [`Notes::MOST`], or beyond what a summary has room for.
     #[serde(skip_serializing_if = "is_none")]
     pub beyond: u64,
 }
@@ -117,6 +117,13 @@ impl Notes {
             Note::Cut(cut) => self.cuts.push(cut),
             Note::Gap(gap) => self.gaps.push(gap),
         }
+    }
+
+    /// None of them, all counted.
+    #[must_use]
+    pub fn left_out(&self) -> Self {
+        let count = (self.spurts.len() + self.cuts.len() + self.gaps.len()) as u64;
+        Self { beyond: self.beyond + count, ..Self::default() }
     }
 
     /// Puts gaps of both tracks into the order of time.

@@ -12,7 +12,7 @@ use crate::disk::Kind;
 use crate::error::{At, StoreError};
 use crate::{CallId, RecordingsDir, names, open, recovery};
 
-/// The longest file that [`RecordingsDir::read_file`] reads, in bytes.
+/// The longest file that [`RecordingsDir::read_file`] reads and [`RecordingsDir::write_atomic`] writes, in bytes.
 pub const MAX_TEXT: u64 = 64 * 1024 * 1024;
 
 /// A call that has a summary.
@@ -30,11 +30,12 @@ impl RecordingsDir {
     /// loss one of the two is there. Returns the path.
     ///
     /// # Errors
-    /// The name is not one of a text in this directory, or the disk refused; then the old file is unchanged, unless
-    /// only the last sync failed.
+    /// The name is not one of a text in this directory, the text is longer than [`MAX_TEXT`] and could not be read again, or
+    /// the disk refused; then the old file is unchanged, unless only the last sync failed.
     pub fn write_atomic(&self, file_name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
         names::check_text(file_name)?;
         let path = self.path().join(file_name);
+        check_length(bytes.len(), &path)?;
         let failed_syncs = self.failed_syncs();
         let (file, temporary) = open::locked_temporary(self.disk(), self.own_journals()?, names::temporary)?;
         let written = self
@@ -152,9 +153,13 @@ impl RecordingsDir {
 pub(crate) fn read_text(file: impl Read, path: &Path) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::new();
     file.take(MAX_TEXT + 1).read_to_end(&mut bytes).at("read", path)?;
-    if bytes.len() as u64 > MAX_TEXT {
-        let (path, bytes) = (path.to_owned(), bytes.len() as u64);
-        return Err(StoreError::TooLarge { path, bytes, limit: MAX_TEXT });
-    }
+    check_length(bytes.len(), path)?;
     Ok(bytes)
+}
+
+fn check_length(bytes: usize, path: &Path) -> Result<(), StoreError> {
+    match bytes as u64 {
+        0..=MAX_TEXT => Ok(()),
+        bytes => Err(StoreError::TooLarge { path: path.to_owned(), bytes, limit: MAX_TEXT }),
+    }
 }

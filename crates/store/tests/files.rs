@@ -121,6 +121,18 @@ fn reading_is_bounded() {
 }
 
 #[test]
+fn a_text_that_could_not_be_read_again_is_not_written() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = RecordingsDir::open(home.path()).unwrap();
+    let longest = vec![b' '; MAX_TEXT as usize];
+    dir.write_atomic("x.json", &longest).unwrap();
+    let longer = [&longest[..], b" "].concat();
+    assert!(matches!(dir.write_atomic("x.json", &longer), Err(StoreError::TooLarge { .. })));
+    assert_eq!(dir.read_file("x.json").unwrap().unwrap(), longest);
+    assert_eq!(fs::read_dir(home.path().join(".journal")).unwrap().count(), 0, "nothing is left of it");
+}
+
+#[test]
 fn the_sum_of_a_recording_is_that_of_its_bytes() {
     let home = tempfile::tempdir().unwrap();
     let dir = RecordingsDir::open(home.path()).unwrap();

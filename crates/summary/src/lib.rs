@@ -33,7 +33,8 @@
 //!
 //! A call may be connected, put on hold and connected again: each connection is a stream with a number, a recording
 //! and transcript lines of its own. When a stream ends, read the call's JSON, [`put_stream`](CallSummary::put_stream),
-//! and write all three files again; doing so twice for one stream, as after a crash, changes nothing.
+//! and write all three files again; doing so twice for one stream, as after a crash, changes nothing. Where they are read with a
+//! bound, [`put_stream_within`](CallSummary::put_stream_within) keeps them within it.
 //!
 //! # What others wrote
 //!
@@ -47,6 +48,7 @@ mod call_summary;
 mod json;
 mod local_time;
 mod one_line;
+mod room;
 mod summary;
 mod transcript;
 

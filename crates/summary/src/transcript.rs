@@ -57,7 +57,7 @@ fn write_stream_heading(stream: &StreamSummary, text: &mut String) {
     let _ = writeln!(text, "--- Stream {}, from {}{said} ---", stream.number, stream.started_at);
 }
 
-fn write_line(line: &Line, text: &mut String) {
+pub(crate) fn write_line(line: &Line, text: &mut String) {
     let speaker = match line.speaker {
         Speaker::Caller => "Caller",
         Speaker::Assistant => "Assistant",
