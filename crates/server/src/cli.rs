@@ -35,6 +35,10 @@ enum Command {
     ///
     /// The server does the same when it starts; calls of a server that is running are left to it. What the
     /// disk has no room for beside MIN_FREE_DISK_MB is left in its journal.
+    ///
+    /// Beside a server that is running in the same directory it keeps neither processor time nor room for that server's
+    /// live calls, for it does not know of them. Leave it to the server's next start, which gives way to its calls; or run
+    /// this while few are live, as `nice -n 19 callrec recover`, with MIN_FREE_DISK_MB raised by 10 for each that may be.
     Recover,
     /// Show a call: both sides on a time line, what was cut off, what is missing, how long marks took.
     ///
