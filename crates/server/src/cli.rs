@@ -66,7 +66,7 @@ pub async fn run() -> anyhow::Result<()> {
     // https://no-color.org: whatever it is set to, but for nothing.
     let no_color = sources.environment.iter().any(|(name, value)| name == "NO_COLOR" && !value.is_empty());
     let config = Config::load(sources)?;
-    telemetry::init(&config);
+    let _log = telemetry::init(&config);
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
         Command::Demo(options) => demo::run(&config, settings_file.as_deref(), options).await,
@@ -138,6 +138,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
                     _ = interrupt.recv() => {}
                 }
                 tracing::warn!("told to stop twice: ending at once; the next start finishes what is left");
+                telemetry::flush();
                 std::process::exit(1);
             });
         })

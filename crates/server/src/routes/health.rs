@@ -3,9 +3,10 @@
 //! `/health/live` says that the process answers, `/health/ready` that it takes calls; `/health` is the latter.
 
 use crate::state::State;
+use crate::telemetry;
 use actix_web::{HttpRequest, HttpResponse, web};
 use callrec::Health;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What is promised of journals and of a disk in time, in milliseconds.
 const BEHIND_MS: u64 = 1_000;
@@ -37,8 +38,15 @@ pub(crate) async fn health(request: HttpRequest, state: web::Data<State>) -> Htt
         "relay": state.bot.is_some(),
         "recording": state.config.record_conversations,
         "recorder": recorder,
-        "refused": state.counters.to_json(),
+        "refused": refused(&state),
     }))
+}
+
+/// How often each limit was met: those of this server, and that of the process's log.
+fn refused(state: &State) -> Value {
+    let mut refused = state.counters.to_json();
+    refused["log_lines_dropped"] = telemetry::lines_dropped().into();
+    refused
 }
 
 /// What keeps new calls from being taken and recorded.

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 
 /// A callrec server on a free port. What it logs goes into `server.log` in its working directory.
 pub(crate) struct Spawned {
@@ -31,9 +31,32 @@ impl Spawned {
         Self::spawn(shell, home, variables)
     }
 
-    fn spawn(mut command: Command, home: &Path, variables: &[(&str, &str)]) -> Self {
+    /// A server that logs into a pipe, which is to be read by whoever starts it.
+    pub(crate) fn start_piped(home: &Path, variables: &[(&str, &str)]) -> (Self, ChildStderr) {
+        let mut server = Self::spawn_with(
+            Command::new(env!("CARGO_BIN_EXE_callrec")),
+            home,
+            variables,
+            Stdio::piped(),
+            home.join("server.log"),
+        );
+        let log = server.child.stderr.take().unwrap();
+        (server, log)
+    }
+
+    fn spawn(command: Command, home: &Path, variables: &[(&str, &str)]) -> Self {
         let log = home.join("server.log");
         let appended = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        Self::spawn_with(command, home, variables, appended.into(), log)
+    }
+
+    fn spawn_with(
+        mut command: Command,
+        home: &Path,
+        variables: &[(&str, &str)],
+        logged: Stdio,
+        log: PathBuf,
+    ) -> Self {
         let mut child = command
             .current_dir(home)
             .env("PORT", "0")
@@ -41,7 +64,7 @@ impl Spawned {
             .env_remove("RUST_LOG")
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
-            .stderr(appended)
+            .stderr(logged)
             .spawn()
             .unwrap();
         let mut line = String::new();
