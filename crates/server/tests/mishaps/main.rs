@@ -33,6 +33,8 @@ mod slow;
 #[allow(dead_code, reason = "not every file of tests uses all of it")]
 mod spawned;
 mod tally;
+#[cfg(target_os = "linux")]
+mod traced;
 
 use left::names;
 use spawned::Spawned;

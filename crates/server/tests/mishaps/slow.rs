@@ -6,7 +6,6 @@
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::ptrace;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::LONG;
+use crate::traced::{self, At};
 
 /// The names of the threads that have to do with files, as the system cuts them.
 const THREADS: [&str; 3] = ["callrec-journal", "callrec-sync", "callrec-worker"];
@@ -40,17 +40,15 @@ impl SlowDisk {
         let held = Arc::new([const { AtomicU64::new(0) }; 2]);
         let tracers: Vec<_> = threads_of(server)
             .into_iter()
-            .map(|task| {
-                let thread = Pid::from_raw(task.file_name().unwrap().to_str().unwrap().parse().unwrap());
-                let (call, held) = (task.join("syscall"), Arc::clone(&held));
+            .map(|thread| {
+                let held = Arc::clone(&held);
                 let (tell, told) = std::sync::mpsc::channel();
-                // Only the thread that began to trace another may go on with it.
+                // One waits while the others go on: each has a tracer of its own.
                 let tracer = std::thread::spawn(move || {
-                    let traced = ptrace::seize(thread, ptrace::Options::PTRACE_O_TRACESYSGOOD)
+                    let traced = traced::seize(thread, ptrace::Options::empty())
                         .and_then(|()| ptrace::interrupt(thread));
                     tell.send(traced).unwrap();
-                    let _ =
-                        trace(thread, || std::fs::read_to_string(&call).unwrap_or_default(), slowness, &held);
+                    traced::follow(|thread, at| hold(thread, at, slowness, &held));
                 });
                 let traced: Result<(), Errno> = told.recv().unwrap();
                 traced.expect("a child process may be traced");
@@ -69,8 +67,8 @@ impl SlowDisk {
     }
 }
 
-/// The directories of a server's threads that have to do with files.
-fn threads_of(server: u32) -> Vec<PathBuf> {
+/// A server's threads that have to do with files.
+fn threads_of(server: u32) -> Vec<Pid> {
     let began = Instant::now();
     loop {
         let tasks =
@@ -81,36 +79,20 @@ fn threads_of(server: u32) -> Vec<PathBuf> {
         // A thread that has just begun has the name of the one that began it.
         if count("callrec") == 1 && THREADS.iter().all(|name| count(name) > 0) {
             let ours = named.into_iter().filter(|(name, _)| THREADS.contains(&name.as_str()));
-            return ours.map(|(_, task)| task).collect();
+            let number = |task: PathBuf| task.file_name().unwrap().to_str().unwrap().parse::<i32>().unwrap();
+            return ours.map(|(_, task)| Pid::from_raw(number(task))).collect();
         }
         assert!(began.elapsed() < LONG, "no such threads: {named:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// Lets a thread go on from system call to system call, until it ends.
-fn trace(
-    thread: Pid,
-    call: impl Fn() -> String,
-    slowness: Slowness,
-    held: &[AtomicU64; 2],
-) -> nix::Result<()> {
-    let mut enters = true;
-    loop {
-        match waitpid(thread, Some(WaitPidFlag::__WALL))? {
-            WaitStatus::PtraceSyscall(_) => {
-                let number = call().split(' ').next().and_then(|number| number.parse().ok());
-                if enters && let Some((which, delay)) = number.and_then(|number| delayed(number, slowness)) {
-                    std::thread::sleep(delay);
-                    held[which].fetch_add(1, Ordering::Relaxed);
-                }
-                enters = !enters;
-                ptrace::syscall(thread, None)?;
-            }
-            WaitStatus::PtraceEvent(..) => ptrace::syscall(thread, None)?,
-            WaitStatus::Stopped(_, signal) => ptrace::syscall(thread, signal)?,
-            _ => return Ok(()),
-        }
+/// Holds a thread up where it enters a system call that has to wait for the disk.
+fn hold(thread: Pid, at: At, slowness: Slowness, held: &[AtomicU64; 2]) {
+    let call = if at == At::Entry { traced::call_of(thread) } else { None };
+    if let Some((which, delay)) = call.and_then(|(number, _)| delayed(number, slowness)) {
+        std::thread::sleep(delay);
+        held[which].fetch_add(1, Ordering::Relaxed);
     }
 }
 
