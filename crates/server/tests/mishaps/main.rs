@@ -1,5 +1,5 @@
 //! The shipped binary with fifty people on the phone, and what may happen to it: it is killed, it is told to end, its disk is
-//! full or slow, or hangs.
+//! full or slow, or hangs. And with one, whose every sync is looked at.
 //!
 //! The phones play what the bots say by clocks of their own and echo marks as a provider does; so it is known of every tick how
 //! much the caller had heard by then. Of a relayed call, a recording must hold exactly that at its end, to what its summary gives
@@ -32,9 +32,14 @@ mod slow;
 #[path = "../spawned/mod.rs"]
 #[allow(dead_code, reason = "not every file of tests uses all of it")]
 mod spawned;
+// What a system call gave back is in a register, which one depends on the architecture.
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod syncs;
 mod tally;
 #[cfg(target_os = "linux")]
 mod traced;
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod trail;
 
 use left::names;
 use spawned::Spawned;
