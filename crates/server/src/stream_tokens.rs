@@ -102,12 +102,15 @@ impl StreamTokens {
         unix_seconds().saturating_sub(issued) <= FRESH
     }
 
-    /// A call that an earlier process recorded is over: tokens issued no later than its stream began are. What this process knows of
-    /// the call stays: streams that live, and the token that one is awaited with.
+    /// A stream of a call has ended that an earlier process recorded: tokens issued no later than it began are not valid any more. What
+    /// this process knows of the call stays: the streams that live, as long as they do its token, and that which one is awaited with.
     pub(crate) fn is_over_since(&self, call: &str, began: u64) {
         let mut calls = self.lock();
         let known = calls.answered.entry(call.to_owned()).or_insert_with(|| Answered::of_another(began));
-        if known.streams == 0 && known.over.is_none() && known.issued >= known.since {
+        if known.streams > 0 {
+            return;
+        }
+        if known.over.is_none() && known.issued >= known.since {
             // Answered here meanwhile. By a clock that went back, that may be before the stream began.
             known.since = known.since.max(known.issued.min(began + 1));
         } else {

@@ -115,13 +115,17 @@ fn a_process_that_takes_over_knows_the_others_tokens_for_a_moment() {
 fn that_a_call_of_another_process_is_over_changes_nothing_of_what_it_is_here() {
     let next = tokens();
     let old = tokens().issue_at("CA1", 1_000).unwrap();
-    // A stream of it lives here: it goes on, and nobody else may come with its token.
+    // A stream of it lives here: so does the call, and its token is valid for another stream until the last has ended.
     let pass = next.admit_at("CA1", Some(&old), 1_010).unwrap();
     next.is_over_since("CA1", 1_001);
     assert!(next.is_live("CA1"));
-    assert_eq!(refusal(&next, "CA1", Some(&old), 1_011), Some(Refusal::Over));
+    let second = next.admit_at("CA1", Some(&old), 1_011).unwrap();
     drop(pass);
+    next.is_over_since("CA1", 1_001);
+    assert!(next.is_live("CA1"));
+    drop(second);
     assert!(!next.is_live("CA1"));
+    assert_eq!(refusal(&next, "CA1", Some(&old), 1_012), Some(Refusal::Over));
     // Answered here, its stream is awaited, whatever the clock of the other was.
     for began in [1_001, 1_020, 1_200] {
         let next = tokens();
