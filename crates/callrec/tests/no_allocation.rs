@@ -20,9 +20,10 @@ fn frames_of_a_running_call_allocate_nothing() {
             ms += 20;
         }
     };
-    // The buffers grow, with room to spare: one is filled while the other is written.
-    for _ in 0..8 {
-        (0..4).for_each(|_| frames());
+    // The buffers grow, with room to spare: one is filled while the other is written. They do not grow so large that they would be
+    // given back when they are empty, however late the journal's thread comes.
+    for _ in 0..16 {
+        (0..2).for_each(|_| frames());
         assert!(call.flush());
     }
     for _ in 0..10 {
