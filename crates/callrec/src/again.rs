@@ -92,8 +92,10 @@ mod tests {
     use super::*;
     use crate::clock::simulated::use_clock_of;
     use crate::journalling::Journalling;
+    use crate::live::Outcome;
     use crate::recorder::{Handle, Recorder};
     use crate::shared::Limits;
+    use crate::status::CallFiles;
     use crate::workers::work_on;
     use crate::{Audio, CallOptions};
 
@@ -113,8 +115,9 @@ mod tests {
         assert!(left.is_any());
     }
 
-    #[test]
-    fn a_recording_that_a_full_disk_refused_is_made_when_it_has_room_again_and_no_start_is_needed() {
+    /// The disk refuses something as a call ends, and then nothing any more; tells what the call's owner was told, and what is known of
+    /// the call when its journal is gone.
+    fn ends_while_refused(refused: Operation) -> (Outcome, CallFiles) {
         let disk = FaultyDisk::default();
         use_clock_of(Some(disk.clone()));
         let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
@@ -125,20 +128,20 @@ mod tests {
         let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
         (0..50).for_each(|frame: u64| call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160])));
         let finishing = call.finish(EndReason::Stopped);
-        disk.set_faults(Faults::refusing(&[Operation::Write(What::Partial)]));
         let mut journalling = Journalling::default();
+        journalling.turn(shared);
+        disk.set_faults(Faults::refusing(&[refused]));
         let told = loop {
-            journalling.turn(shared);
             while let Some(call) = shared.work_at_hand() {
                 work_on(shared, &call);
             }
             if let Some(outcome) = finishing.wait_timeout(Duration::ZERO) {
-                break outcome.unwrap_err().to_string();
+                break outcome;
             }
+            journalling.turn(shared);
         };
-        assert!(told.contains("tried again"), "{told}");
-        let is_saved = || recorder.files("CA1").is_some_and(|files| files.is_saved());
-        assert!(shared.health().left_in_journals && !is_saved());
+        let has_journal = || disk.files().iter().any(|(path, _)| path.ends_with(".journal"));
+        assert!(shared.health().left_in_journals && has_journal());
 
         disk.set_faults(Faults::none());
         std::thread::scope(|scope| {
@@ -148,7 +151,7 @@ mod tests {
             });
             for _ in 0..400 {
                 disk.pass(10_000_000);
-                if is_saved() {
+                if !has_journal() {
                     break;
                 }
                 std::thread::sleep(Duration::from_millis(25));
@@ -156,10 +159,30 @@ mod tests {
             shared.abandon();
             shared.stop();
         });
-        let stream = recorder.files("CA1").unwrap().details.streams[0].clone();
-        assert!(stream.recovered && stream.completeness.is_complete());
-        assert_eq!((stream.duration_ms, stream.audio.file().is_some()), (1_000, true));
-        assert!(!shared.health().left_in_journals);
+        assert!(!has_journal() && !shared.health().left_in_journals);
         use_clock_of(None);
+        (told, recorder.files("CA1").unwrap())
+    }
+
+    #[test]
+    fn a_recording_that_a_full_disk_refused_is_made_when_it_has_room_again_and_no_start_is_needed() {
+        let (told, files) = ends_while_refused(Operation::Write(What::Partial));
+        let told = told.unwrap_err().to_string();
+        assert!(told.contains("tried again"), "{told}");
+        let stream = &files.details.streams[0];
+        assert!(files.is_saved() && stream.recovered && stream.completeness.is_complete());
+        assert_eq!((stream.duration_ms, stream.audio.file().is_some()), (1_000, true));
+    }
+
+    #[test]
+    fn a_journal_that_is_kept_for_a_sync_that_failed_or_cannot_be_removed_goes_later_and_no_start_is_needed()
+    {
+        for refused in [Operation::SyncDirectory(What::Recording), Operation::Remove(What::Journal)] {
+            let (told, files) = ends_while_refused(refused);
+            let stream = &files.details.streams[0];
+            assert!(told.unwrap().is_saved() && files.is_saved(), "{refused:?}");
+            assert!(!stream.recovered, "{refused:?}: it was saved when the call ended");
+            assert_eq!((stream.duration_ms, files.recordings.len()), (1_000, 1), "{refused:?}");
+        }
     }
 }

@@ -81,6 +81,13 @@ impl FinishError {
     }
 }
 
+/// The files of a call are in their place.
+pub(crate) struct Finished {
+    pub(crate) files: CallFiles,
+    /// So is the journal, of which nobody is the owner any more: it was kept, or could not be removed.
+    pub(crate) journal_is_left: bool,
+}
+
 /// Publishes the audio, writes transcript and summary, and removes the journal.
 ///
 /// Where the audio cannot be published, transcript and summary are written all the same, and say so.
@@ -88,7 +95,7 @@ pub(crate) fn finish(
     subject: &Subject,
     mut taken: Taken,
     mut source: Source,
-) -> Result<CallFiles, FinishError> {
+) -> Result<Finished, FinishError> {
     let call = &subject.call;
     if let Err(error) = source.cut() {
         // The next start would make another recording of it, and find this one in its place. What is told now is that the journal is there.
@@ -124,13 +131,14 @@ pub(crate) fn finish(
     let files = write_summary(subject, summarise(subject, taken, source.is_recovered(), audio))?;
     if let Some(error) = keep_journal {
         tracing::error!(call = call.for_log(), %error, "the recording is saved, but perhaps not on disk yet; its journal is kept");
-        return Ok(files);
+        return Ok(Finished { files, journal_is_left: true });
     }
-    // Its recording is safe; if it cannot be removed, the next start finds that out and removes it.
-    if let Err(error) = source.remove() {
+    // Its recording is safe; if it cannot be removed, recovery finds that out and removes it.
+    let removed = source.remove();
+    if let Err(error) = &removed {
         tracing::warn!(call = call.for_log(), %error, "a journal that is not needed any more could not be removed");
     }
-    Ok(files)
+    Ok(Finished { files, journal_is_left: removed.is_err() })
 }
 
 /// Whether audio may be among what was lost on the way to the recording.

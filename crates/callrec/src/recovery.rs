@@ -201,7 +201,7 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
         ahead_s: 0,
     };
     match complete_texts(&subject) {
-        Ok(true) => return forget(&subject, journal),
+        Ok(true) => return forget(shared, &subject, journal),
         Ok(false) => {}
         Err(error) => {
             tracing::warn!(call = subject.call.for_log(), %error, "the texts could not be completed");
@@ -242,11 +242,12 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
 }
 
 /// The recording and the texts are there: a power loss brought the journal back, perhaps without all it had.
-fn forget(subject: &Subject, journal: LockedJournal) -> Found {
+fn forget(shared: &Shared, subject: &Subject, journal: LockedJournal) -> Found {
     match journal.remove() {
         Ok(()) => Found::Finished,
         Err(error) => {
             tracing::error!(call = subject.call.for_log(), %error, "a journal that is not needed any more could not be removed");
+            shared.left.note();
             Found::Failed
         }
     }

@@ -15,7 +15,7 @@ use callrec_store::{CallId, JournalReader, Partial, RecordingsDir, StoreError};
 
 use crate::header::{Header, kind};
 use crate::memory::Memory;
-use crate::output::{Output, Room};
+use crate::output::{Output, Room, STEP};
 
 /// How long a moment stays open for late news when a take is made again because of them, in milliseconds.
 pub(crate) const HINDSIGHT_MS: u64 = 60_000;
@@ -202,10 +202,11 @@ impl Take {
         Ok(())
     }
 
-    fn start_over(&mut self) {
+    /// Another file is made in place of one that had so many bytes.
+    fn start_over(&mut self, freed: u64) {
         self.reader.rewind();
         self.held_up = false;
-        self.room.begin_again(self.pass.output.as_ref().map_or(0, Output::len));
+        self.room.begin_again(freed);
         self.pass = Pass::new(&self.subject.header, self.hindsight);
     }
 
@@ -231,7 +232,7 @@ impl Take {
                     self.settings = settings;
                     // That the format before was full says nothing of this one.
                     self.fallback = self.given;
-                    self.start_over();
+                    self.start_over(self.file_len());
                 }
                 continue;
             }
@@ -250,7 +251,11 @@ impl Take {
     /// Encodes what was read; tells whether there was room for it.
     fn go_on(&mut self) -> Result<bool, TakeError> {
         let encoded = match self.encode() {
-            Err(TakeError::Encode(EncodeError::TooLong { .. })) if self.fall_back_from_too_long() => Ok(()),
+            Err(TakeError::Encode(EncodeError::TooLong { .. }))
+                if self.fall_back_from_too_long(self.file_len()) =>
+            {
+                Ok(())
+            }
             encoded => encoded,
         };
         self.held_up = matches!(encoded, Err(TakeError::NoRoom));
@@ -281,8 +286,13 @@ impl Take {
         Ok(())
     }
 
-    /// The file is full: starts over in a format that has room.
-    fn fall_back_from_too_long(&mut self) -> bool {
+    /// How many bytes the file has by now.
+    fn file_len(&self) -> u64 {
+        self.pass.output.as_ref().map_or(0, Output::len)
+    }
+
+    /// The file, of so many bytes, is full: starts over in a format that has room.
+    fn fall_back_from_too_long(&mut self, len: u64) -> bool {
         let asked = self.settings.format;
         let full = self.fallback.unwrap_or(asked);
         let roomy = [Format::Flac, Format::Ogg, Format::Mp3].into_iter();
@@ -290,7 +300,7 @@ impl Take {
         let Some(format) = roomy.next() else { return false };
         tracing::warn!(call = self.subject.call.for_log(), %full, instead = %format, "the recording is too long for its format");
         self.fallback = Some(format);
-        self.start_over();
+        self.start_over(len);
         true
     }
 
@@ -304,23 +314,33 @@ impl Take {
         }
     }
 
-    /// Completes a take that has read all there is.
-    pub(crate) fn finish(mut self) -> Result<Taken, TakeError> {
-        let audio = loop {
-            match self.complete() {
-                Err(TakeError::Encode(EncodeError::TooLong { .. })) if self.fall_back_from_too_long() => {}
-                completed => {
-                    let audio = completed?;
-                    if self.hindsight || !self.pass.timeline.completeness().had_late_news() {
-                        break audio;
-                    }
-                    self.hindsight = true;
-                    self.start_over();
-                }
+    /// Completes a take that has read all there is; none if it starts over, and is to read it once more.
+    pub(crate) fn finish(&mut self) -> Result<Option<Taken>, TakeError> {
+        if self.pass.ended.is_none() {
+            let event = Event::Ended { reason: EndReason::Interrupted };
+            self.pass.handle(self.pass.last_us, &event);
+            if !self.go_on()? {
+                return Err(TakeError::NoRoom);
             }
-            while self.advance_by(usize::MAX)? {}
+            if self.pass.ended.is_none() {
+                return Ok(None);
+            }
+        }
+        let len = self.file_len();
+        if !self.hindsight && self.pass.timeline.completeness().had_late_news() {
+            self.hindsight = true;
+            // What is heard elsewhere may take a little more.
+            self.start_over(len + STEP);
+            return Ok(None);
+        }
+        let audio = match self.complete_file() {
+            Err(TakeError::Encode(EncodeError::TooLong { .. })) if self.fall_back_from_too_long(len) => {
+                return Ok(None);
+            }
+            completed => completed?,
         };
-        let Pass { timeline, transcript, notes, last_us, ended, unreadable, .. } = self.pass;
+        let pass = std::mem::replace(&mut self.pass, Pass::new(&self.subject.header, self.hindsight));
+        let Pass { timeline, transcript, notes, last_us, ended, unreadable, .. } = pass;
         let mut completeness = timeline.completeness();
         completeness.count_dropped(DropKind::TranscriptLine, transcript.dropped());
         completeness.unreadable_records = unreadable;
@@ -330,23 +350,17 @@ impl Take {
             Some(audio) => audio.frames * 1000 / u64::from(audio.spec.rate.max(1)),
             None => timeline.stream_clock_ms(last_us),
         };
-        Ok(Taken {
+        Ok(Some(Taken {
             ended: ended.unwrap_or(EndReason::Interrupted),
             duration_ms,
             lines: transcript.into_lines(),
             completeness,
             notes: notes.in_order(),
             audio,
-        })
+        }))
     }
 
-    /// Ends the stream, if its journal does not, and the file.
-    fn complete(&mut self) -> Result<Option<TakenAudio>, TakeError> {
-        if self.pass.ended.is_none() {
-            let event = Event::Ended { reason: EndReason::Interrupted };
-            self.pass.handle(self.pass.last_us, &event);
-            self.encode()?;
-        }
+    fn complete_file(&mut self) -> Result<Option<TakenAudio>, TakeError> {
         let asked = self.settings.format;
         let requested = self.fallback.map(|_| asked).filter(|asked| Some(*asked) != self.fallback);
         let settings = self.settings.clone();

@@ -10,7 +10,7 @@ use callrec_store::{JournalReader, JournalWriter, StoreError};
 
 use crate::clock::{self, Stopwatch};
 use crate::error::RecordError;
-use crate::finish::{FinishError, Source, TRIED_AGAIN, finish, note_not_saved};
+use crate::finish::{FinishError, Finished, Source, TRIED_AGAIN, finish, note_not_saved};
 use crate::live::{LiveCall, Outcome, Work, lock};
 use crate::shared::Shared;
 use crate::space::measure_what_was_freed;
@@ -72,7 +72,11 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
     let mut work = lock(&call.work);
     let outcome = match slice(shared, call, &mut work) {
         Ok(Progress::More) => return true,
-        Ok(Progress::CaughtUp | Progress::Ended) => finish_take(shared, call, &mut work),
+        Ok(Progress::CaughtUp | Progress::Ended) => match finish_take(shared, call, &mut work) {
+            Ok(None) => return true,
+            Ok(Some(outcome)) => Ok(outcome),
+            Err(error) => Err(error),
+        },
         Ok(Progress::NoRoom) => Err(TakeError::NoRoom),
         Err(error) => Err(error),
     };
@@ -115,8 +119,7 @@ pub(crate) fn note_words(
     let words = reader.map_err(TakeError::from).and_then(|reader| {
         guarded(|| {
             let mut take = Take::words_only(subject.clone(), reader);
-            while take.advance_by(SLICE)? {}
-            take.finish()
+            whole(&mut take, || true)
         })
     });
     match words {
@@ -197,13 +200,14 @@ fn subject_of(shared: &Shared, call: &LiveCall, journal: Option<&JournalWriter>)
     })
 }
 
-/// The outcome of a call, or why its take must be made again.
-fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Outcome, TakeError> {
-    let Some(take) = work.take.take() else {
+/// The outcome of a call, or why its take must be made again; none if it has started over.
+fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Option<Outcome>, TakeError> {
+    let Some(take) = &mut work.take else {
         let reason = "it has no journal".to_owned();
-        return Ok(Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
+        return Ok(Some(Err(RecordError::NotFinished { call: call.id.to_string(), reason })));
     };
-    let mut taken = guarded(|| take.finish())?;
+    let Some(mut taken) = guarded(|| take.finish())? else { return Ok(None) };
+    work.take = None;
     if let (refused @ 1.., ended) = call.refused() {
         // The journal does not know of its own end.
         taken.completeness.unjournalled_bytes = refused;
@@ -212,23 +216,27 @@ fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Outc
     shared.counters.note_recording(&taken.completeness, call.lines_refused());
     let Some(subject) = subject(shared, call) else { return Err(TakeError::Panic) };
     let Some(journal) = lock(&call.journal).take() else { return Err(TakeError::Panic) };
-    Ok(conclude(shared, &subject, taken, Source::Live(journal)))
+    Ok(Some(conclude(shared, &subject, taken, Source::Live(journal))))
 }
 
 /// Publishes and summarises. What fails here fails for want of disk, not of a better take: the journal stays.
 pub(crate) fn conclude(shared: &Shared, subject: &Subject, taken: Taken, source: Source) -> Outcome {
     let dropped = taken.completeness.dropped.transcript_lines;
     let finished = finish(subject, taken, source);
-    if let Ok(files) = &finished {
+    if let Ok(Finished { files, .. }) = &finished {
         let stream = files.details.streams.iter().find(|stream| stream.number == subject.number);
         let told = stream.map_or(dropped, |stream| stream.completeness.dropped.transcript_lines);
         shared.counters.note_lines(told.saturating_sub(dropped));
     }
-    finished.map_err(|error| {
-        if matches!(error, FinishError::Store(_)) {
-            // Its journal was given up.
-            shared.left.note();
-        }
+    // Where a journal is left, it was given up.
+    let is_left = match &finished {
+        Ok(finished) => finished.journal_is_left,
+        Err(error) => matches!(error, FinishError::Store(_)),
+    };
+    if is_left {
+        shared.left.note();
+    }
+    finished.map(|finished| finished.files).map_err(|error| {
         let reason = format!("{error}; its journal is kept, and is {TRIED_AGAIN}");
         RecordError::NotFinished { call: subject.call.to_string(), reason }
     })
@@ -247,12 +255,7 @@ pub(crate) fn take_whole(
             guarded(|| {
                 let mut take = Take::new(subject.clone(), reader, fallback(bad_takes));
                 take.skip_to_last_format()?;
-                while take.advance_by(SLICE)? {
-                    if !between() {
-                        return Err(TakeError::Stopped);
-                    }
-                }
-                take.finish()
+                whole(&mut take, &between)
             })
         });
         match taken {
@@ -266,6 +269,20 @@ pub(crate) fn take_whole(
                     return Err(error);
                 }
             }
+        }
+    }
+}
+
+/// Reads a whole journal, as often as it takes; `between` slices tells whether to go on.
+fn whole(take: &mut Take, between: impl Fn() -> bool) -> Result<Taken, TakeError> {
+    loop {
+        while take.advance_by(SLICE)? {
+            if !between() {
+                return Err(TakeError::Stopped);
+            }
+        }
+        if let Some(taken) = take.finish()? {
+            return Ok(taken);
         }
     }
 }
