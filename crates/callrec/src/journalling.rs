@@ -254,7 +254,7 @@ mod tests {
             assert_eq!(written.len(), 3);
 
             let of_journal = Operation::Sync(What::Journal);
-            disk.set_faults(Faults::of(of_journal, seed, 400));
+            disk.set_faults(Faults::of(&[of_journal], seed, 400));
             Syncing::default().turn(&shared, Stopwatch::start());
             let failed = disk.counts().failed_syncs() as usize;
             let asked = disk.syncs().iter().filter(|sync| **sync == of_journal).count();

@@ -173,7 +173,7 @@ pub struct Faults {
     /// Operations that go on failing for want of room.
     full_for: u64,
     /// Of nothing but these operations, if there are any.
-    only: Option<Operation>,
+    only: Vec<Operation>,
     /// Operations that fail each time.
     refused: Vec<Operation>,
 }
@@ -188,7 +188,7 @@ impl Faults {
     /// So many operations in a thousand, as this seed has it.
     #[must_use]
     pub fn random(seed: u64, per_mille: u64) -> Self {
-        Self { luck: Luck::new(seed), per_mille, full_for: 0, only: None, refused: Vec::new() }
+        Self { luck: Luck::new(seed), per_mille, full_for: 0, only: Vec::new(), refused: Vec::new() }
     }
 
     /// Each of these operations, each time, and no other.
@@ -197,10 +197,10 @@ impl Faults {
         Self { refused: operations.to_vec(), ..Self::none() }
     }
 
-    /// So many in a thousand of one operation, and of no other.
+    /// So many in a thousand of these operations, and of no others.
     #[must_use]
-    pub fn of(operation: Operation, seed: u64, per_mille: u64) -> Self {
-        Self { only: Some(operation), ..Self::random(seed, per_mille) }
+    pub fn of(operations: &[Operation], seed: u64, per_mille: u64) -> Self {
+        Self { only: operations.to_vec(), ..Self::random(seed, per_mille) }
     }
 
     /// What happens to this operation.
@@ -216,7 +216,7 @@ impl Faults {
                 return Some(Fault::Full);
             }
         }
-        if self.per_mille == 0 || self.only.is_some_and(|only| only != operation) {
+        if self.per_mille == 0 || (!self.only.is_empty() && !self.only.contains(&operation)) {
             return None;
         }
         if self.luck.any() % 1000 >= self.per_mille {

@@ -72,7 +72,7 @@ fn what_a_failed_sync_forgot_can_be_read_and_no_later_sync_brings_it_back() {
     sync_names(&disk);
     file.sync().unwrap();
     file.write_all_at(b"new", 0).unwrap();
-    disk.set_faults(Faults::of(Operation::Sync(What::Transcript), 1, 1_000));
+    disk.set_faults(Faults::of(&[Operation::Sync(What::Transcript)], 1, 1_000));
     while file.sync().is_ok() {}
     disk.set_faults(Faults::none());
     file.sync().unwrap();

@@ -177,7 +177,7 @@ fn a_journal_that_could_not_be_made_leaves_nothing_behind() {
     for seed in 0..200 {
         let disk = prepared();
         let dir = open(&disk);
-        disk.set_faults(Faults::of(Operation::Look(What::Recording), seed, 100));
+        disk.set_faults(Faults::of(&[Operation::Look(What::Recording)], seed, 100));
         match dir.create_journal(&call(), 1, b"header") {
             Ok(journal) => {
                 assert_eq!(journal.number(), 1, "seed {seed}");

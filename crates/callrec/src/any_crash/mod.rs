@@ -64,9 +64,9 @@ fn try_lives(first: u64, crashes: u64) -> Tally {
                 try_life(&Plan::random(seed), &mut own);
             }
             // What fails by itself now and then hardly ever hits the operations of which a life has few.
-            for operation in pairs::RARE.iter().skip(lane as usize).step_by(LANES as usize) {
-                // Seeds of which one fails, and one finds no room, where there is one such operation in a life.
-                (first + 6..first + 10).for_each(|seed| try_life(&Plan::failing(*operation, seed), &mut own));
+            for operations in pairs::RARE.iter().skip(lane as usize).step_by(LANES as usize) {
+                // Seeds of which one fails, and one finds no room, where there is one of such an operation in a life.
+                (first + 6..first + 10).for_each(|seed| try_life(&Plan::failing(operations, seed), &mut own));
             }
             if lane == 0 {
                 // What few file systems lack, a few random lives may all have.
@@ -132,7 +132,7 @@ fn what_a_failed_sync_of_everything_was_to_write_of_a_partial_file_is_in_no_reco
         // Long enough for audio to be written, and a sync of it to fail, well before the call ends.
         let mut plan = Plan::of_one(400, 20_000);
         plan.streams[0].format = callrec_encode::Format::Wav;
-        let only = Some(Operation::SyncEverything);
+        let only = Some(&[Operation::SyncEverything][..]);
         try_life(&Plan { seed, per_mille: 300, only, ..plan }, &mut tally);
     }
     assert!(tally.counts.failed_syncs() > 6, "{}", tally.counts);

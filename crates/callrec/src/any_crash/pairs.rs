@@ -8,16 +8,18 @@ use Operation::{
     SyncDirectory, SyncEverything, Write,
 };
 
-/// Operations of which a life has few; there are lives in which nothing but one of these fails.
-pub(super) const RARE: [Operation; 8] = [
-    SyncEverything,
-    Write(What::Journal),
-    Sync(What::Partial),
-    RenameToFree(What::Journal),
-    RenameToFree(What::Recording),
-    Rename(What::SummaryJson),
-    Remove(What::Journal),
-    SyncDirectory(What::Recording),
+/// Operations of which a life has few; there are lives in which nothing but these fail.
+pub(super) const RARE: [&[Operation]; 9] = [
+    &[SyncEverything],
+    &[Write(What::Journal)],
+    &[Sync(What::Partial)],
+    &[RenameToFree(What::Journal)],
+    &[RenameToFree(What::Recording)],
+    &[Rename(What::SummaryJson)],
+    &[Remove(What::Journal)],
+    &[SyncDirectory(What::Recording)],
+    // It is looked what is there when it cannot be made.
+    &[Make(What::Lock), Look(What::Lock)],
 ];
 
 /// How many different pairs there must be.

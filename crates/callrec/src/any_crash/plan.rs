@@ -67,7 +67,7 @@ pub(super) struct Plan {
     /// Operations of the disk that fail, of a thousand.
     pub(super) per_mille: u64,
     /// Of nothing but these operations, if it is given.
-    pub(super) only: Option<Operation>,
+    pub(super) only: Option<&'static [Operation]>,
     /// How long a sync of everything takes.
     pub(super) sync_us: u64,
     /// Whether there is no rename that refuses to replace, and no sync of everything.
@@ -107,7 +107,7 @@ impl Plan {
         self.streams.iter_mut().for_each(Stream::shorten);
         let first = &mut self.streams[0];
         if luck.percent(80) {
-            let (with, more) = (luck.between(0, 20), luck.between(140, 200));
+            let (with, more) = (luck.between(0, 20), luck.between(200, 400));
             // Some end at once, some wait for room while they are live.
             let rest = [luck.between(1, 20), luck.between(80, 130)][luck.between(0, 1) as usize];
             if luck.percent(60) && Format::Wav.is_compiled() {
@@ -181,12 +181,12 @@ impl Plan {
         }
     }
 
-    /// A single stream, on a disk that fails at one operation every other time.
-    pub(super) fn failing(operation: Operation, seed: u64) -> Self {
+    /// A single stream, on a disk that fails at these operations every other time.
+    pub(super) fn failing(operations: &'static [Operation], seed: u64) -> Self {
         let mut plan = Self::of_one(120, 20_000);
         let stream = &mut plan.streams[0];
         (stream.relayed, stream.format) = (seed.is_multiple_of(2), Self::relayed(seed).streams[0].format);
-        Self { seed, per_mille: 500, only: Some(operation), ..plan }
+        Self { seed, per_mille: 500, only: Some(operations), ..plan }
     }
 
     /// A single stream, on a disk that does all that it is asked for.

@@ -15,9 +15,9 @@ use crate::space::measure_once;
 pub(super) const LEAST: u64 = 100_000_000;
 /// A minute of these lives: so far a recording may be ahead of time.
 pub(super) const AHEAD_S: u64 = 1;
-/// What a recording may be longer than it was when it was looked whether there is room: the head of its file, a stretch of audio, and
-/// what a codec held of the last, which of FLAC is half a second.
-const HELD_US: u64 = SECOND_US * 3 / 4;
+/// What a recording may be longer than it was when it was looked whether there is room: the head of its file, a stretch of audio, which
+/// is a second at most and that long where all of it is settled at once, and what a codec held of the last, which of FLAC is half a second.
+const HELD_US: u64 = SECOND_US * 8 / 5;
 const PLENTY: u64 = 10 * LEAST;
 
 /// How much is free.
@@ -78,6 +78,10 @@ impl Threads {
         };
         let recovered_us = lock(&self.recovering_since).map(|since| now_us - since);
         for (path, bytes) in self.disk.files() {
+            // What an earlier process left there is no taking of room, and goes by the first clean-up.
+            if self.left_before.contains(&path) {
+                continue;
+            }
             let name = path.rsplit('/').next().unwrap_or_default();
             let parts: Vec<&str> = name.split('.').collect();
             let [stream, format, _, "partial"] = parts[..] else { continue };

@@ -1,5 +1,6 @@
 //! The recorder's threads, played on one: what each does in its turn, and recovery with the others in between.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -35,6 +36,8 @@ pub(super) struct Threads {
     pub(super) plan: Plan,
     pub(super) disk: FaultyDisk,
     pub(super) begun_us: u64,
+    /// The files that were there already.
+    pub(super) left_before: BTreeSet<String>,
     recorder: Recorder,
     pub(super) shared: Arc<Shared>,
     journalling: Mutex<Journalling>,
@@ -64,6 +67,7 @@ impl Threads {
             plan: plan.clone(),
             disk: disk.clone(),
             begun_us,
+            left_before: disk.files().into_iter().map(|(path, _)| path).collect(),
             recorder,
             shared,
             journalling: Mutex::default(),
