@@ -18,7 +18,7 @@ pub(crate) const AHEAD_S: u64 = 60;
 /// What recordings leave of the disk's spare room to journals, which cannot wait for it: what a stream may journal at once.
 pub(crate) const FOR_JOURNALS: u64 = 68 * 1024 * 1024;
 /// How much of the disk is asked for at a time, beyond what is needed: more than a second of any file.
-pub(crate) const STEP: u64 = 512 * 1024;
+const STEP: u64 = 512 * 1024;
 
 pub(crate) struct Output {
     spec: Spec,
@@ -58,11 +58,6 @@ impl Output {
     /// Whether another second may be written.
     pub(crate) fn has_room(&self, room: &mut Room) -> bool {
         room.has(self.partial.len(), self.rate)
-    }
-
-    /// How many bytes the file has.
-    pub(crate) fn len(&self) -> u64 {
-        self.partial.len()
     }
 
     pub(crate) fn add(&mut self, track: Track, samples: &[i16]) -> Result<(), TakeError> {
@@ -111,6 +106,8 @@ pub(crate) struct Room {
     memory: Arc<Memory>,
     ahead_s: u64,
     since: Stopwatch,
+    /// How long it was, as was found last.
+    len: u64,
     /// So long it may be, as was found last.
     allowed: u64,
     /// What it was given beyond its time, in bytes.
@@ -121,16 +118,18 @@ pub(crate) struct Room {
 impl Room {
     /// For a file that may be so far ahead of time.
     pub(crate) fn new(memory: Arc<Memory>, ahead_s: u64) -> Self {
-        Self { memory, ahead_s, since: Stopwatch::start(), allowed: 0, granted: 0, noted: false }
+        Self { memory, ahead_s, since: Stopwatch::start(), len: 0, allowed: 0, granted: 0, noted: false }
     }
 
-    /// Another file is made in place of one that had so many bytes.
-    pub(crate) fn begin_again(&mut self, freed: u64) {
+    /// Another file is made in place of the one, and may take what it took.
+    pub(crate) fn begin_again(&mut self) {
+        let freed = std::mem::take(&mut self.len);
         (self.since, self.allowed, self.granted) = (Stopwatch::start(), 0, freed);
     }
 
     /// Whether a file that has so many bytes, and grows so fast at most, may grow.
     fn has(&mut self, len: u64, rate: u64) -> bool {
+        self.len = len;
         if len <= self.allowed {
             return true;
         }

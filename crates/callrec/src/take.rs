@@ -15,7 +15,7 @@ use callrec_store::{CallId, JournalReader, Partial, RecordingsDir, StoreError};
 
 use crate::header::{Header, kind};
 use crate::memory::Memory;
-use crate::output::{Output, Room, STEP};
+use crate::output::{Output, Room};
 
 /// How long a moment stays open for late news when a take is made again because of them, in milliseconds.
 pub(crate) const HINDSIGHT_MS: u64 = 60_000;
@@ -202,11 +202,11 @@ impl Take {
         Ok(())
     }
 
-    /// Another file is made in place of one that had so many bytes.
-    fn start_over(&mut self, freed: u64) {
+    /// Another file is made in place of this one.
+    fn start_over(&mut self) {
         self.reader.rewind();
         self.held_up = false;
-        self.room.begin_again(freed);
+        self.room.begin_again();
         self.pass = Pass::new(&self.subject.header, self.hindsight);
     }
 
@@ -232,7 +232,7 @@ impl Take {
                     self.settings = settings;
                     // That the format before was full says nothing of this one.
                     self.fallback = self.given;
-                    self.start_over(self.file_len());
+                    self.start_over();
                 }
                 continue;
             }
@@ -251,11 +251,7 @@ impl Take {
     /// Encodes what was read; tells whether there was room for it.
     fn go_on(&mut self) -> Result<bool, TakeError> {
         let encoded = match self.encode() {
-            Err(TakeError::Encode(EncodeError::TooLong { .. }))
-                if self.fall_back_from_too_long(self.file_len()) =>
-            {
-                Ok(())
-            }
+            Err(TakeError::Encode(EncodeError::TooLong { .. })) if self.fall_back_from_too_long() => Ok(()),
             encoded => encoded,
         };
         self.held_up = matches!(encoded, Err(TakeError::NoRoom));
@@ -286,13 +282,8 @@ impl Take {
         Ok(())
     }
 
-    /// How many bytes the file has by now.
-    fn file_len(&self) -> u64 {
-        self.pass.output.as_ref().map_or(0, Output::len)
-    }
-
-    /// The file, of so many bytes, is full: starts over in a format that has room.
-    fn fall_back_from_too_long(&mut self, len: u64) -> bool {
+    /// The file is full: starts over in a format that has room.
+    fn fall_back_from_too_long(&mut self) -> bool {
         let asked = self.settings.format;
         let full = self.fallback.unwrap_or(asked);
         let roomy = [Format::Flac, Format::Ogg, Format::Mp3].into_iter();
@@ -300,7 +291,7 @@ impl Take {
         let Some(format) = roomy.next() else { return false };
         tracing::warn!(call = self.subject.call.for_log(), %full, instead = %format, "the recording is too long for its format");
         self.fallback = Some(format);
-        self.start_over(len);
+        self.start_over();
         true
     }
 
@@ -326,15 +317,13 @@ impl Take {
                 return Ok(None);
             }
         }
-        let len = self.file_len();
         if !self.hindsight && self.pass.timeline.completeness().had_late_news() {
             self.hindsight = true;
-            // What is heard elsewhere may take a little more.
-            self.start_over(len + STEP);
+            self.start_over();
             return Ok(None);
         }
         let audio = match self.complete_file() {
-            Err(TakeError::Encode(EncodeError::TooLong { .. })) if self.fall_back_from_too_long(len) => {
+            Err(TakeError::Encode(EncodeError::TooLong { .. })) if self.fall_back_from_too_long() => {
                 return Ok(None);
             }
             completed => completed?,
