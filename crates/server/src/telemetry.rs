@@ -7,7 +7,9 @@ mod lines;
 
 use crate::config::{Config, LogFormat};
 use lines::Lines;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal as _};
+use std::panic::PanicHookInfo;
 use std::time::Duration;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
@@ -57,10 +59,27 @@ pub fn init(config: &Config) -> Log {
         LogFormat::Json => lines.json().boxed(),
     };
     let log = tracing_subscriber::registry().with(filter).with(filter_fn(tells_no_content)).with(lines);
-    if let Err(error) = log.try_init() {
-        tracing::debug!(%error, "another log is installed already");
+    match log.try_init() {
+        Ok(()) => std::panic::set_hook(Box::new(tell_of_panic)),
+        Err(error) => tracing::debug!(%error, "another log is installed already"),
     }
     Log(())
+}
+
+/// Logs where it was and, if `RUST_BACKTRACE` asks for that, how it came there. What a panic says may be of a call, such as the text that
+/// could not be cut at a byte; and who writes it past the queue waits.
+fn tell_of_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(tracing::field::display);
+    let thread = std::thread::current();
+    let backtrace = Backtrace::capture();
+    let backtrace =
+        (backtrace.status() == BacktraceStatus::Captured).then(|| tracing::field::display(&backtrace));
+    tracing::error!(
+        place,
+        thread = thread.name(),
+        backtrace,
+        "a thread panicked: this is a defect of the program"
+    );
 }
 
 fn write() {
