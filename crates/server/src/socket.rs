@@ -5,6 +5,7 @@
 
 mod bot;
 mod bot_address;
+mod in_flight;
 mod outbox;
 mod provider;
 

@@ -65,6 +65,11 @@ impl<M> Outbox<M> {
         Some(message)
     }
 
+    /// How long the next message is, in bytes; 0 if there is none.
+    pub(super) fn next_bytes(&self) -> usize {
+        self.messages.front().map_or(0, |(_, bytes)| *bytes)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }

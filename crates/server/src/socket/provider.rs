@@ -3,6 +3,7 @@
 //! What the WebSocket library leaves to its user is done here: messages in fragments are put together; pings and Close
 //! are answered; and when an error and good messages arrive at once, the good ones are handed out first.
 
+use super::in_flight::{InFlight, is_long};
 use super::outbox::{Outbox, Room, TooFarBehind};
 use crate::counters::{Counters, Limit};
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, Message, MessageStream};
@@ -42,6 +43,7 @@ pub(crate) struct ProviderSocket {
     session: Session,
     messages: Option<AggregatedMessageStream>,
     outbox: Outbox<Message>,
+    in_flight: InFlight,
     /// The answer to the last ping. One that was not sent before the next came need not be (RFC 6455, 5.5.3): however many come, one waits.
     pong: Option<Bytes>,
     /// A Close of ours is in the outbox or sent: nothing may follow it.
@@ -68,6 +70,7 @@ impl ProviderSocket {
             session,
             messages: Some(messages),
             outbox: Outbox::new(MOST_UNREAD, room),
+            in_flight: InFlight::default(),
             pong: None,
             closing: false,
             error: None,
@@ -128,13 +131,17 @@ impl ProviderSocket {
     /// Sends what can be sent now.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) {
         while self.pong.is_some() || !self.outbox.is_empty() {
+            let next = if self.pong.is_some() { 0 } else { self.outbox.next_bytes() };
+            if self.in_flight.poll_free(next, cx).is_pending() {
+                return;
+            }
             let ready = match Pin::new(&mut self.session).poll_ready(cx) {
                 Poll::Pending => return,
                 Poll::Ready(ready) => ready,
             };
             let message = self.pong.take().map(Message::Pong).or_else(|| self.outbox.pop());
             let sent = ready.and_then(|()| match message {
-                Some(message) => Pin::new(&mut self.session).start_send(message),
+                Some(message) => Pin::new(&mut self.session).start_send(on_its_way(message, &self.in_flight)),
                 None => Ok(()),
             });
             // Nobody reads any more. What the provider still says is told by `poll_receive`.
@@ -198,6 +205,21 @@ impl ProviderSocket {
         });
         self.poll_send(cx);
         Poll::Ready(FromProvider::Broken(error))
+    }
+}
+
+/// The same message, of which it is known until when it is on its way.
+fn on_its_way(message: Message, in_flight: &InFlight) -> Message {
+    match message {
+        Message::Binary(bytes) => Message::Binary(in_flight.send(bytes)),
+        Message::Text(text) if is_long(text.len()) => {
+            match ByteString::try_from(in_flight.send(text.clone().into_bytes())) {
+                Ok(on_its_way) => Message::Text(on_its_way),
+                // It is the same text.
+                Err(_) => Message::Text(text),
+            }
+        }
+        message => message,
     }
 }
 
