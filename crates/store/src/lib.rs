@@ -105,4 +105,4 @@ pub use names::{EXTENSIONS, path_for_log};
 pub use partial::Partial;
 pub use reader::JournalReader;
 pub use record::{MAX_PAYLOAD, Record, RecordTooLong, append_record, encode_record};
-pub use recovery::{FreeJournal, LockedJournal};
+pub use recovery::{CleanUp, FreeJournal, LockedJournal};

@@ -25,22 +25,29 @@ impl RecordingsDir {
         Ok(found)
     }
 
-    /// Removes partial and temporary files whose owner is gone; returns how many. Those of live owners stay, in this
-    /// process or another.
+    /// Removes partial and temporary files whose owner is gone. Those of live owners stay, in this process or another; and so do those
+    /// that cannot be removed, which are told of and keep none of the others.
     ///
     /// # Errors
-    /// The directory cannot be listed, or a file not removed.
-    pub fn clean_up(&self) -> Result<usize, StoreError> {
-        let mut removed = 0;
+    /// The directory cannot be listed.
+    pub fn clean_up(&self) -> Result<CleanUp, StoreError> {
+        let mut done = CleanUp::default();
         for name in self.list_journals()?.into_iter().filter(|name| names::is_temporary(name)) {
-            let path = self.journals().join(name);
-            let Some(file) = open::read_write(self.disk(), &path)? else { continue };
-            if open::try_lock(&file, &path)? && open::is_file_at(self.disk(), &file, &path)? {
-                self.disk().remove(&path).at("remove", &path)?;
-                removed += 1;
+            match self.remove_unowned(&self.journals().join(name)) {
+                Ok(removed) => done.removed += usize::from(removed),
+                Err(error) => done.refused.push(error),
             }
         }
-        Ok(removed)
+        Ok(done)
+    }
+
+    fn remove_unowned(&self, path: &Path) -> Result<bool, StoreError> {
+        let Some(file) = open::read_write(self.disk(), path)? else { return Ok(false) };
+        let is_free = open::try_lock(&file, path)? && open::is_file_at(self.disk(), &file, path)?;
+        if is_free {
+            self.disk().remove(path).at("remove", path)?;
+        }
+        Ok(is_free)
     }
 
     /// The names of the regular files in `.journal`.
@@ -55,6 +62,16 @@ impl RecordingsDir {
         self.disk().list(dir, &mut found).at("list", dir)?;
         Ok(names)
     }
+}
+
+/// What a [clean-up](RecordingsDir::clean_up) did.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct CleanUp {
+    /// Files that were removed.
+    pub removed: usize,
+    /// Why others are still there.
+    pub refused: Vec<StoreError>,
 }
 
 /// A journal that was found, and perhaps is free.

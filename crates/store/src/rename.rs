@@ -116,7 +116,7 @@ mod tests {
             numbers.sort_unstable();
             assert_eq!(numbers, (1..=200).collect::<Vec<_>>(), "{renaming:?}");
             let dir = RecordingsDir::open(home.path()).unwrap();
-            assert_eq!(dir.clean_up().unwrap(), 0, "nothing temporary is left behind");
+            assert_eq!(dir.clean_up().unwrap().removed, 0, "nothing temporary is left behind");
         }
     }
 

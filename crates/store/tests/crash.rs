@@ -46,12 +46,12 @@ fn a_killed_process_leaves_a_journal_to_recover_and_a_partial_to_remove() {
     let dir = RecordingsDir::open(home.path()).unwrap();
     let free = || dir.free_journals().unwrap().remove(0);
     assert!(free().lock().unwrap().is_none(), "the process lives");
-    assert_eq!(dir.clean_up().unwrap(), 0);
+    assert_eq!(dir.clean_up().unwrap().removed, 0);
     assert_eq!(dir.create_journal(&call("CA1"), 1, b"").unwrap().number(), 2);
 
     process.kill().unwrap();
     process.wait().unwrap();
-    assert_eq!(dir.clean_up().unwrap(), 1);
+    assert_eq!(dir.clean_up().unwrap().removed, 1);
     let journal = free().lock().unwrap().unwrap();
     assert_eq!(journal.header().unwrap(), b"head");
     let mut reader = journal.reader().unwrap();

@@ -95,7 +95,7 @@ fn a_journal_set_aside_is_kept_but_not_found_and_its_number_stays_taken() {
     let aside = dir.free_journals().unwrap().remove(0).lock().unwrap().unwrap().set_aside().unwrap();
     assert!(aside.ends_with(".journal/CA1_1.journal.bad"));
     assert!(dir.free_journals().unwrap().is_empty());
-    assert_eq!(dir.clean_up().unwrap(), 0);
+    assert_eq!(dir.clean_up().unwrap().removed, 0);
     assert_eq!(dir.create_journal(&call("CA1"), 1, b"").unwrap().number(), 2);
 }
 
@@ -110,8 +110,8 @@ fn clean_up_takes_what_is_abandoned_and_leaves_what_is_owned() {
     for stale in ["CA2_1.mp3.0123456789abcdef.partial", "0123456789abcdef.tmp"] {
         fs::write(inside.join(stale), "half").unwrap();
     }
-    assert_eq!(dir.clean_up().unwrap(), 2);
-    assert_eq!(dir.clean_up().unwrap(), 0);
+    assert_eq!(dir.clean_up().unwrap().removed, 2);
+    assert_eq!(dir.clean_up().unwrap().removed, 0);
     assert!(owned.path().exists() && journal.path().exists());
     let path = owned.path().to_owned();
     drop(owned);

@@ -1,0 +1,145 @@
+use std::sync::Arc;
+
+use callrec_encode::{Format, Settings};
+use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
+use callrec_session::{StreamStart, Topology};
+use callrec_store::{CallId, RecordingsDir};
+
+use super::*;
+use crate::clock::local_now;
+use crate::clock::simulated::{use_clock_of, while_it_waits};
+use crate::header::THIS_VERSION;
+use crate::journalling::Journalling;
+use crate::live::LiveCall;
+use crate::recorder::{Handle, Recorder};
+use crate::shared::Limits;
+use crate::{Audio, CallOptions};
+
+/// A recorder without threads, whose disk must have so much free.
+fn recorder_on(disk: &FaultyDisk, free_disk: u64) -> (Recorder, Arc<Shared>) {
+    use_clock_of(Some(disk.clone()));
+    let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
+    let limits = Limits { calls: 10, waiting_bytes: 100_000_000, free_disk };
+    let settings = Settings::default().with_format(Format::compiled().last().unwrap());
+    let shared = Arc::new(Shared::new(dir, settings, true, limits));
+    (Recorder::new(Handle::new(Arc::clone(&shared))), shared)
+}
+
+/// What a process that was killed left of calls that had so many frames of 20 ms.
+fn killed_with(format: Format, calls: &[(&str, u64)]) -> FaultyDisk {
+    let disk = FaultyDisk::default();
+    let (recorder, shared) = recorder_on(&disk, 0);
+    for (call, frames) in calls {
+        let settings = Settings::default().with_format(format);
+        let call = recorder.start_call(CallOptions::new(*call).settings(settings)).unwrap();
+        (0..*frames).for_each(|frame| call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160])));
+        Journalling::default().turn(&shared);
+    }
+    shared.abandon();
+    disk.keep_moments();
+    disk.take_moments().pop().unwrap().after_kill()
+}
+
+/// A live call does.
+fn wait_for_a_worker(shared: &Shared) {
+    let header = Header {
+        start: StreamStart::new("CA9", "MZ9", Topology::OneWay),
+        started_at: local_now(),
+        settings: Settings::default(),
+        record_audio: true,
+        recorder: THIS_VERSION.to_owned(),
+    };
+    let call = LiveCall::new(CallId::new("CA9").unwrap(), header, shared);
+    shared.schedule(&Arc::new(call), false);
+}
+
+#[test]
+fn recovery_stands_back_while_a_live_call_waits_for_a_worker_but_not_for_ever() {
+    let disk = FaultyDisk::default();
+    let (_recorder, shared) = recorder_on(&disk, 0);
+    let took = || {
+        let begun_us = disk.now_us();
+        assert!(stand_back(&shared));
+        Duration::from_micros(disk.now_us() - begun_us)
+    };
+    assert_eq!(took(), Duration::ZERO, "nobody waits");
+
+    wait_for_a_worker(&shared);
+    assert_eq!(shared.health().takes_waiting, 1);
+    assert_eq!(took(), STANDS_BACK);
+    shared.work_at_hand().unwrap();
+    assert_eq!(shared.health().takes_waiting, 0);
+    assert_eq!(took(), Duration::ZERO, "it has its worker");
+    use_clock_of(None);
+}
+
+#[test]
+#[cfg(feature = "wav")]
+fn what_a_recording_took_that_found_no_room_is_there_for_the_next() {
+    use crate::{output::FOR_JOURNALS, space::measure_once};
+    let disk = killed_with(Format::Wav, &[("CA1", 15_000), ("CA2", 3_000)]);
+    let (recorder, shared) = recorder_on(&disk, 100_000_000);
+    // Five minutes of WAV take 9.6 MB, and one takes 1.9.
+    disk.set_free(100_000_000 + FOR_JOURNALS + 3_000_000);
+    measure_once(&shared);
+    assert_eq!(recover(&shared).unwrap(), Recovery { finished: 1, failed: 1, owned: 0 });
+    let is_saved = |call| recorder.files(call).unwrap().is_saved();
+    assert_eq!(["CA1", "CA2"].map(is_saved), [false, true]);
+    let health = shared.health();
+    assert_eq!((health.refused.recordings_no_room, health.left_in_journals), (1, true));
+    use_clock_of(None);
+}
+
+#[test]
+fn the_end_leaves_what_is_half_recovered_to_the_next_start_and_does_not_wait_for_it() {
+    let disk = killed_with(Format::compiled().last().unwrap(), &[("CA1", 5_000), ("CA2", 50)]);
+    let found = |ending: &str| {
+        let files = disk.files().into_iter();
+        files.filter(|(path, _)| path.ends_with(ending)).collect::<Vec<_>>()
+    };
+    let journals = found(".journal");
+    assert_eq!(journals.len(), 2);
+
+    let (recorder, shared) = recorder_on(&disk, 0);
+    wait_for_a_worker(&shared);
+    let (ended, half, begun_us) = (Arc::clone(&shared), disk.clone(), disk.now_us());
+    while_it_waits(move || {
+        let of_the_first = |path: &str| path.contains("CA1") && path.ends_with(".partial");
+        assert!(half.files().iter().any(|(path, _)| of_the_first(path)), "it is in the middle");
+        ended.stop();
+    });
+    assert_eq!(recover(&shared).unwrap(), Recovery::default());
+    assert!(shared.is_stopping(), "it was told to end");
+    try_again(&shared);
+    assert_eq!(disk.now_us() - begun_us, LOOKS_EVERY.as_micros() as u64);
+    assert!(found(".journal") == journals && found(".partial").is_empty());
+    assert!(recorder.files("CA1").is_none(), "nothing is told of it");
+    assert_eq!(shared.health().recoveries_waiting, 0);
+
+    let (recorder, shared) = recorder_on(&disk, 0);
+    assert_eq!(recover(&shared).unwrap(), Recovery { finished: 2, ..Recovery::default() });
+    for (call, ms) in [("CA1", 100_000), ("CA2", 1_000)] {
+        let stream = recorder.files(call).unwrap().details.streams[0].clone();
+        assert!(stream.recovered && stream.duration_ms == ms && stream.audio.file().is_some());
+    }
+    use_clock_of(None);
+}
+
+#[test]
+fn a_file_that_cannot_be_removed_keeps_no_recording_from_being_made() {
+    let disk = killed_with(Format::compiled().last().unwrap(), &[("CA2", 50)]);
+    let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
+    let partial = dir.create_partial(&CallId::new("CA1").unwrap(), 1, "wav").unwrap();
+    disk.keep_moments();
+    let disk = disk.take_moments().pop().unwrap().after_kill();
+    drop(partial);
+    let (recorder, shared) = recorder_on(&disk, 0);
+    let is_there = || disk.files().iter().any(|(path, _)| path.ends_with(".partial"));
+    disk.set_faults(Faults::refusing(&[Operation::Remove(What::Partial)]));
+    assert_eq!(recover(&shared).unwrap(), Recovery { finished: 1, ..Recovery::default() });
+    assert!(is_there() && recorder.files("CA2").unwrap().is_saved());
+    disk.set_faults(Faults::none());
+    assert_eq!(recover(&shared).unwrap(), Recovery::default());
+    assert!(!is_there());
+    use_clock_of(None);
+}
