@@ -50,7 +50,7 @@ pub(crate) fn write_journals(shared: &Shared) {
 /// What is remembered from one turn to the next.
 #[derive(Default)]
 pub(crate) struct Journalling {
-    refusals: HashMap<usize, u32>,
+    refusals: HashMap<u64, u32>,
     turn: u32,
 }
 
@@ -97,7 +97,7 @@ impl Journalling {
 
     /// How often the disk refused what waits of a call.
     fn tries(&self, call: &Arc<LiveCall>) -> u32 {
-        self.refusals.get(&key(call)).copied().unwrap_or(0)
+        self.refusals.get(&call.serial).copied().unwrap_or(0)
     }
 
     /// Writes what waits of a call, and has it completed if that is its end.
@@ -107,7 +107,7 @@ impl Journalling {
             if self.tries(call) == 0 {
                 tracing::error!(call = call.id.for_log(), %error, "the journal cannot be written; trying again");
             }
-            let ended_for = self.refusals.entry(key(call)).or_insert(0);
+            let ended_for = self.refusals.entry(call.serial).or_insert(0);
             *ended_for = if call.has_ended() { *ended_for + 1 } else { 1 };
             if *ended_for > LAST_TRIES {
                 give_up(shared, call, &error);
@@ -116,18 +116,13 @@ impl Journalling {
         });
         let is_sealed = call.sealed.load(Ordering::Acquire);
         if written.is_ok() || is_sealed {
-            self.refusals.remove(&key(call));
+            self.refusals.remove(&call.serial);
         }
         if is_sealed {
             shared.schedule(call, true);
         }
         written
     }
-}
-
-/// What tells live calls apart.
-fn key(call: &Arc<LiveCall>) -> usize {
-    Arc::as_ptr(call) as usize
 }
 
 /// Brings what waits into the call's journal, which is made if it is not there yet.

@@ -50,6 +50,8 @@ const _: () = assert!(size_of::<Intake>() <= 128);
 #[derive(Debug)]
 pub(crate) struct LiveCall {
     intake: Intake,
+    /// Tells it from every other call of the recorder, those that are gone included: another may have its place in memory.
+    pub(crate) serial: u64,
     /// Locked before the inbox.
     lines: Mutex<Lines>,
     pub(crate) id: CallId,
@@ -105,6 +107,7 @@ impl LiveCall {
         let rates = [header.start.caller_rate, header.start.assistant_rate];
         Self {
             id,
+            serial: shared.next_serial(),
             settings: Mutex::new(header.settings.clone()),
             kept: AtomicU64::new(kept_for_a_call(&header, &header.settings)),
             intake: Intake {

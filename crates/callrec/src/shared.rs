@@ -1,7 +1,7 @@
 //! What the recorder, its threads and its calls have in common.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -53,6 +53,7 @@ pub(crate) struct Shared {
     /// In an order that does not depend on the process: so do faults in tests not.
     calls: Mutex<BTreeMap<CallId, Vec<Arc<LiveCall>>>>,
     count: AtomicUsize,
+    serials: AtomicU64,
     closing: AtomicBool,
     stopping: AtomicBool,
     abandoned: AtomicBool,
@@ -124,6 +125,7 @@ impl Shared {
             left: Left::default(),
             calls: Mutex::default(),
             count: AtomicUsize::new(0),
+            serials: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
@@ -170,6 +172,11 @@ impl Shared {
         if streams.is_empty() {
             calls.remove(&call.id);
         }
+    }
+
+    /// A number that no call had.
+    pub(crate) fn next_serial(&self) -> u64 {
+        self.serials.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn live_calls(&self) -> Vec<Arc<LiveCall>> {

@@ -31,18 +31,15 @@ pub(crate) fn sync_journals(shared: &Shared) {
 /// What was written when the last sync began.
 #[derive(Default)]
 pub(crate) struct Syncing {
-    synced: HashMap<usize, u64>,
+    synced: HashMap<u64, u64>,
 }
 
 impl Syncing {
     /// Syncs, if anything was written since the last time. `began` is when it was begun to write that; tells how long to wait for the
     /// next time.
     pub(crate) fn turn(&mut self, shared: &Shared, began: Stopwatch) -> Duration {
-        let committed: HashMap<usize, u64> = shared
-            .live_calls()
-            .iter()
-            .map(|call: &Arc<LiveCall>| (Arc::as_ptr(call) as usize, call.committed()))
-            .collect();
+        let committed: HashMap<u64, u64> =
+            shared.live_calls().iter().map(|call: &Arc<LiveCall>| (call.serial, call.committed())).collect();
         if committed == self.synced {
             shared.set_synced(Ok(()));
             return SYNC_EVERY;
@@ -192,6 +189,20 @@ mod tests {
             other.wait_timeout(Duration::ZERO).unwrap().unwrap();
             played.sync(&later);
             assert_eq!(played.told(), (0, false), "it is well again");
+        }
+    }
+
+    #[test]
+    fn a_call_that_has_the_place_in_memory_of_one_that_is_gone_is_synced_all_the_same() {
+        let mut played = Played::new(false);
+        for number in 0..50 {
+            let call = played.begin(&format!("CA{:02}", number % 2));
+            let before = played.disk.syncs().len();
+            played.sync(&call);
+            assert!(played.disk.syncs()[before..].contains(&Operation::SyncEverything), "in call {number}");
+            let finishing = call.finish(EndReason::Stopped);
+            played.write();
+            assert!(finishing.wait_timeout(Duration::ZERO).unwrap().is_ok());
         }
     }
 }
