@@ -52,6 +52,14 @@ impl Source {
         }
     }
 
+    /// Keeps it for a person.
+    fn set_aside(self) -> Result<PathBuf, StoreError> {
+        match self {
+            Self::Live(journal) => journal.set_aside(),
+            Self::Recovered(journal) => journal.set_aside(),
+        }
+    }
+
     fn is_recovered(&self) -> bool {
         matches!(self, Self::Recovered(_))
     }
@@ -96,7 +104,7 @@ pub(crate) fn finish(
     mut taken: Taken,
     mut source: Source,
 ) -> Result<Finished, FinishError> {
-    let call = &subject.call;
+    let (call, is_damaged) = (&subject.call, taken.is_damaged);
     if let Err(error) = source.cut() {
         // The next start would make another recording of it, and find this one in its place. What is told now is that the journal is there.
         if let Err(error) = source.sync() {
@@ -134,11 +142,20 @@ pub(crate) fn finish(
         return Ok(Finished { files, journal_is_left: true });
     }
     // Its recording is safe; if it cannot be removed, recovery finds that out and removes it.
-    let removed = source.remove();
+    let removed = if is_damaged {
+        source.set_aside().map(|aside| tell_of_damage(subject, &aside))
+    } else {
+        source.remove()
+    };
     if let Err(error) = &removed {
         tracing::warn!(call = call.for_log(), %error, "a journal that is not needed any more could not be removed");
     }
     Ok(Finished { files, journal_is_left: removed.is_err() })
+}
+
+/// A journal was set aside, since not all that it holds is in its recording.
+pub(crate) fn tell_of_damage(subject: &Subject, aside: &Path) {
+    tracing::error!(call = subject.call.for_log(), aside = %path_for_log(aside), "a journal is damaged, and has more than could be recorded of it: it was set aside");
 }
 
 /// Whether audio may be among what was lost on the way to the recording.
@@ -265,25 +282,24 @@ fn write_texts(subject: &Subject, summary: &CallSummary) -> Result<(), StoreErro
 }
 
 /// If the summary knows of the stream's recording, and that is there, nothing is to be taken again: the texts are
-/// written as the JSON has them, for a crash may have come between them. Tells whether it is so.
-pub(crate) fn complete_texts(subject: &Subject) -> Result<bool, FinishError> {
+/// written as the JSON has them, for a crash may have come between them. Tells what is known of the recording, if it is so.
+pub(crate) fn complete_texts(subject: &Subject) -> Result<Option<Completeness>, FinishError> {
     let Subject { dir, call, number, header, .. } = subject;
     let _lock = dir.lock_call(call)?;
-    let Some(summary) = read_summary(dir, subject)? else { return Ok(false) };
+    let Some(summary) = read_summary(dir, subject)? else { return Ok(None) };
     let is_it = |stream: &&StreamSummary| {
         stream.number == *number
             && stream.stream == header.start.stream
             && stream.started_at == header.started_at
     };
-    let Some(file) = summary.streams.iter().find(is_it).and_then(|stream| stream.audio.file()) else {
-        return Ok(false);
-    };
+    let Some(stream) = summary.streams.iter().find(is_it) else { return Ok(None) };
+    let Some(file) = stream.audio.file() else { return Ok(None) };
     let path = dir.path().join(file_name(file.file_name.as_ref()));
     if !dir.sha256_of(&path).is_ok_and(|(sha256, _)| sha256 == file.sha256) {
-        return Ok(false);
+        return Ok(None);
     }
     write_texts(subject, &summary)?;
-    Ok(true)
+    Ok(Some(stream.completeness.clone()))
 }
 
 fn write(dir: &RecordingsDir, path: &Path, text: &str) -> Result<(), StoreError> {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use callrec_session::Completeness;
 use callrec_store::{CallId, FreeJournal, HeaderDamage, LockedJournal, StoreError, path_for_log};
 
 use crate::again::try_again;
 use crate::clock::{self, Stopwatch};
-use crate::finish::{Source, complete_texts};
+use crate::finish::{Source, complete_texts, tell_of_damage};
 use crate::header::Header;
 use crate::shared::Shared;
 use crate::status::CallFiles;
@@ -203,8 +204,8 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
         ahead_s: 0,
     };
     match complete_texts(&subject) {
-        Ok(true) => return forget(shared, &subject, journal),
-        Ok(false) => {}
+        Ok(Some(known)) => return forget(shared, &subject, journal, &known),
+        Ok(None) => {}
         Err(error) => {
             tracing::warn!(call = subject.call.for_log(), %error, "the texts could not be completed");
         }
@@ -243,9 +244,14 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
     }
 }
 
-/// The recording and the texts are there: a power loss brought the journal back, perhaps without all it had.
-fn forget(shared: &Shared, subject: &Subject, journal: LockedJournal) -> Found {
-    match journal.remove() {
+/// The recording and the texts are there: the process was killed before its journal was gone, or a power loss brought that back,
+/// perhaps without all it had.
+fn forget(shared: &Shared, subject: &Subject, journal: LockedJournal, known: &Completeness) -> Found {
+    let gone = match known.torn_bytes > 0 && is_damaged(&journal) {
+        true => journal.set_aside().map(|aside| tell_of_damage(subject, &aside)),
+        false => journal.remove(),
+    };
+    match gone {
         Ok(()) => Found::Finished,
         Err(error) => {
             tracing::error!(call = subject.call.for_log(), %error, "a journal that is not needed any more could not be removed");
@@ -253,6 +259,16 @@ fn forget(shared: &Shared, subject: &Subject, journal: LockedJournal) -> Found {
             Found::Failed
         }
     }
+}
+
+/// Whether a journal has more than can be read of it. If that is not known, it is kept.
+fn is_damaged(journal: &LockedJournal) -> bool {
+    let read = || {
+        let mut reader = journal.reader()?;
+        while reader.next(u64::MAX)?.is_some() {}
+        reader.has_records_behind()
+    };
+    read().unwrap_or(true)
 }
 
 #[cfg(test)]

@@ -95,6 +95,8 @@ pub(crate) struct Taken {
     pub(crate) lines: Vec<Line>,
     pub(crate) completeness: Completeness,
     pub(crate) notes: Notes,
+    /// The journal has whole records behind the place where it could not be read on.
+    pub(crate) is_damaged: bool,
     /// None if nobody sent any audio.
     pub(crate) audio: Option<TakenAudio>,
 }
@@ -335,6 +337,7 @@ impl Take {
         completeness.unreadable_records = unreadable;
         completeness.taken_again = self.hindsight;
         completeness.torn_bytes = self.reader.torn();
+        let is_damaged = completeness.torn_bytes > 0 && self.reader.has_records_behind()?;
         let duration_ms = match &audio {
             Some(audio) => audio.frames * 1000 / u64::from(audio.spec.rate.max(1)),
             None => timeline.stream_clock_ms(last_us),
@@ -345,6 +348,7 @@ impl Take {
             lines: transcript.into_lines(),
             completeness,
             notes: notes.in_order(),
+            is_damaged,
             audio,
         }))
     }

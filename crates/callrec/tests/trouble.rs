@@ -205,6 +205,40 @@ fn an_unreadable_summary_is_set_aside_and_a_damaged_journal_too() {
 }
 
 #[test]
+fn a_journal_with_more_behind_its_damage_is_kept_for_a_person_and_what_is_before_is_recorded() {
+    let (live, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let other = recorder(live.path(), Format::Wav);
+    let call = other.start_call(CallOptions::new("CA1")).unwrap();
+    talk(&call, 0, 100);
+    assert!(call.flush());
+    let mut bytes = fs::read(live.path().join(".journal/CA1_1.journal")).unwrap();
+    let third = bytes.len() / 3;
+    bytes[third] ^= 1;
+
+    fs::create_dir(crashed.path().join(".journal")).unwrap();
+    let journal = crashed.path().join(".journal/CA1_1.journal");
+    let aside = journal.with_extension("journal.bad");
+    let recorder = Recorder::builder(crashed.path()).recover_at_start(false).start().unwrap();
+    // The second time its recording is there, as when the process was killed before the journal was set aside.
+    for _ in 0..2 {
+        fs::write(&journal, &bytes).unwrap();
+        assert_eq!(recorder.recover().unwrap().finished, 1);
+        assert!(!journal.exists() && fs::read(&aside).unwrap() == bytes);
+        fs::remove_file(&aside).unwrap();
+        let stream = &recorder.files("CA1").unwrap().details.streams[0];
+        assert!((500..1_000).contains(&stream.duration_ms), "{} ms", stream.duration_ms);
+        assert!(stream.completeness.torn_bytes > third as u64 && stream.audio.file().is_some());
+    }
+    // With nothing behind it, it goes.
+    fs::remove_file(crashed.path().join("call_CA1_summary.json")).unwrap();
+    fs::remove_file(crashed.path().join("call_CA1_conversation.wav")).unwrap();
+    fs::write(&journal, &bytes[..=third]).unwrap();
+    assert_eq!(recorder.recover().unwrap().finished, 1);
+    assert!(!journal.exists() && !aside.exists());
+    finish(call);
+}
+
+#[test]
 fn the_same_journal_gives_the_same_bytes_live_and_after_a_crash_and_a_change_of_format() {
     for format in Format::compiled() {
         let (live, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

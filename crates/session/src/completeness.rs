@@ -241,7 +241,7 @@ impl Completeness {
         );
         tell(
             self.torn_bytes,
-            format!("the last {} bytes of the journal were lost in a crash", self.torn_bytes),
+            format!("the last {} bytes of the journal could not be read", self.torn_bytes),
         );
         tell(
             self.unreadable_records,

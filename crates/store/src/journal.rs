@@ -255,6 +255,14 @@ impl JournalWriter {
     pub fn remove(self) -> Result<(), StoreError> {
         self.dir.disk().remove(&self.path).at("remove", &self.path)
     }
+
+    /// As [`LockedJournal::set_aside`](crate::LockedJournal::set_aside).
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn set_aside(self) -> Result<PathBuf, StoreError> {
+        crate::recovery::set_aside(&self.dir, &self.path)
+    }
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use crate::disk::File;
 use crate::error::{At, StoreError};
-use crate::record::{Parsed, RECORD_HEAD, Record, parse};
+use crate::record::{MAX_PAYLOAD, Parsed, RECORD_HEAD, Record, le_u32, parse};
 use crate::{journal, open};
 
 /// How much is read at once, in bytes; a longer record is read in one piece.
 const CHUNK: usize = 64 * 1024;
+/// How long nothing may have happened in a call before a record, in microseconds: a week. Hardly any bytes that are no record say so.
+const LONGEST_PAUSE_US: u64 = 7 * 24 * 3600 * 1_000_000;
 
 /// Reads the records of one journal, in order. It keeps the journal's lock alive.
 #[derive(Debug)]
@@ -24,6 +26,10 @@ pub struct JournalReader {
     begin: usize,
     damaged: bool,
     torn: u64,
+    /// The limit that was given last.
+    below: u64,
+    /// When the last record came that was read.
+    last_us: u64,
 }
 
 impl JournalReader {
@@ -39,6 +45,8 @@ impl JournalReader {
                 begin: 0,
                 damaged: false,
                 torn: 0,
+                below: u64::MAX,
+                last_us: 0,
             }),
             Err(damage) => Err(StoreError::Journal { path, damage }),
         }
@@ -76,6 +84,7 @@ impl JournalReader {
         if self.damaged {
             return Ok(None);
         }
+        self.below = committed;
         loop {
             let below = usize::try_from(committed.saturating_sub(self.offset)).unwrap_or(usize::MAX);
             let have = (self.buffer.len() - self.begin).min(below);
@@ -106,6 +115,7 @@ impl JournalReader {
         self.offset += len as u64;
         self.torn = 0;
         let at_us = bytes[8..16].iter().rev().fold(0, |sum, &b| sum << 8 | u64::from(b));
+        self.last_us = at_us;
         Record { at_us, kind: bytes[16], payload: &bytes[RECORD_HEAD..] }
     }
 
@@ -135,12 +145,52 @@ impl JournalReader {
         self.torn
     }
 
+    /// Whether whole records lie behind the place where reading ended: then the journal is damaged, and not cut short. They are looked
+    /// for, and not read, for bytes that a stranger sent may pass for a record.
+    ///
+    /// # Errors
+    /// The disk refused to read.
+    pub fn has_records_behind(&self) -> Result<bool, StoreError> {
+        let end = self.offset + self.left(self.below)?;
+        let (mut from, mut window) = (self.offset + 1, Vec::new());
+        while end.saturating_sub(from) >= RECORD_HEAD as u64 {
+            window.resize((end - from).min(CHUNK as u64) as usize, 0);
+            let read = open::read_at(&self.file, &mut window, from).at("read", &self.path)?;
+            let heads = window[..read].windows(RECORD_HEAD);
+            if heads.len() == 0 {
+                return Ok(false);
+            }
+            let next = from + heads.len() as u64;
+            for (head, offset) in heads.zip(from..) {
+                if self.may_follow(head, end - offset) && self.is_record(offset, head)? {
+                    return Ok(true);
+                }
+            }
+            from = next;
+        }
+        Ok(false)
+    }
+
+    /// Whether a record may begin so behind the last that was read, where the file has so many bytes.
+    fn may_follow(&self, head: &[u8], left: u64) -> bool {
+        let len = le_u32(&head[..4]) as usize;
+        let at_us = head[8..16].iter().rev().fold(0, |sum, &b| sum << 8 | u64::from(b));
+        let in_time = self.last_us..=self.last_us.saturating_add(LONGEST_PAUSE_US);
+        len <= MAX_PAYLOAD && (RECORD_HEAD + len) as u64 <= left && in_time.contains(&at_us)
+    }
+
+    fn is_record(&self, offset: u64, head: &[u8]) -> Result<bool, StoreError> {
+        let mut record = vec![0; RECORD_HEAD + le_u32(&head[..4]) as usize];
+        let read = open::read_at(&self.file, &mut record, offset).at("read", &self.path)?;
+        Ok(matches!(parse(&record[..read]), Parsed::Whole(..)))
+    }
+
     /// Goes back to the first record.
     pub fn rewind(&mut self) {
         self.offset = self.first;
         self.buffer.clear();
         self.begin = 0;
         self.damaged = false;
-        self.torn = 0;
+        (self.torn, self.below, self.last_us) = (0, u64::MAX, 0);
     }
 }

@@ -182,8 +182,15 @@ impl LockedJournal {
     /// # Errors
     /// The system refused.
     pub fn set_aside(self) -> Result<PathBuf, StoreError> {
-        rename_aside(&self.dir, &self.path)
+        set_aside(&self.dir, &self.path)
     }
+}
+
+/// The name is brought to the disk: under its old one the journal would be taken again.
+pub(crate) fn set_aside(dir: &RecordingsDir, journal: &Path) -> Result<PathBuf, StoreError> {
+    let aside = rename_aside(dir, journal)?;
+    open::sync_directory(dir.disk(), dir.own_journals()?)?;
+    Ok(aside)
 }
 
 /// Renames to the first free one of `<name>.bad`, `<name>.bad.2`, ...

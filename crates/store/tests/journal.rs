@@ -140,6 +140,54 @@ fn a_flipped_bit_anywhere_ends_reading_before_its_record() {
 }
 
 #[test]
+fn whole_records_behind_damage_are_found_and_behind_a_torn_end_there_are_none() {
+    let long = |at_us, bytes| (at_us, 1, (0..bytes).map(|n| (n % 251) as u8).collect());
+    // The last are longer than what is looked through at a time.
+    let records: Vec<Owned> =
+        vec![long(0, 160), long(20_000, 0), long(40_000, 100_000), long(60_000, 200_000)];
+    let ends: Vec<usize> = (0..=records.len()).map(|n| encode(&records[..n]).len()).collect();
+    let bytes = encode(&records);
+    let (_home, dir) = abandoned(&bytes);
+    let path = dir.free_journals().unwrap()[0].path().to_owned();
+    let whole = fs::read(&path).unwrap();
+    let head = whole.len() - bytes.len();
+    let has_records_behind = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        let mut reader = locked(&dir).reader().unwrap();
+        read_all(&mut reader, u64::MAX);
+        reader.has_records_behind().unwrap()
+    };
+    assert!(!has_records_behind(&whole));
+    let first_and_last = |record: &usize| (ends[*record]..ends[*record] + 20).chain([ends[record + 1] - 1]);
+    for record in 0..records.len() {
+        for at in first_and_last(&record).filter(|at| *at < ends[record + 1]) {
+            let mut damaged = whole.clone();
+            damaged[head + at] ^= 1;
+            assert_eq!(
+                has_records_behind(&damaged),
+                record + 1 < records.len(),
+                "byte {at} of record {record}"
+            );
+            let cut = &whole[..head + at];
+            assert!(!has_records_behind(cut), "cut at {at}");
+            assert!(!has_records_behind(&[cut, &[0; 1_000]].concat()), "zeros from {at} on");
+        }
+    }
+}
+
+#[test]
+fn a_live_journal_that_is_set_aside_is_kept_under_another_name_and_not_found_again() {
+    let home = TempDir::new().unwrap();
+    let dir = RecordingsDir::open(home.path()).unwrap();
+    let mut journal = dir.create_journal(&CallId::new("CA1").unwrap(), 1, b"header").unwrap();
+    journal.append(&encode(&some_records())).unwrap();
+    let bytes = fs::read(journal.path()).unwrap();
+    let aside = journal.set_aside().unwrap();
+    assert!(aside.ends_with(".journal/CA1_1.journal.bad") && fs::read(&aside).unwrap() == bytes);
+    assert!(dir.free_journals().unwrap().is_empty());
+}
+
+#[test]
 fn a_flipped_bit_in_the_header_makes_the_journal_one_for_a_person() {
     let (_home, dir) = abandoned(b"");
     let path = dir.free_journals().unwrap()[0].path().to_owned();
