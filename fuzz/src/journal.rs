@@ -108,6 +108,7 @@ fn look(bytes: Vec<u8>) -> Option<(Vec<u8>, Vec<Record>)> {
             while let Ok(Some(record)) = reader.next(u64::MAX) {
                 let _ = wire::decode(record.kind, record.payload);
             }
+            let _ = reader.has_records_behind();
         }
     });
     assert!(memory.bytes_max <= 8 * len + BUFFERS, "{memory:?} for {len} bytes");
@@ -132,6 +133,8 @@ fn look(bytes: Vec<u8>) -> Option<(Vec<u8>, Vec<Record>)> {
         read_below(&mut reader, u64::MAX, &mut again);
         assert!(again == records, "read: {} records, and not {}", again.len(), records.len());
         assert_eq!(reader.offset() + reader.torn(), len, "what is no record is told");
+        let behind = reader.has_records_behind().expect("memory can be read");
+        assert!(!behind || reader.torn() > HEAD as u64, "a record in {} bytes", reader.torn());
     }
     Some((header, records))
 }

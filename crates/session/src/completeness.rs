@@ -239,10 +239,7 @@ impl Completeness {
             self.unjournalled_bytes,
             format!("the disk refused the end of the call: {} bytes of it are lost", self.unjournalled_bytes),
         );
-        tell(
-            self.torn_bytes,
-            format!("the last {} bytes of the journal could not be read", self.torn_bytes),
-        );
+        tell(self.torn_bytes, format!("the last {} bytes of the journal could not be read", self.torn_bytes));
         tell(
             self.unreadable_records,
             format!("records of the journal that could not be understood: {}", self.unreadable_records),

@@ -10,6 +10,8 @@ use crate::{journal, open};
 
 /// How much is read at once, in bytes; a longer record is read in one piece.
 const CHUNK: usize = 64 * 1024;
+/// How many bytes are looked at as those of a record that may be none.
+const MOST_CHECKED: usize = 16 * MAX_PAYLOAD;
 /// How long nothing may have happened in a call before a record, in microseconds: a week. Hardly any bytes that are no record say so.
 const LONGEST_PAUSE_US: u64 = 7 * 24 * 3600 * 1_000_000;
 
@@ -146,13 +148,14 @@ impl JournalReader {
     }
 
     /// Whether whole records lie behind the place where reading ended: then the journal is damaged, and not cut short. They are looked
-    /// for, and not read, for bytes that a stranger sent may pass for a record.
+    /// for, and not read, for bytes that a stranger sent may pass for a record. Where too many bytes look as if one began there, it is
+    /// said that there are some.
     ///
     /// # Errors
     /// The disk refused to read.
     pub fn has_records_behind(&self) -> Result<bool, StoreError> {
         let end = self.offset + self.left(self.below)?;
-        let (mut from, mut window) = (self.offset + 1, Vec::new());
+        let (mut from, mut window, mut checked) = (self.offset + 1, Vec::new(), 0);
         while end.saturating_sub(from) >= RECORD_HEAD as u64 {
             window.resize((end - from).min(CHUNK as u64) as usize, 0);
             let read = open::read_at(&self.file, &mut window, from).at("read", &self.path)?;
@@ -162,7 +165,9 @@ impl JournalReader {
             }
             let next = from + heads.len() as u64;
             for (head, offset) in heads.zip(from..) {
-                if self.may_follow(head, end - offset) && self.is_record(offset, head)? {
+                let Some(len) = self.may_follow(head, end - offset) else { continue };
+                checked += len;
+                if checked > MOST_CHECKED || self.is_record(offset, len)? {
                     return Ok(true);
                 }
             }
@@ -171,16 +176,17 @@ impl JournalReader {
         Ok(false)
     }
 
-    /// Whether a record may begin so behind the last that was read, where the file has so many bytes.
-    fn may_follow(&self, head: &[u8], left: u64) -> bool {
-        let len = le_u32(&head[..4]) as usize;
+    /// How long a record is that may begin so behind the last that was read, where the file has so many bytes.
+    fn may_follow(&self, head: &[u8], left: u64) -> Option<usize> {
+        let payload = le_u32(&head[..4]) as usize;
+        let len = RECORD_HEAD + payload;
         let at_us = head[8..16].iter().rev().fold(0, |sum, &b| sum << 8 | u64::from(b));
         let in_time = self.last_us..=self.last_us.saturating_add(LONGEST_PAUSE_US);
-        len <= MAX_PAYLOAD && (RECORD_HEAD + len) as u64 <= left && in_time.contains(&at_us)
+        (payload <= MAX_PAYLOAD && len as u64 <= left && in_time.contains(&at_us)).then_some(len)
     }
 
-    fn is_record(&self, offset: u64, head: &[u8]) -> Result<bool, StoreError> {
-        let mut record = vec![0; RECORD_HEAD + le_u32(&head[..4]) as usize];
+    fn is_record(&self, offset: u64, len: usize) -> Result<bool, StoreError> {
+        let mut record = vec![0; len];
         let read = open::read_at(&self.file, &mut record, offset).at("read", &self.path)?;
         Ok(matches!(parse(&record[..read]), Parsed::Whole(..)))
     }

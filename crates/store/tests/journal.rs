@@ -273,6 +273,7 @@ fn reads_without_end_or_error(dir: &RecordingsDir, path: &Path) -> usize {
     let records = read_all(&mut reader, u64::MAX);
     let len = fs::metadata(path).unwrap().len();
     assert_eq!(reader.torn(), len - reader.offset());
+    assert!(reader.torn() > 0 || !reader.has_records_behind().unwrap());
     records.len()
 }
 
