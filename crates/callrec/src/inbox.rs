@@ -240,6 +240,15 @@ impl Inbox {
         self.budget = Budget::default();
     }
 
+    /// What found no room, and is not told of by a record yet.
+    pub(crate) fn dropped(&self) -> [(DropKind, u32); 3] {
+        [
+            (DropKind::Audio, self.dropped_audio),
+            (DropKind::TranscriptLine, self.dropped_lines),
+            (DropKind::Message, self.dropped_others),
+        ]
+    }
+
     /// Moves everything behind what `out` holds already; what found no room is told by records of its own.
     pub(crate) fn drain(&mut self, out: &mut Outgoing) {
         if out.is_empty() {
@@ -247,11 +256,8 @@ impl Inbox {
         }
         out.grant.absorb(&mut self.grant);
         let out = &mut out.bytes;
-        let dropped = [
-            (DropKind::Audio, std::mem::take(&mut self.dropped_audio)),
-            (DropKind::TranscriptLine, std::mem::take(&mut self.dropped_lines)),
-            (DropKind::Message, std::mem::take(&mut self.dropped_others)),
-        ];
+        let dropped = self.dropped();
+        (self.dropped_audio, self.dropped_lines, self.dropped_others) = (0, 0, 0);
         // In front of what waits, for an end may be in it, and nothing is read behind an end.
         for (what, count) in dropped.into_iter().filter(|(_, count)| *count > 0) {
             let _ =

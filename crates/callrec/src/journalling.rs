@@ -350,4 +350,43 @@ mod tests {
         drop((grows, stays));
         use_clock_of(None);
     }
+
+    #[test]
+    #[cfg(feature = "wav")]
+    fn of_a_call_that_the_disk_refuses_to_its_end_the_summary_tells_all_that_found_no_room() {
+        let disk = FaultyDisk::default();
+        use_clock_of(Some(disk.clone()));
+        let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
+        let limits = Limits { calls: 10, waiting_bytes: 100_000, free_disk: 0 };
+        let shared = Arc::new(Shared::new(dir, Settings::default().with_format(Format::Wav), true, limits));
+        let recorder = Recorder::new(Handle::new(Arc::clone(&shared)));
+        let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+        let mut journalling = Journalling::default();
+        speak(&call, 0..50);
+        journalling.turn(&shared);
+        disk.set_faults(Faults::refusing(&[Operation::Write(What::Journal)]));
+        for second in 1..60 {
+            speak(&call, second * 50..(second + 1) * 50);
+            journalling.turn(&shared);
+            disk.pass(1_000_000);
+        }
+        let finishing = call.finish(EndReason::Finished);
+        let told = (0..200).find_map(|_| {
+            journalling.turn(&shared);
+            while let Some(call) = shared.work_at_hand() {
+                work_on(&shared, &call);
+            }
+            finishing.wait_timeout(Duration::ZERO)
+        });
+        let stream = told.unwrap().unwrap().details.streams[0].clone();
+        let lost = &stream.completeness;
+        assert_eq!(
+            (stream.duration_ms, shared.health().refused.events_memory_full),
+            (1_000, lost.dropped.audio)
+        );
+        // What waited when the call was given up has at least 160 bytes a frame.
+        let waited = lost.unjournalled_bytes / 160;
+        assert!(lost.dropped.audio + waited >= 59 * 50 && lost.dropped.audio < 59 * 50, "{lost:?}");
+        use_clock_of(None);
+    }
 }

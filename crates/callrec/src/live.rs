@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use callrec_encode::{Setting, Settings, SpecError};
-use callrec_session::{EndReason, Event, Track, wire};
+use callrec_session::{DropKind, EndReason, Event, Track, wire};
 use callrec_store::{CallId, JournalWriter};
 use callrec_summary::LocalTime;
 
@@ -202,6 +202,11 @@ impl LiveCall {
     /// How many bytes the disk refused for good, and how the call ended that they told of.
     pub(crate) fn refused(&self) -> (u64, Option<EndReason>) {
         (self.refused.load(Ordering::Acquire), self.inbox().end_reason())
+    }
+
+    /// What found no room, of which no record will tell any more.
+    pub(crate) fn dropped_untold(&self) -> [(DropKind, u32); 3] {
+        self.inbox().dropped()
     }
 
     /// For how long the first byte waits that is not in the journal and may still come there; zero if none does.

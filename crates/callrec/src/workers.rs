@@ -213,6 +213,9 @@ fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Opti
         taken.completeness.unjournalled_bytes = refused;
         taken.ended = ended.unwrap_or(taken.ended);
     }
+    for (what, count) in call.dropped_untold() {
+        taken.completeness.count_dropped(what, count);
+    }
     shared.counters.note_recording(&taken.completeness, call.lines_refused());
     let Some(subject) = subject(shared, call) else { return Err(TakeError::Panic) };
     let Some(journal) = lock(&call.journal).take() else { return Err(TakeError::Panic) };
