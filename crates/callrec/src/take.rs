@@ -315,6 +315,7 @@ impl Take {
             if !self.go_on()? {
                 return Err(TakeError::NoRoom);
             }
+            // That was too much for the file, which is made anew in another format.
             if self.pass.ended.is_none() {
                 return Ok(None);
             }
