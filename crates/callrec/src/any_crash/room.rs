@@ -15,9 +15,9 @@ use crate::space::measure_once;
 pub(super) const LEAST: u64 = 100_000_000;
 /// A minute of these lives: so far a recording may be ahead of time.
 pub(super) const AHEAD_S: u64 = 1;
-/// What a recording may be longer than it was when it was looked whether there is room: the head of its file, a stretch of audio, which
-/// is a second at most and that long where all of it is settled at once, and what a codec held of the last, which of FLAC is half a second.
-const HELD_US: u64 = SECOND_US * 8 / 5;
+/// What a recording may be longer than it was when it was looked whether there is room: the head of its file, and a stretch of audio, which
+/// is a second at most and that long where all of it is settled at once.
+const STRETCH_US: u64 = SECOND_US * 21 / 20;
 const PLENTY: u64 = 10 * LEAST;
 
 /// How much is free.
@@ -88,13 +88,22 @@ impl Threads {
             let Some((call, number)) = stream.rsplit_once('_') else { continue };
             let Some(rate) = rate_of(format) else { continue };
             let Some(allowed_us) = live(call, number).or(recovered_us) else { continue };
-            let most = (allowed_us + HELD_US) * rate / SECOND_US;
+            let most = (allowed_us + STRETCH_US + held_us(format)) * rate / SECOND_US;
             if bytes.len() as u64 > most {
                 let len = bytes.len();
                 let harm = format!("{name} has {len} bytes of {most}, and there is no room at {now_us} us");
                 lock(&self.harm).get_or_insert(harm);
             }
         }
+    }
+}
+
+/// What a codec held of the audio before: of FLAC and Vorbis up to half a second, of MP3 some frames.
+fn held_us(extension: &str) -> u64 {
+    match extension {
+        "flac" | "ogg" => SECOND_US / 2,
+        "mp3" => SECOND_US / 8,
+        _ => 0,
     }
 }
 
