@@ -5,7 +5,7 @@ use callrec_protocol::twilio::outgoing::{self, Provider};
 use callrec_session::{
     Codec, DropKind, EndReason, Event, Place, Speaker, StreamStart, Topology, Track, wire,
 };
-use callrec_store::encode_record;
+use callrec_store::{JournalKey, encode_record};
 use std::borrow::Cow;
 
 use crate::audio::SAMPLES;
@@ -134,7 +134,8 @@ fn records(all: &mut Vec<Seed>) {
         let wait = [20, 0];
         told.extend([&[kind], &wait[..], &len, &payload].concat());
         again.extend([&[kind], &wait[..], &len, &payload].concat());
-        encode_record(index as u64 * 20_000, kind, &payload, &mut journal).expect("a short record");
+        encode_record(JournalKey::new(0x5eed), index as u64 * 20_000, kind, &payload, &mut journal)
+            .expect("a short record");
         let alone = [&[0, kind], &wait[..], &len, &payload].concat();
         put(all, "events", format!("kind-{kind}-{index}"), &[&alone]);
     }
@@ -146,8 +147,9 @@ fn records(all: &mut Vec<Seed>) {
             &[&[how], if how & 6 == 6 { &[0x44, 0xac] } else { &[] }, &told],
         );
     }
-    let head = [b"callrecJ", &1_u32.to_le_bytes()[..], &(header.len() as u32).to_le_bytes(), &[0; 4], header]
-        .concat();
+    let len = (header.len() as u32).to_le_bytes();
+    let head =
+        [b"callrecJ", &2_u32.to_le_bytes()[..], &len, &0x5eed_u32.to_le_bytes(), &[0; 4], header].concat();
     put(all, "journal", "sealed", &[b"\x01", &head, &journal]);
     put(all, "journal", "sealed-torn", &[b"\x01", &head, &journal, &[0; 40]]);
     put(all, "journal", "sealed-long", &[b"\x01", &head, &[0xff, 0xff, 0, 0], &[0; 13], &journal]);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use callrec_encode::Spec;
-use callrec_session::{Completeness, EndReason};
+use callrec_session::Completeness;
 use callrec_store::{
     JournalWriter, LockedJournal, MAX_TEXT, PublishError, RecordingsDir, StoreError, path_for_log,
 };
@@ -120,7 +120,7 @@ pub(crate) fn finish(
     }
     let mut keep_journal = None;
     let audio = match taken.audio.take() {
-        Some(audio) => match publish(subject, audio, taken.ended) {
+        Some(audio) => match publish(subject, audio, &taken) {
             Ok((file, not_synced)) => {
                 keep_journal = not_synced;
                 AudioOutcome::Recorded(file)
@@ -153,15 +153,16 @@ pub(crate) fn finish(
     Ok(Finished { files, journal_is_left: removed.is_err() })
 }
 
-/// A journal was set aside, since not all that it holds is in its recording.
+/// A journal was set aside, since it is damaged: a person may find more in it.
 pub(crate) fn tell_of_damage(subject: &Subject, aside: &Path) {
-    tracing::error!(call = subject.call.for_log(), aside = %path_for_log(aside), "a journal is damaged, and has more than could be recorded of it: it was set aside");
+    tracing::error!(call = subject.call.for_log(), aside = %path_for_log(aside), "a journal is damaged: what could be read of it is recorded, and it was set aside");
 }
 
 /// Whether audio may be among what was lost on the way to the recording.
 fn may_have_held_audio(lost: &Completeness) -> bool {
     lost.dropped.audio > 0
         || lost.unjournalled_bytes > 0
+        || lost.damaged_bytes > 0
         || lost.torn_bytes > 0
         || lost.unreadable_records > 0
 }
@@ -196,7 +197,7 @@ fn summarise(subject: &Subject, taken: Taken, recovered: bool, audio: AudioOutco
 fn publish(
     subject: &Subject,
     audio: TakenAudio,
-    ended: EndReason,
+    taken: &Taken,
 ) -> Result<(AudioFile, Option<StoreError>), FinishError> {
     let Subject { dir, call, number, .. } = subject;
     let TakenAudio { partial, mut spec, mut frames, settings, mut requested } = audio;
@@ -204,8 +205,11 @@ fn publish(
     let (path, not_synced) = match partial.publish() {
         Ok(path) => (path, None),
         Err(PublishError::AlreadyExists { path, partial }) => {
-            let taken = named::Taken { partial: &partial, spec: &spec, frames, settings: &settings, ended };
-            match taken.is_at(subject, &path) {
+            let &Taken { ended, before_damage, .. } = taken;
+            let settings = &settings;
+            let again =
+                named::Taken { partial: &partial, spec: &spec, frames, settings, ended, before_damage };
+            match again.is_at(subject, &path) {
                 Ok(named) => (spec, frames) = named,
                 Err(why) => return Err(FinishError::InTheWay { path, why }),
             }

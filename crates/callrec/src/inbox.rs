@@ -1,7 +1,7 @@
 //! Where a call's events wait for the journal: bounded, and never slower than a copy.
 
 use callrec_session::{DropKind, EndReason, Event, Place, wire};
-use callrec_store::{MAX_PAYLOAD, append_record};
+use callrec_store::{JournalKey, MAX_PAYLOAD, append_record};
 
 use crate::budget::{Budget, OwnRate};
 use crate::memory::{Grant, OWN};
@@ -22,6 +22,9 @@ const LARGEST_PIECE: usize = MAX_PAYLOAD / 2;
 #[derive(Debug)]
 pub(crate) struct Inbox {
     bytes: Vec<u8>,
+    /// Of the journal, which need not be there yet.
+    key: JournalKey,
+    record_audio: bool,
     /// What of them counts among what all calls hold.
     grant: Grant,
     /// When the first of them came, in microseconds since the call began.
@@ -86,10 +89,12 @@ pub(crate) enum Taken {
 }
 
 impl Inbox {
-    /// Of a stream whose tracks have so many samples a second together.
-    pub(crate) fn new(grant: Grant, rate_hz: u32) -> Self {
+    /// Of a stream whose tracks have so many samples a second together, and whose audio is recorded or not.
+    pub(crate) fn new(key: JournalKey, record_audio: bool, grant: Grant, rate_hz: u32) -> Self {
         Self {
             bytes: Vec::new(),
+            key,
+            record_audio,
             grant,
             since_us: 0,
             last_us: 0,
@@ -112,6 +117,11 @@ impl Inbox {
         self.ended.is_some()
     }
 
+    /// What its records' checksums begin with.
+    pub(crate) fn key(&self) -> JournalKey {
+        self.key
+    }
+
     /// How the call ended, if it has.
     pub(crate) fn end_reason(&self) -> Option<EndReason> {
         self.ended
@@ -132,6 +142,11 @@ impl Inbox {
     /// Takes an event; `rate_hz` is that of its track, if it is audio.
     pub(crate) fn push(&mut self, at_us: u64, event: &Event<'_>, rate_hz: u32) -> Taken {
         match event {
+            // No audio is written then, but what was heard of the words depends on how long it was.
+            Event::Audio { track, place, codec, bytes } if !self.record_audio => {
+                let samples = u32::try_from(bytes.len() / codec.bytes_per_sample()).unwrap_or(u32::MAX);
+                self.push_one(at_us, &Event::Omitted { track: *track, place: *place, samples })
+            }
             Event::Audio { bytes, .. } if bytes.len() > LARGEST_PIECE => {
                 self.push_large(at_us, event, rate_hz)
             }
@@ -206,7 +221,7 @@ impl Inbox {
         }
         // Two threads may have read the clock in one order and come here in the other.
         let at_us = self.last_us.max(at_us);
-        if append_record(at_us, &mut self.bytes, write).is_err() {
+        if append_record(self.key, at_us, &mut self.bytes, write).is_err() {
             return Taken::No;
         }
         if !matches!(room, Room::Any) && !self.is_granted(before, at_us, room, more) {
@@ -260,8 +275,9 @@ impl Inbox {
         (self.dropped_audio, self.dropped_lines, self.dropped_others) = (0, 0, 0);
         // In front of what waits, for an end may be in it, and nothing is read behind an end.
         for (what, count) in dropped.into_iter().filter(|(_, count)| *count > 0) {
-            let _ =
-                append_record(self.last_us, out, |out| wire::encode(&Event::Dropped { what, count }, out));
+            let _ = append_record(self.key, self.last_us, out, |out| {
+                wire::encode(&Event::Dropped { what, count }, out)
+            });
         }
         if out.is_empty() {
             std::mem::swap(out, &mut self.bytes);
@@ -281,8 +297,10 @@ mod tests {
     use super::*;
     use crate::memory::Memory;
 
+    const KEY: JournalKey = JournalKey::new(0x5eed);
+
     fn inbox() -> Inbox {
-        Inbox::new(Memory::new(usize::MAX).grant(), 32_000)
+        Inbox::new(KEY, true, Memory::new(usize::MAX).grant(), 32_000)
     }
 
     fn audio(bytes: &[u8]) -> Event<'_> {
@@ -292,7 +310,7 @@ mod tests {
     #[test]
     fn ten_minutes_at_24_khz_find_room_and_an_hour_does_not() {
         let memory = Memory::new(usize::MAX);
-        let (mut inbox, piece) = (Inbox::new(memory.grant(), 32_000), [0; 960]);
+        let (mut inbox, piece) = (Inbox::new(KEY, true, memory.grant(), 32_000), [0; 960]);
         let refused = (0..180_000).position(|_| inbox.push(0, &audio(&piece), 24_000) == Taken::No);
         assert!(refused.is_some_and(|pieces| (30_000..40_000).contains(&pieces)), "{refused:?} of 20 ms");
         assert!(inbox.waiting() <= (ROOM + 1_000) as u64);
@@ -302,7 +320,7 @@ mod tests {
     #[test]
     fn a_burst_leaves_no_memory_behind() {
         let memory = Memory::new(usize::MAX);
-        let (mut inbox, minute) = (Inbox::new(memory.grant(), 32_000), vec![0; 2 * 24_000 * 60]);
+        let (mut inbox, minute) = (Inbox::new(KEY, true, memory.grant(), 32_000), vec![0; 2 * 24_000 * 60]);
         for _ in 0..10 {
             assert_ne!(inbox.push(0, &audio(&minute), 24_000), Taken::No);
         }
@@ -316,7 +334,7 @@ mod tests {
     fn where_all_hold_too_much_a_call_has_its_own_and_small_things_find_room_longer() {
         let memory = Memory::new(1_000_000);
         let (mut greedy, mut other) =
-            (Inbox::new(memory.grant(), 32_000), Inbox::new(memory.grant(), 32_000));
+            (Inbox::new(KEY, true, memory.grant(), 32_000), Inbox::new(KEY, true, memory.grant(), 32_000));
         let piece = [0; 960];
         while greedy.push(0, &audio(&piece), 24_000) != Taken::No {}
         let held = memory.held();

@@ -150,7 +150,8 @@ fn write(dir: &RecordingsDir, call: &LiveCall) -> Result<(), StoreError> {
 fn create(dir: &RecordingsDir, call: &LiveCall) -> Result<JournalWriter, StoreError> {
     let header = call.header.to_bytes();
     loop {
-        let journal = dir.create_journal(&call.id, highest_number(dir, &call.id)? + 1, &header)?;
+        let min_number = highest_number(dir, &call.id)? + 1;
+        let journal = dir.create_journal(&call.id, min_number, call.key(), &header)?;
         // Another stream of this call may have written its summary and left its number in between.
         match highest_number(dir, &call.id) {
             Ok(highest) if highest < journal.number() => return Ok(journal),

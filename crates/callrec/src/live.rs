@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use callrec_encode::{Setting, Settings, SpecError};
 use callrec_session::{DropKind, EndReason, Event, Track, wire};
-use callrec_store::{CallId, JournalWriter};
+use callrec_store::{CallId, JournalKey, JournalWriter};
 use callrec_summary::LocalTime;
 
 use crate::clock::Stopwatch;
@@ -41,7 +41,6 @@ struct Intake {
     clock: Stopwatch,
     /// Of the caller's track and the assistant's, in Hz.
     rates: [u32; 2],
-    record_audio: bool,
 }
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
@@ -105,16 +104,16 @@ struct Settled {
 impl LiveCall {
     pub(crate) fn new(id: CallId, header: Header, shared: &Shared) -> Self {
         let rates = [header.start.caller_rate, header.start.assistant_rate];
+        let (key, together_hz) = (shared.dir.new_key(), rates[0].saturating_add(rates[1]));
         Self {
             id,
             serial: shared.next_serial(),
             settings: Mutex::new(header.settings.clone()),
             kept: AtomicU64::new(kept_for_a_call(&header, &header.settings)),
             intake: Intake {
-                inbox: Mutex::new(Inbox::new(shared.memory.grant(), rates[0].saturating_add(rates[1]))),
+                inbox: Mutex::new(Inbox::new(key, header.record_audio, shared.memory.grant(), together_hz)),
                 clock: Stopwatch::start(),
                 rates,
-                record_audio: header.record_audio,
             },
             lines: Mutex::new(Lines::new(&shared.counters)),
             header,
@@ -151,21 +150,18 @@ impl LiveCall {
         if matches!(event, Event::Said { .. } | Event::WordTimes { .. }) {
             return lock(&self.lines).push(&mut self.inbox(), at_us, event);
         }
-        let Intake { inbox, rates: [caller, assistant], record_audio, .. } = &self.intake;
-        // No audio is written then, but what was heard of the words depends on how long it was.
-        let event = match event {
-            Event::Audio { track, place, codec, bytes } if !record_audio => {
-                let samples = u32::try_from(bytes.len() / codec.bytes_per_sample()).unwrap_or(u32::MAX);
-                &Event::Omitted { track: *track, place: *place, samples }
-            }
-            event => event,
-        };
+        let Intake { inbox, rates: [caller, assistant], .. } = &self.intake;
         let rate_hz = match event {
             Event::Audio { track: Track::Caller, .. } => *caller,
             Event::Audio { track: Track::Assistant, .. } => *assistant,
             _ => 0,
         };
         lock(inbox).push(at_us, event, rate_hz)
+    }
+
+    /// What the checksums of its journal's records begin with.
+    pub(crate) fn key(&self) -> JournalKey {
+        self.inbox().key()
     }
 
     /// How many lines found no room; they are counted.

@@ -20,13 +20,16 @@ pub(crate) struct Taken<'a> {
     /// What was asked for.
     pub(crate) settings: &'a Settings,
     pub(crate) ended: EndReason,
+    /// How many of its frames are of what the journal has before its first damage, if it has any.
+    pub(crate) before_damage: Option<u64>,
 }
 
 impl Taken<'_> {
     /// What the file is, and how many frames (samples of each channel) it has; if it is not this recording, why.
     ///
     /// It may have another format: where one fails, another takes its place, and that may not happen again. It may be longer, if the
-    /// journal does not know of the call's end any more: a disk that failed to sync may have forgotten that.
+    /// journal does not know of the call's end any more, and it may have what is damaged there: a disk that failed to sync may have
+    /// forgotten either.
     pub(crate) fn is_at(&self, subject: &Subject, path: &Path) -> Result<(Spec, u64), String> {
         let open = || subject.dir.open_recording(path).map_err(|error| error.to_string());
         let spec = self.spec_of(subject, path)?;
@@ -35,14 +38,14 @@ impl Taken<'_> {
             Ok(checked) => return Ok((spec, checked.frames)),
             Err(ReadBackError::WrongLength { found, .. }) if self.may_have(&spec, expected, found) => {
                 let checked = check_file(open()?, &spec, found).map_err(|error| error.to_string())?;
-                let much_longer = found.saturating_sub(expected) > millisecond(&spec);
-                if !much_longer || self.begins(&spec, open()?)? {
+                let is_as_long = found.abs_diff(expected) <= millisecond(&spec);
+                if is_as_long || self.begins(&spec, open()?)? {
                     return Ok((spec, checked.frames));
                 }
             }
             Err(error) => return Err(error.to_string()),
         }
-        Err("it is longer, and begins in another way".to_owned())
+        Err("it is not as long, and begins in another way".to_owned())
     }
 
     /// What the file should be, by its extension.
@@ -60,10 +63,10 @@ impl Taken<'_> {
 
     fn may_have(&self, spec: &Spec, expected: u64, found: u64) -> bool {
         let same = found.abs_diff(expected) <= millisecond(spec) && spec.rate != self.spec.rate;
-        same || (found > expected && self.ended == EndReason::Interrupted)
+        same || self.before_damage.is_some() || (found > expected && self.ended == EndReason::Interrupted)
     }
 
-    /// Whether the file sounds like this recording, but for a second at the end.
+    /// Whether the file sounds like this recording, up to a second before its end or the first damage.
     fn begins(&self, spec: &Spec, file: impl Read + Seek + Send + Sync + 'static) -> Result<bool, String> {
         let keeps_all = |format| matches!(format, Format::Wav | Format::Flac);
         let comparable = spec.format == self.spec.format
@@ -71,7 +74,8 @@ impl Taken<'_> {
         if !comparable {
             return Ok(false);
         }
-        let samples = self.frames.saturating_sub(u64::from(spec.rate)) * u64::from(spec.channels);
+        let frames = self.before_damage.map_or(self.frames, |frames| frames.min(self.frames));
+        let samples = frames.saturating_sub(u64::from(spec.rate)) * u64::from(spec.channels);
         let ours = self.partial.reopen().map_err(|error| error.to_string())?;
         Ok(heard(file, spec.format, samples)? == heard(ours, self.spec.format, samples)?)
     }

@@ -60,6 +60,11 @@ impl Output {
         room.has(self.partial.len(), self.rate)
     }
 
+    /// How many samples of each channel were encoded so far.
+    pub(crate) fn frames(&self) -> u64 {
+        self.frames
+    }
+
     pub(crate) fn add(&mut self, track: Track, samples: &[i16]) -> Result<(), TakeError> {
         self.mixdown.add(track, samples);
         self.encode(false)

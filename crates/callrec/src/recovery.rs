@@ -247,7 +247,8 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
 /// The recording and the texts are there: the process was killed before its journal was gone, or a power loss brought that back,
 /// perhaps without all it had.
 fn forget(shared: &Shared, subject: &Subject, journal: LockedJournal, known: &Completeness) -> Found {
-    let gone = match known.torn_bytes > 0 && is_damaged(&journal) {
+    let was_read_in_part = known.torn_bytes > 0 || known.damaged_bytes > 0;
+    let gone = match was_read_in_part && is_damaged(&journal) {
         true => journal.set_aside().map(|aside| tell_of_damage(subject, &aside)),
         false => journal.remove(),
     };
@@ -263,10 +264,10 @@ fn forget(shared: &Shared, subject: &Subject, journal: LockedJournal, known: &Co
 
 /// Whether a journal has more than can be read of it. If that is not known, it is kept.
 fn is_damaged(journal: &LockedJournal) -> bool {
-    let read = || {
+    let read = || -> Result<bool, StoreError> {
         let mut reader = journal.reader()?;
         while reader.next(u64::MAX)?.is_some() {}
-        reader.has_records_behind()
+        Ok(reader.is_damaged())
     };
     read().unwrap_or(true)
 }

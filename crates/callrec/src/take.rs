@@ -3,6 +3,7 @@
 //! It depends on the journal's bytes alone. Live, after a change of format and after a crash it is the same code; what
 //! differs is where the journal ends.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use callrec_encode::readback::ReadBackError;
@@ -95,8 +96,10 @@ pub(crate) struct Taken {
     pub(crate) lines: Vec<Line>,
     pub(crate) completeness: Completeness,
     pub(crate) notes: Notes,
-    /// The journal has whole records behind the place where it could not be read on.
+    /// The journal has bytes that could not be read, and not only at its end.
     pub(crate) is_damaged: bool,
+    /// How many frames of the file are of what the journal has before the first of these.
+    pub(crate) before_damage: Option<u64>,
     /// None if nobody sent any audio.
     pub(crate) audio: Option<TakenAudio>,
 }
@@ -143,6 +146,7 @@ struct Pass {
     ended: Option<EndReason>,
     unreadable: u64,
     output: Option<Output>,
+    before_damage: Option<u64>,
 }
 
 impl Pass {
@@ -151,8 +155,11 @@ impl Pass {
         if hindsight {
             limits.horizon_ms = HINDSIGHT_MS;
         }
+        let mut timeline = Timeline::new(limits);
+        // The journal's first record says the same, and may be what is damaged.
+        timeline.handle_event(0, &Event::Started(Cow::Borrowed(&header.start)));
         Self {
-            timeline: Timeline::new(limits),
+            timeline,
             transcript: Transcript::new(TranscriptLimits::default(), header.start.assistant_rate),
             notes: Notes::default(),
             changes: 0,
@@ -160,6 +167,7 @@ impl Pass {
             ended: None,
             unreadable: 0,
             output: None,
+            before_damage: None,
         }
     }
 }
@@ -223,6 +231,10 @@ impl Take {
             }
             let Some(record) = self.reader.next(committed)? else { return Ok(Progress::CaughtUp) };
             self.pass.last_us = record.at_us;
+            if record.is_behind_damage {
+                let frames = self.pass.output.as_ref().map_or(0, Output::frames);
+                self.pass.before_damage.get_or_insert(frames);
+            }
             if record.kind == kind::FORMAT_CHANGED {
                 let Ok(settings) = serde_json::from_slice(record.payload) else {
                     self.pass.unreadable += 1;
@@ -332,13 +344,14 @@ impl Take {
             completed => completed?,
         };
         let pass = std::mem::replace(&mut self.pass, Pass::new(&self.subject.header, self.hindsight));
-        let Pass { timeline, transcript, notes, last_us, ended, unreadable, .. } = pass;
+        let Pass { timeline, transcript, notes, last_us, ended, unreadable, before_damage, .. } = pass;
         let mut completeness = timeline.completeness();
         completeness.count_dropped(DropKind::TranscriptLine, transcript.dropped());
         completeness.unreadable_records = unreadable;
         completeness.taken_again = self.hindsight;
+        completeness.damaged_bytes = self.reader.damaged();
         completeness.torn_bytes = self.reader.torn();
-        let is_damaged = completeness.torn_bytes > 0 && self.reader.has_records_behind()?;
+        let is_damaged = self.reader.is_damaged();
         let duration_ms = match &audio {
             Some(audio) => audio.frames * 1000 / u64::from(audio.spec.rate.max(1)),
             None => timeline.stream_clock_ms(last_us),
@@ -350,6 +363,7 @@ impl Take {
             completeness,
             notes: notes.in_order(),
             is_damaged,
+            before_damage,
             audio,
         }))
     }

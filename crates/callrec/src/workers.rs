@@ -208,6 +208,8 @@ fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Opti
     };
     let Some(mut taken) = guarded(|| take.finish())? else { return Ok(None) };
     work.take = None;
+    // Nothing that was committed can be torn.
+    taken.is_damaged |= taken.completeness.torn_bytes > 0;
     if let (refused @ 1.., ended) = call.refused() {
         // The journal does not know of its own end.
         taken.completeness.unjournalled_bytes = refused;

@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
-use callrec_store::{CallId, RecordingsDir, encode_record};
+use callrec_store::{CallId, JournalKey, RecordingsDir, encode_record};
 
+const KEY: JournalKey = JournalKey::new(0x5eed);
 const HOME: &str = "/disk/responses";
 
 fn open(disk: &FaultyDisk) -> RecordingsDir {
@@ -30,7 +31,7 @@ fn prepared() -> FaultyDisk {
 
 fn record() -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode_record(5, 1, b"a frame", &mut bytes).unwrap();
+    encode_record(KEY, 5, 1, b"a frame", &mut bytes).unwrap();
     bytes
 }
 
@@ -66,7 +67,7 @@ fn a_directory_that_was_made_is_safe_with_those_above_it() {
     let promise: Promise = |disk| {
         let dir = open(disk);
         // Nothing but the directories is left to be synced.
-        let mut journal = dir.create_journal(&call(), 1, b"header").unwrap();
+        let mut journal = dir.create_journal(&call(), 1, KEY, b"header").unwrap();
         journal.sync().unwrap();
         written(disk, "CA1_1.journal")
     };
@@ -77,7 +78,7 @@ fn a_directory_that_was_made_is_safe_with_those_above_it() {
 fn a_journal_that_was_synced_is_safe() {
     let promise: Promise = |disk| {
         let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), HOME).unwrap();
-        let mut journal = dir.create_journal(&call(), 1, b"header").unwrap();
+        let mut journal = dir.create_journal(&call(), 1, KEY, b"header").unwrap();
         journal.append(&record()).unwrap();
         dir.sync().unwrap();
         written(disk, "CA1_1.journal")
@@ -92,7 +93,7 @@ fn a_journal_that_was_synced_is_safe() {
 fn a_journal_that_was_found_and_synced_is_safe() {
     let killed = || {
         let disk = prepared();
-        let mut journal = open(&disk).create_journal(&call(), 1, b"header").unwrap();
+        let mut journal = open(&disk).create_journal(&call(), 1, KEY, b"header").unwrap();
         journal.append(&record()).unwrap();
         disk.take_moments().pop().unwrap().after_kill()
     };
@@ -178,7 +179,7 @@ fn a_journal_that_could_not_be_made_leaves_nothing_behind() {
         let disk = prepared();
         let dir = open(&disk);
         disk.set_faults(Faults::of(&[Operation::Look(What::Recording)], seed, 100));
-        match dir.create_journal(&call(), 1, b"header") {
+        match dir.create_journal(&call(), 1, KEY, b"header") {
             Ok(journal) => {
                 assert_eq!(journal.number(), 1, "seed {seed}");
                 made += 1;

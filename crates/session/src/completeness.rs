@@ -28,6 +28,8 @@ pub struct Completeness {
     pub taken_again: bool,
     /// Bytes of events, audio for the most part, that the disk never took; they are lost.
     pub unjournalled_bytes: u64,
+    /// Bytes within the journal that were damaged; what is behind them was read.
+    pub damaged_bytes: u64,
     /// Bytes at the end of the journal that a crash left unreadable.
     pub torn_bytes: u64,
     /// Records of the journal that could not be understood.
@@ -171,6 +173,7 @@ impl Completeness {
             && lost == 0
             && self.clock_jumps == 0
             && self.unjournalled_bytes == 0
+            && self.damaged_bytes == 0
             && self.torn_bytes == 0
             && self.unreadable_records == 0
     }
@@ -238,6 +241,10 @@ impl Completeness {
         tell(
             self.unjournalled_bytes,
             format!("the disk refused the end of the call: {} bytes of it are lost", self.unjournalled_bytes),
+        );
+        tell(
+            self.damaged_bytes,
+            format!("{} bytes within the journal were damaged, and are missing", self.damaged_bytes),
         );
         tell(self.torn_bytes, format!("the last {} bytes of the journal could not be read", self.torn_bytes));
         tell(
@@ -336,7 +343,7 @@ mod tests {
     #[test]
     fn every_kind_of_loss_is_told_and_makes_a_call_incomplete() {
         type Change = fn(&mut Completeness);
-        let losses: [Change; 10] = [
+        let losses: [Change; 11] = [
             |c| (c.caller.gaps, c.caller.lost_ms) = (1, 20),
             |c| c.assistant.late_frames = 1,
             |c| c.caller.unplaced_frames = 1,
@@ -344,6 +351,7 @@ mod tests {
             |c| c.clock_jumps = 2,
             |c| c.count_dropped(DropKind::Message, 1),
             |c| c.count_dropped(DropKind::Audio, 7),
+            |c| c.damaged_bytes = 9,
             |c| c.torn_bytes = 9,
             |c| c.unjournalled_bytes = 9,
             |c| c.unreadable_records = 1,

@@ -3,9 +3,10 @@
 //! | bytes | what |
 //! |---|---|
 //! | 8 | `callrecJ` |
-//! | 4 | version of the format, little-endian: 1 |
+//! | 4 | version of the format, little-endian: 2 |
 //! | 4 | length of the caller's header, little-endian |
-//! | 4 | CRC-32 of version, length and the caller's header |
+//! | 4 | key of the records' checksums, little-endian: a random number |
+//! | 4 | CRC-32 of version, length, key and the caller's header |
 //! | n | the caller's header |
 //! | | records (see [`encode_record`](crate::encode_record)) |
 
@@ -16,11 +17,11 @@ use std::sync::Arc;
 use crate::disk::File;
 use crate::error::{At, HeaderDamage, StoreError};
 use crate::record::le_u32;
-use crate::{CallId, JournalReader, RecordingsDir, dir, names, open};
+use crate::{CallId, JournalKey, JournalReader, RecordingsDir, dir, names, open};
 
 const MAGIC: &[u8; 8] = b"callrecJ";
-const VERSION: u32 = 1;
-const FIXED: usize = 20;
+const VERSION: u32 = 2;
+const FIXED: usize = 24;
 
 /// The longest header of a journal, in bytes.
 pub const MAX_HEADER: usize = 1024 * 1024;
@@ -42,9 +43,15 @@ pub struct JournalWriter {
 }
 
 impl RecordingsDir {
+    /// A key for a journal that is to be made: one that nobody can guess.
+    pub fn new_key(&self) -> JournalKey {
+        // A simulated disk counts.
+        JournalKey((self.disk().unique().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32)
+    }
+
     /// Makes the journal of a call's new stream, and reserves the stream's number: the first from `min_number` (at
     /// least 1) on for which there is neither a journal nor a recording of any extension. `header` is the caller's,
-    /// at most [`MAX_HEADER`] bytes.
+    /// at most [`MAX_HEADER`] bytes; `key` that of the records, which may be encoded before the journal is made.
     ///
     /// However many threads and processes ask at once, no two get the same number. The journal has its header whole
     /// from the moment it has its name.
@@ -55,10 +62,11 @@ impl RecordingsDir {
         &self,
         call: &CallId,
         min_number: u32,
+        key: JournalKey,
         header: &[u8],
     ) -> Result<JournalWriter, StoreError> {
         let (file, temporary) = open::locked_temporary(self.disk(), self.own_journals()?, names::temporary)?;
-        let made = header_bytes(header, &temporary)
+        let made = header_bytes(key, header, &temporary)
             .and_then(|bytes| open::write_at(&file, &bytes, 0).at("write", &temporary).map(|()| bytes.len()))
             .and_then(|len| Ok((len, self.reserve(call, min_number, &temporary)?)));
         match made {
@@ -132,35 +140,41 @@ pub(crate) fn with_added(path: &Path, what: &str) -> PathBuf {
     name.into()
 }
 
-fn header_bytes(header: &[u8], path: &Path) -> Result<Vec<u8>, StoreError> {
+fn header_bytes(key: JournalKey, header: &[u8], path: &Path) -> Result<Vec<u8>, StoreError> {
     if header.len() > MAX_HEADER {
         let (bytes, limit) = (header.len() as u64, MAX_HEADER as u64);
         return Err(StoreError::TooLarge { path: path.to_owned(), bytes, limit });
     }
     let (version, len) = (VERSION.to_le_bytes(), (header.len() as u32).to_le_bytes());
-    let crc = header_checksum(&version, &len, header).to_le_bytes();
-    Ok([MAGIC, &version[..], &len, &crc, header].concat())
+    let fields = [version, len, key.0.to_le_bytes()].concat();
+    let crc = header_checksum(&fields, header).to_le_bytes();
+    Ok([MAGIC, &fields[..], &crc, header].concat())
 }
 
-fn header_checksum(version: &[u8], len: &[u8], header: &[u8]) -> u32 {
+fn header_checksum(fields: &[u8], header: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
-    crc.update(version);
-    crc.update(len);
+    crc.update(fields);
     crc.update(header);
     crc.finalize()
 }
 
-/// The caller's header and the offset of the first record.
-pub(crate) fn read_header(
-    file: &File,
-    path: &Path,
-) -> Result<Result<(Vec<u8>, u64), HeaderDamage>, StoreError> {
+/// What is in front of a journal's records.
+#[derive(Debug)]
+pub(crate) struct Front {
+    /// The caller's header.
+    pub(crate) header: Vec<u8>,
+    pub(crate) key: JournalKey,
+    /// Offset of the first record.
+    pub(crate) first: u64,
+}
+
+pub(crate) fn read_front(file: &File, path: &Path) -> Result<Result<Front, HeaderDamage>, StoreError> {
     let mut fixed = [0; FIXED];
     let got = open::read_at(file, &mut fixed, 0).at("read", path)?;
     if got < FIXED || fixed[..8] != *MAGIC {
         return Ok(Err(HeaderDamage::Damaged));
     }
-    let (version, len, crc) = (&fixed[8..12], &fixed[12..16], &fixed[16..20]);
+    let (version, len, key, crc) = (&fixed[8..12], &fixed[12..16], &fixed[16..20], &fixed[20..24]);
     if le_u32(version) != VERSION {
         return Ok(Err(HeaderDamage::Version(le_u32(version))));
     }
@@ -170,10 +184,10 @@ pub(crate) fn read_header(
     }
     let mut header = vec![0; bytes];
     let got = open::read_at(file, &mut header, FIXED as u64).at("read", path)?;
-    if got < bytes || header_checksum(version, len, &header) != le_u32(crc) {
+    if got < bytes || header_checksum(&fixed[8..20], &header) != le_u32(crc) {
         return Ok(Err(HeaderDamage::Damaged));
     }
-    Ok(Ok((header, (FIXED + bytes) as u64)))
+    Ok(Ok(Front { header, key: JournalKey(le_u32(key)), first: (FIXED + bytes) as u64 }))
 }
 
 impl JournalWriter {
@@ -272,15 +286,17 @@ mod tests {
     use super::*;
     use crate::encode_record;
 
+    const KEY: JournalKey = JournalKey::new(0x5eed);
+
     #[test]
     fn a_failed_append_commits_nothing_and_leaves_nothing_that_could_be_read() {
         let home = tempfile::tempdir().unwrap();
         let dir = RecordingsDir::open(home.path()).unwrap();
-        let mut journal = dir.create_journal(&CallId::new("CA1").unwrap(), 1, b"h").unwrap();
+        let mut journal = dir.create_journal(&CallId::new("CA1").unwrap(), 1, KEY, b"h").unwrap();
         let (mut lost, mut kept) = (Vec::new(), Vec::new());
-        encode_record(1, 1, b"lost A", &mut lost).unwrap();
-        encode_record(2, 1, b"lost B", &mut lost).unwrap();
-        encode_record(3, 1, b"kept C", &mut kept).unwrap();
+        encode_record(KEY, 1, 1, b"lost A", &mut lost).unwrap();
+        encode_record(KEY, 2, 1, b"lost B", &mut lost).unwrap();
+        encode_record(KEY, 3, 1, b"kept C", &mut kept).unwrap();
         let before = journal.committed();
 
         // A descriptor that cannot write stands for a disk that refuses ...
@@ -309,10 +325,10 @@ mod tests {
         let call = CallId::new("CA1").unwrap();
         fs::write(aside(&dir.journals().join(names::journal(&call, 1))), "unreadable").unwrap();
         fs::write(dir.recording_path(&call, 2, "flac"), "audio").unwrap();
-        let third = dir.create_journal(&call, 1, b"").unwrap();
+        let third = dir.create_journal(&call, 1, KEY, b"").unwrap();
         assert_eq!(third.number(), 3);
-        assert_eq!(dir.create_journal(&call, 0, b"").unwrap().number(), 4);
-        assert_eq!(dir.create_journal(&call, 9, b"").unwrap().number(), 9);
+        assert_eq!(dir.create_journal(&call, 0, KEY, b"").unwrap().number(), 4);
+        assert_eq!(dir.create_journal(&call, 9, KEY, b"").unwrap().number(), 9);
     }
 
     #[cfg(unix)]

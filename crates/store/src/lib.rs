@@ -24,9 +24,10 @@
 //! let dir = RecordingsDir::open(&responses)?;
 //! let call = CallId::new("CA123")?;
 //!
-//! let mut journal = dir.create_journal(&call, 1, b"what the reader must know")?;
+//! let key = dir.new_key();
+//! let mut journal = dir.create_journal(&call, 1, key, b"what the reader must know")?;
 //! let mut records = Vec::new();
-//! encode_record(20_000, 1, b"a frame of audio", &mut records)?;
+//! encode_record(key, 20_000, 1, b"a frame of audio", &mut records)?;
 //! journal.append(&records)?;
 //!
 //! let mut partial = dir.create_partial(&call, journal.number(), "wav")?;
@@ -104,5 +105,5 @@ pub use look::ReadOnlyDir;
 pub use names::{EXTENSIONS, path_for_log};
 pub use partial::Partial;
 pub use reader::JournalReader;
-pub use record::{MAX_PAYLOAD, Record, RecordTooLong, append_record, encode_record};
+pub use record::{JournalKey, MAX_PAYLOAD, Record, RecordTooLong, append_record, encode_record};
 pub use recovery::{CleanUp, FreeJournal, LockedJournal};

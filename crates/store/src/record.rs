@@ -3,16 +3,37 @@
 //! | bytes | what |
 //! |---|---|
 //! | 4 | length of the payload, little-endian |
-//! | 4 | CRC-32 (IEEE) of everything else in the record |
+//! | 4 | CRC-32 (IEEE) of everything else in the record, begun with the journal's key |
 //! | 8 | local time in microseconds since the journal was made, little-endian |
 //! | 1 | kind |
 //! | n | payload |
+
+use std::fmt;
 
 /// Bytes before a record's payload.
 pub(crate) const RECORD_HEAD: usize = 17;
 
 /// The longest payload of a record, in bytes. A longer length in a file is damage.
 pub const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
+
+/// What the checksums of one journal's records begin with: a number that is drawn for it and is in its header. Who sends audio does
+/// not know it, and so cannot send what would pass for a record where the journal is damaged; nor does a record of another journal,
+/// which a disk may bring up after a crash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct JournalKey(pub(crate) u32);
+
+impl JournalKey {
+    /// The key of that number; [`RecordingsDir::new_key`](crate::RecordingsDir::new_key) draws one.
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+}
+
+impl fmt::Debug for JournalKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JournalKey")
+    }
+}
 
 /// One record as it was written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,6 +44,8 @@ pub struct Record<'a> {
     pub kind: u8,
     /// The bytes given to [`encode_record`].
     pub payload: &'a [u8],
+    /// Bytes right before it were damaged, and passed over.
+    pub is_behind_damage: bool,
 }
 
 /// A payload is longer than [`MAX_PAYLOAD`]; nothing was appended.
@@ -33,15 +56,21 @@ pub struct RecordTooLong {
     pub bytes: usize,
 }
 
-/// Appends one record to `out`, ready for [`JournalWriter::append`](crate::JournalWriter::append).
+/// Appends one record of the journal with that key to `out`, ready for [`JournalWriter::append`](crate::JournalWriter::append).
 ///
 /// # Errors
 /// The payload is longer than [`MAX_PAYLOAD`]; `out` is unchanged.
-pub fn encode_record(at_us: u64, kind: u8, payload: &[u8], out: &mut Vec<u8>) -> Result<(), RecordTooLong> {
+pub fn encode_record(
+    key: JournalKey,
+    at_us: u64,
+    kind: u8,
+    payload: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), RecordTooLong> {
     if payload.len() > MAX_PAYLOAD {
         return Err(RecordTooLong { bytes: payload.len() });
     }
-    append_record(at_us, out, |out| {
+    append_record(key, at_us, out, |out| {
         out.extend_from_slice(payload);
         kind
     })
@@ -52,6 +81,7 @@ pub fn encode_record(at_us: u64, kind: u8, payload: &[u8], out: &mut Vec<u8>) ->
 /// # Errors
 /// The payload is longer than [`MAX_PAYLOAD`]; `out` is unchanged.
 pub fn append_record(
+    key: JournalKey,
     at_us: u64,
     out: &mut Vec<u8>,
     payload: impl FnOnce(&mut Vec<u8>) -> u8,
@@ -68,14 +98,14 @@ pub fn append_record(
     record[..4].copy_from_slice(&(bytes as u32).to_le_bytes());
     record[8..16].copy_from_slice(&at_us.to_le_bytes());
     record[16] = kind;
-    let crc = checksum(record).to_le_bytes();
+    let crc = checksum(key, record).to_le_bytes();
     record[4..8].copy_from_slice(&crc);
     Ok(())
 }
 
 /// Of a whole record: of all but the checksum itself.
-fn checksum(record: &[u8]) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
+fn checksum(key: JournalKey, record: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new_with_initial(key.0);
     crc.update(&record[..4]);
     crc.update(&record[8..]);
     crc.finalize()
@@ -83,9 +113,9 @@ fn checksum(record: &[u8]) -> u32 {
 
 /// What the beginning of some bytes is.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Parsed<'a> {
+pub(crate) enum Parsed {
     /// A whole record of that many bytes.
-    Whole(Record<'a>, usize),
+    Whole(usize),
     /// Perhaps a record, but this many bytes are needed to know.
     Needs(usize),
     /// Not a record, and more bytes will not make it one.
@@ -93,7 +123,7 @@ pub(crate) enum Parsed<'a> {
 }
 
 /// Reads the record at the beginning of `bytes`.
-pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_> {
+pub(crate) fn parse(key: JournalKey, bytes: &[u8]) -> Parsed {
     let Some(len) = bytes.get(..4).filter(|_| bytes.len() >= RECORD_HEAD) else {
         return Parsed::Needs(RECORD_HEAD);
     };
@@ -103,13 +133,15 @@ pub(crate) fn parse(bytes: &[u8]) -> Parsed<'_> {
     }
     let whole = RECORD_HEAD + payload_len;
     let Some(record) = bytes.get(..whole) else { return Parsed::Needs(whole) };
-    let (head, payload) = record.split_at(RECORD_HEAD);
-    let (crc, at, kind) = (&head[4..8], &head[8..16], head[16]);
-    if checksum(record) != le_u32(crc) {
+    if checksum(key, record) != le_u32(&record[4..8]) {
         return Parsed::Damaged;
     }
-    let at_us = at.iter().rev().fold(0, |sum, &b| sum << 8 | u64::from(b));
-    Parsed::Whole(Record { at_us, kind, payload }, whole)
+    Parsed::Whole(whole)
+}
+
+/// When the record came that has this head.
+pub(crate) fn time_of(head: &[u8]) -> u64 {
+    head[8..16].iter().rev().fold(0, |sum, &b| sum << 8 | u64::from(b))
 }
 
 pub(crate) fn le_u32(bytes: &[u8]) -> u32 {

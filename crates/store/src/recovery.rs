@@ -109,7 +109,7 @@ impl FreeJournal {
         if !open::try_lock(&file, &self.path)? || !open::is_file_at(self.dir.disk(), &file, &self.path)? {
             return Ok(None);
         }
-        let header = journal::read_header(&file, &self.path)?.map(|(header, _)| header);
+        let header = journal::read_front(&file, &self.path)?.map(|front| front.header);
         let Self { dir, path, call, number } = self;
         Ok(Some(LockedJournal { file: Arc::new(file), dir, path, call, number, header }))
     }

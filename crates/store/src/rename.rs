@@ -100,7 +100,7 @@ mod tests {
                         .unwrap();
                     let mut taken = Vec::new();
                     for _ in 0..25 {
-                        let journal = dir.create_journal(&call, 1, b"header").unwrap();
+                        let journal = dir.create_journal(&call, 1, dir.new_key(), b"header").unwrap();
                         taken.push(journal.number());
                         // Some finish at once, so that a number's journal is gone while others still look.
                         if journal.number().is_multiple_of(3) {

@@ -5,7 +5,9 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use callrec_store::{CallId, RecordingsDir, encode_record};
+use callrec_store::{CallId, JournalKey, RecordingsDir, encode_record};
+
+const KEY: JournalKey = JournalKey::new(0x5eed);
 
 fn call(name: &str) -> CallId {
     CallId::new(name).unwrap()
@@ -17,11 +19,11 @@ fn call(name: &str) -> CallId {
 fn process_to_be_killed() {
     let Some(home) = std::env::var_os("CALLREC_STORE_TEST_DIRECTORY") else { return };
     let dir = RecordingsDir::open(home).unwrap();
-    let mut journal = dir.create_journal(&call("CA1"), 1, b"head").unwrap();
+    let mut journal = dir.create_journal(&call("CA1"), 1, KEY, b"head").unwrap();
     let mut bytes = Vec::new();
-    encode_record(5, 1, b"whole", &mut bytes).unwrap();
+    encode_record(KEY, 5, 1, b"whole", &mut bytes).unwrap();
     let whole = bytes.len();
-    encode_record(6, 1, b"torn", &mut bytes).unwrap();
+    encode_record(KEY, 6, 1, b"torn", &mut bytes).unwrap();
     journal.append(&bytes[..whole + 9]).unwrap();
     let mut partial = dir.create_partial(&call("CA1"), 1, "mp3").unwrap();
     partial.write(b"half a file").unwrap();
@@ -47,7 +49,7 @@ fn a_killed_process_leaves_a_journal_to_recover_and_a_partial_to_remove() {
     let free = || dir.free_journals().unwrap().remove(0);
     assert!(free().lock().unwrap().is_none(), "the process lives");
     assert_eq!(dir.clean_up().unwrap().removed, 0);
-    assert_eq!(dir.create_journal(&call("CA1"), 1, b"").unwrap().number(), 2);
+    assert_eq!(dir.create_journal(&call("CA1"), 1, KEY, b"").unwrap().number(), 2);
 
     process.kill().unwrap();
     process.wait().unwrap();

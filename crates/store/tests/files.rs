@@ -6,7 +6,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use callrec_store::{CallId, MAX_TEXT, PublishError, Readers, RecordingsDir, StoreError};
+use callrec_store::{CallId, JournalKey, MAX_TEXT, PublishError, Readers, RecordingsDir, StoreError};
+
+const KEY: JournalKey = JournalKey::new(0x5eed);
 
 fn call(name: &str) -> CallId {
     CallId::new(name).unwrap()
@@ -235,7 +237,7 @@ mod unix {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("a/responses");
         let dir = RecordingsDir::open(&path).unwrap();
-        let journal = dir.create_journal(&call("CA1"), 1, b"").unwrap();
+        let journal = dir.create_journal(&call("CA1"), 1, KEY, b"").unwrap();
         let recording = dir.create_partial(&call("CA1"), 1, "mp3").unwrap().publish().unwrap();
         let text = dir.write_atomic("call_CA1.txt", b"").unwrap();
         let _lock = dir.lock_call(&call("CA1")).unwrap();
@@ -260,7 +262,7 @@ mod unix {
         fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
         for path in [&path, &closed] {
             let dir = RecordingsDir::open_for(path, Readers::Group).unwrap();
-            let journal = dir.create_journal(&call("CA1"), 1, b"").unwrap();
+            let journal = dir.create_journal(&call("CA1"), 1, KEY, b"").unwrap();
             let partial = dir.create_partial(&call("CA1"), 1, "mp3").unwrap();
             let recording = partial.publish().unwrap();
             let text = dir.write_atomic("call_CA1.txt", b"").unwrap();
@@ -346,8 +348,8 @@ mod unix {
         let outside = home.path().join("outside");
         fs::create_dir(&outside).unwrap();
         let dir = RecordingsDir::open(home.path().join("responses")).unwrap();
-        let mut writer = dir.create_journal(&call("CAold"), 1, b"header").unwrap();
-        drop(dir.create_journal(&call("CAleft"), 1, b"header").unwrap());
+        let mut writer = dir.create_journal(&call("CAold"), 1, KEY, b"header").unwrap();
+        drop(dir.create_journal(&call("CAleft"), 1, KEY, b"header").unwrap());
         let found = dir.free_journals().unwrap().remove(0).lock().unwrap().unwrap();
         fs::rename(dir.path().join(".journal"), home.path().join("away")).unwrap();
         symlink(&outside, dir.path().join(".journal")).unwrap();
@@ -357,7 +359,7 @@ mod unix {
         assert!(refused(dir.lets_strangers_in().unwrap_err()));
         let look = callrec_store::ReadOnlyDir::new(dir.path());
         assert!(refused(look.journals_of(&call("CAold")).unwrap_err()), "nor looked at");
-        assert!(refused(dir.create_journal(&call("CA1"), 1, b"header").unwrap_err()));
+        assert!(refused(dir.create_journal(&call("CA1"), 1, KEY, b"header").unwrap_err()));
         assert!(refused(dir.create_partial(&call("CA1"), 1, "mp3").unwrap_err()));
         assert!(refused(dir.write_atomic("call_CA1.txt", b"text").unwrap_err()));
         assert!(refused(dir.lock_call(&call("CA1")).err().unwrap()));

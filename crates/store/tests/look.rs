@@ -4,11 +4,15 @@
 use std::fs;
 use std::path::Path;
 
-use callrec_store::{CallId, JournalReader, ReadOnlyDir, RecordingsDir, StoreError, encode_record};
+use callrec_store::{
+    CallId, JournalKey, JournalReader, ReadOnlyDir, RecordingsDir, StoreError, encode_record,
+};
+
+const KEY: JournalKey = JournalKey::new(0x5eed);
 
 fn record(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    encode_record(7, 1, text, &mut bytes).unwrap();
+    encode_record(KEY, 7, 1, text, &mut bytes).unwrap();
     bytes
 }
 
@@ -17,7 +21,7 @@ fn a_living_writers_journal_is_read_as_far_as_it_is_whole_and_stays_the_writers(
     let home = tempfile::tempdir().unwrap();
     let dir = RecordingsDir::open(home.path()).unwrap();
     let call = CallId::new("CA1").unwrap();
-    let mut writer = dir.create_journal(&call, 1, b"header").unwrap();
+    let mut writer = dir.create_journal(&call, 1, KEY, b"header").unwrap();
     writer.append(&record(b"one")).unwrap();
 
     let look = ReadOnlyDir::new(home.path());

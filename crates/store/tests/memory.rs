@@ -3,7 +3,11 @@
 
 use std::fs;
 
-use callrec_store::{CallId, JournalReader, MAX_HEADER, MAX_PAYLOAD, RecordingsDir, encode_record};
+use callrec_store::{
+    CallId, JournalKey, JournalReader, MAX_HEADER, MAX_PAYLOAD, RecordingsDir, encode_record,
+};
+
+const KEY: JournalKey = JournalKey::new(0x5eed);
 
 /// The most memory that reading a journal of these bytes takes, in bytes, and how many records there are.
 fn reading(bytes: &[u8]) -> (u64, usize) {
@@ -25,9 +29,9 @@ fn reading(bytes: &[u8]) -> (u64, usize) {
 fn journal() -> Vec<u8> {
     let home = tempfile::tempdir().unwrap();
     let dir = RecordingsDir::open(home.path()).unwrap();
-    let mut journal = dir.create_journal(&CallId::new("CA1").unwrap(), 1, b"head").unwrap();
+    let mut journal = dir.create_journal(&CallId::new("CA1").unwrap(), 1, KEY, b"head").unwrap();
     let mut record = Vec::new();
-    encode_record(5, 2, &[0xff; 160], &mut record).unwrap();
+    encode_record(KEY, 5, 2, &[0xff; 160], &mut record).unwrap();
     journal.append(&record).unwrap();
     fs::read(journal.path()).unwrap()
 }

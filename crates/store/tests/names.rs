@@ -4,8 +4,10 @@
 use std::collections::HashMap;
 use std::path::Component;
 
-use callrec_store::{CallId, CallIdError, EXTENSIONS, RecordingsDir, StoreError};
+use callrec_store::{CallId, CallIdError, EXTENSIONS, JournalKey, RecordingsDir, StoreError};
 use proptest::prelude::*;
+
+const KEY: JournalKey = JournalKey::new(0x5eed);
 
 #[test]
 fn hostile_names_are_refused_and_the_reason_is_told() {
@@ -58,7 +60,7 @@ fn files_have_the_names_that_were_promised() {
     assert_eq!(name(dir.summary_path(&call)), "call_CA1_summary.txt");
     assert_eq!(name(dir.summary_json_path(&call)), "call_CA1_summary.json");
     assert_eq!(dir.recording_path(&call, 1, "wav").parent(), Some(dir.path()));
-    assert_eq!(name(dir.create_journal(&call, 7, b"").unwrap().path().to_owned()), "CA1_7.journal");
+    assert_eq!(name(dir.create_journal(&call, 7, KEY, b"").unwrap().path().to_owned()), "CA1_7.journal");
 }
 
 #[test]
@@ -112,7 +114,7 @@ proptest! {
             let mut files = vec![dir.transcript_path(&call), dir.summary_path(&call), dir.summary_json_path(&call)];
             for number in [1, 2, 22] {
                 files.push(dir.recording_path(&call, number, "mp3"));
-                files.push(dir.create_journal(&call, number, b"").unwrap().path().to_owned());
+                files.push(dir.create_journal(&call, number, KEY, b"").unwrap().path().to_owned());
             }
             for file in files {
                 prop_assert_eq!(owners.insert(file, call.clone()), None);

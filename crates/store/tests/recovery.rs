@@ -3,7 +3,9 @@
 
 use std::fs;
 
-use callrec_store::{CallId, RecordingsDir};
+use callrec_store::{CallId, JournalKey, RecordingsDir};
+
+const KEY: JournalKey = JournalKey::new(0x5eed);
 
 fn call(name: &str) -> CallId {
     CallId::new(name).unwrap()
@@ -14,7 +16,7 @@ fn journals_are_listed_by_call_and_number_and_nothing_else_is() {
     let home = tempfile::tempdir().unwrap();
     let dir = RecordingsDir::open(home.path()).unwrap();
     for (name, number) in [("b", 10), ("b", 2), ("a_1", 1), ("a", 3)] {
-        dir.create_journal(&call(name), number, b"").unwrap();
+        dir.create_journal(&call(name), number, KEY, b"").unwrap();
     }
     let inside = home.path().join(".journal");
     for other in
@@ -34,7 +36,7 @@ fn journals_are_listed_by_call_and_number_and_nothing_else_is() {
 fn a_journal_is_owned_by_one_at_a_time() {
     let home = tempfile::tempdir().unwrap();
     let dir = RecordingsDir::open(home.path()).unwrap();
-    let writer = dir.create_journal(&call("CA1"), 1, b"").unwrap();
+    let writer = dir.create_journal(&call("CA1"), 1, KEY, b"").unwrap();
     let other = RecordingsDir::open(home.path()).unwrap();
     let free = || other.free_journals().unwrap().remove(0);
     assert!(free().lock().unwrap().is_none(), "its writer lives");
@@ -54,10 +56,10 @@ fn a_journal_is_owned_by_one_at_a_time() {
 fn a_journal_removed_and_made_again_after_listing_belongs_to_its_new_owner() {
     let home = tempfile::tempdir().unwrap();
     let dir = RecordingsDir::open(home.path()).unwrap();
-    dir.create_journal(&call("CA1"), 1, b"old").unwrap();
+    dir.create_journal(&call("CA1"), 1, KEY, b"old").unwrap();
     let listed = dir.free_journals().unwrap().remove(0);
     listed.clone().lock().unwrap().unwrap().remove().unwrap();
-    let new = dir.create_journal(&call("CA1"), 1, b"new").unwrap();
+    let new = dir.create_journal(&call("CA1"), 1, KEY, b"new").unwrap();
     assert!(listed.lock().unwrap().is_none());
     assert!(new.path().exists());
 }
@@ -68,7 +70,7 @@ fn recoveries_that_meet_take_each_journal_once() {
     let dir = RecordingsDir::open(home.path()).unwrap();
     for round in 0..40 {
         for number in 1..=10 {
-            dir.create_journal(&call("CA1"), number, b"").unwrap();
+            dir.create_journal(&call("CA1"), number, KEY, b"").unwrap();
         }
         let taken: usize = std::thread::scope(|scope| {
             let recover = || {
@@ -91,12 +93,12 @@ fn recoveries_that_meet_take_each_journal_once() {
 fn a_journal_set_aside_is_kept_but_not_found_and_its_number_stays_taken() {
     let home = tempfile::tempdir().unwrap();
     let dir = RecordingsDir::open(home.path()).unwrap();
-    dir.create_journal(&call("CA1"), 1, b"").unwrap();
+    dir.create_journal(&call("CA1"), 1, KEY, b"").unwrap();
     let aside = dir.free_journals().unwrap().remove(0).lock().unwrap().unwrap().set_aside().unwrap();
     assert!(aside.ends_with(".journal/CA1_1.journal.bad"));
     assert!(dir.free_journals().unwrap().is_empty());
     assert_eq!(dir.clean_up().unwrap().removed, 0);
-    assert_eq!(dir.create_journal(&call("CA1"), 1, b"").unwrap().number(), 2);
+    assert_eq!(dir.create_journal(&call("CA1"), 1, KEY, b"").unwrap().number(), 2);
 }
 
 #[test]
@@ -105,7 +107,7 @@ fn clean_up_takes_what_is_abandoned_and_leaves_what_is_owned() {
     let dir = RecordingsDir::open(home.path()).unwrap();
     let inside = home.path().join(".journal");
     let owned = dir.create_partial(&call("CA1"), 1, "mp3").unwrap();
-    let journal = dir.create_journal(&call("CA1"), 1, b"").unwrap();
+    let journal = dir.create_journal(&call("CA1"), 1, KEY, b"").unwrap();
     drop(dir.lock_call(&call("CA1")).unwrap());
     for stale in ["CA2_1.mp3.0123456789abcdef.partial", "0123456789abcdef.tmp"] {
         fs::write(inside.join(stale), "half").unwrap();

@@ -91,7 +91,7 @@ fn fault(summary: &Value, size: Option<u64>, made: &Made) -> Option<String> {
     if lost_ms > 0 {
         return Some(format!("{lost_ms} ms are gaps"));
     }
-    let counts = ["unjournalled_bytes", "torn_bytes", "unreadable_records"];
+    let counts = ["unjournalled_bytes", "damaged_bytes", "torn_bytes", "unreadable_records"];
     let counts = counts.iter().map(|name| (*name, &completeness[name]));
     let dropped = completeness["dropped"].as_object().into_iter().flatten();
     let mut all = counts.chain(dropped.map(|(name, count)| (name.as_str(), count)));
@@ -119,7 +119,7 @@ mod tests {
             "audio": {"outcome": "recorded", "file_name": "call_CA1_conversation.mp3", "size_bytes": 7},
             "completeness": {
                 "caller": {"frames": 100, "lost_ms": 0}, "assistant": {"frames": 0, "lost_ms": 0},
-                "dropped": {"audio": 0}, "unjournalled_bytes": 0, "torn_bytes": 0, "unreadable_records": 0,
+                "dropped": {"audio": 0}, "unjournalled_bytes": 0, "damaged_bytes": 0, "torn_bytes": 0, "unreadable_records": 0,
             },
         }]})
     }

@@ -4,7 +4,7 @@
 use callrec_session::{
     Codec, EndReason, Event, Place, StreamStart, Timeline, TimelineLimits, Topology, Track, wire,
 };
-use callrec_store::{CallId, JournalReader, JournalWriter, RecordingsDir, encode_record};
+use callrec_store::{CallId, JournalKey, JournalReader, JournalWriter, RecordingsDir, encode_record};
 use rustix::time::{ClockId, clock_gettime};
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -15,6 +15,7 @@ use super::messages::{FRAME_MS, sid};
 
 /// Seconds of each call.
 const SECONDS: u64 = 20;
+const KEY: JournalKey = JournalKey::new(0x5eed);
 const SECOND_MS: u64 = 1_000;
 
 struct OneCall {
@@ -30,7 +31,7 @@ pub(crate) fn per_message(home: &Path, calls: usize, codes: &[u8]) -> anyhow::Re
     let mut lines = Vec::new();
     for number in 0..calls {
         let call = sid("CA", number);
-        let journal = dir.create_journal(&CallId::new(&call)?, 1, b"")?;
+        let journal = dir.create_journal(&CallId::new(&call)?, 1, KEY, b"")?;
         let start = StreamStart::new(&call, sid("MZ", number), Topology::OneWay);
         let mut timeline = Timeline::new(TimelineLimits::default());
         timeline.handle_event(0, &Event::Started(Cow::Owned(start)));
@@ -48,7 +49,7 @@ pub(crate) fn per_message(home: &Path, calls: usize, codes: &[u8]) -> anyhow::Re
                 let event =
                     Event::Audio { track: Track::Caller, place: Place::At(ms), codec: Codec::Mulaw, bytes };
                 let kind = wire::encode(&event, &mut payload);
-                encode_record(ms * 1_000, kind, &payload, &mut records)?;
+                encode_record(KEY, ms * 1_000, kind, &payload, &mut records)?;
                 messages += 1;
             }
             line.journal.append(&records)?;

@@ -11,12 +11,13 @@ use callrec_simulator::Luck;
 use callrec_store::{RecordingsDir, StoreError};
 use callrec_summary::AudioOutcome;
 
+use super::due::{Due, left};
 use super::plan::{Plan, Stream};
 use super::relayed;
 use super::room::{AHEAD_S, LEAST, Room};
 use super::threads::{Met, Threads};
 use super::trial::Crash;
-use super::verdict::{Due, left};
+
 use crate::audio::Audio;
 use crate::call::{Call, Finishing};
 use crate::clock::simulated::use_clock_of;
@@ -61,8 +62,8 @@ pub(super) struct Life {
     pub(super) given_us: Vec<Vec<u64>>,
     /// What must be found of the earlier process's.
     pub(super) before: Vec<Due>,
-    /// Frames of each stream that were safe in its journal when it was said that this is left.
-    pub(super) left: Vec<Option<u64>>,
+    /// What of each stream was safe in its journal when it was said that this is left.
+    pub(super) left: Vec<Option<Due>>,
     pub(super) syncs: Vec<Operation>,
     pub(super) counts: Counts,
     pub(super) met: Met,
@@ -186,7 +187,8 @@ impl Going {
         let Some(stream) = streams.find(|stream| stream.stream == self.stream.name) else { return false };
         let journal = format!("/{}_{}.journal", self.stream.call, stream.number);
         let has_journal = disk.files().iter().any(|(path, _)| path.ends_with(&journal));
-        let nothing_lost = stream.completeness.unjournalled_bytes == 0 && stream.completeness.torn_bytes == 0;
+        let lost = &stream.completeness;
+        let nothing_lost = lost.unjournalled_bytes + lost.damaged_bytes + lost.torn_bytes == 0;
         let saved = matches!(stream.audio, AudioOutcome::Recorded(_)) || self.stream.frames == 0;
         saved && nothing_lost && !has_journal
     }
@@ -198,7 +200,7 @@ pub(super) fn live(plan: &Plan) -> Result<Life, String> {
     let (first, mut luck) = (live(earlier)?, Luck::new(plan.seed));
     let moment = &first.moments[luck.between(0, first.moments.len() as u64 - 1) as usize];
     let crash = Crash::any(&mut luck);
-    let due = crash.due(&first, moment)?;
+    let due = crash.due(&first, moment);
     let mut life = live_on(&crash.after(moment), plan)?;
     life.streams.splice(..0, first.streams);
     life.given_us.splice(..0, first.given_us);

@@ -3,10 +3,13 @@
 //! Every tenth frame a sentence is sent in one piece, with a mark before it and one behind it; each second one is interrupted
 //! half-way. Delivery takes no time, so that what was heard is known to the frame.
 
+use std::collections::BTreeSet;
+
 use callrec_audio::g711::Law;
 use callrec_session::{Codec, Event, Line, Place, Speaker, Track};
 
 use super::plan::{FRAME, FRAME_US, Stream};
+use super::verdict::follow;
 use crate::call::Call;
 
 /// Frames from one sentence to the next.
@@ -91,9 +94,18 @@ pub(super) fn speak(call: &Call, stream: &Stream, frame: u64) {
     }
 }
 
-/// Whether what is behind the caller's last frame is silence on the caller's side, and each frame of the bot's side is what was
-/// heard then. What came with the last of the caller's frames may be there or not, and so may what it changed.
-pub(super) fn check_audio(stream: &Stream, frames: u64, heard: &[i16]) -> Result<(), String> {
+/// Whether the caller's side is silent where it has no frame, and each frame of the bot's side is what was heard then. What came with
+/// the last of the caller's frames may be there or not, and so may what it changed; where the journal was damaged, all of it.
+pub(super) fn check_audio(
+    stream: &Stream,
+    has_holes: bool,
+    frames: &BTreeSet<u64>,
+    heard: &[i16],
+) -> Result<(), String> {
+    let last = frames.last().map_or(0, |last| last + 1);
+    if has_holes {
+        is_speech(stream, heard)?;
+    }
     for (samples, frame) in heard.chunks(FRAME * 2).zip(0..) {
         let side = |side: usize| samples.iter().skip(side).step_by(2).copied();
         let is_silent = |of: usize| side(of).all(|sample| sample == 0);
@@ -105,36 +117,63 @@ pub(super) fn check_audio(stream: &Stream, frames: u64, heard: &[i16]) -> Result
             None => (false, true),
             Some(sentence) => {
                 let thrown_away = frame > sentence.over();
-                let is_certain = |told: u64| told + 1 < frames;
+                let is_certain = |told: u64| told + 1 < last;
                 (
                     !(thrown_away && is_certain(sentence.over())),
-                    thrown_away || !is_certain(sentence.sent) || frame >= frames,
+                    thrown_away || !is_certain(sentence.sent) || frame >= last,
                 )
             }
         };
-        let is_right = (may_sound && is_sent) || (may_be_silent && is_silent(1));
-        if !is_right || (frame >= frames && !is_silent(0)) {
+        let is_right = has_holes || (may_sound && is_sent) || (may_be_silent && is_silent(1));
+        let is_whole = frames.contains(&frame) || (is_silent(0) && (has_holes || frame >= last));
+        if !is_right || !is_whole {
             let name = &stream.name;
-            return Err(format!("{name} has something else in frame {frame} of {frames} ({sentence:?})"));
+            return Err(format!("{name} has something else in frame {frame} of {last} ({sentence:?})"));
         }
     }
     Ok(())
 }
 
-/// Whether the bot's lines are there, in order, and tell what was heard of them; of a stream of which `due` frames must be there
-/// and `frames` are.
-pub(super) fn check_lines(stream: &Stream, lines: &[&Line], due: u64, frames: u64) -> Result<(), String> {
-    let told = (0..).map(Sentence::by_number).take_while(|sentence| sentence.sent + 1 < due).count();
-    let most = if stream.relayed { usize::MAX } else { 0 };
-    let expected = |(line, number): (&&Line, u64)| {
-        let sentence = Sentence::by_number(number);
-        let is_over = sentence.over() + 1 < frames;
-        let is_told = !is_over || line.cut_off == sentence.cleared().is_some();
-        line.text == sentence.line(stream) && is_told
+/// Whether the bot's side is pieces of its sentences, in order, and silence. Where an echo was lost it may not be known when they were
+/// heard.
+fn is_speech(stream: &Stream, heard: &[i16]) -> Result<(), String> {
+    const PIECE: usize = 8;
+    let mut sent = Vec::new();
+    for frame in (0..stream.frames + LENGTH).filter(|frame| Sentence::in_frame(*frame).is_some()) {
+        Law::Mulaw.decode(&stream.codes(frame, 1), &mut sent);
+    }
+    let heard: Vec<i16> = heard.iter().skip(1).step_by(2).copied().collect();
+    let (mut at, mut from) = (0, 0);
+    while at < heard.len() {
+        // No sample of a sentence is silence.
+        if heard[at] == 0 {
+            at += 1;
+            continue;
+        }
+        let piece = &heard[at..(at + PIECE).min(heard.len())];
+        let piece = piece.split(|sample| *sample == 0).next().unwrap_or_default();
+        let Some(skipped) = sent[from..].windows(piece.len()).position(|sent| sent == piece) else {
+            return Err(format!("{}: nothing that was sent is in sample {at}", stream.name));
+        };
+        from += skipped;
+        let same = heard[at..].iter().zip(&sent[from..]).take_while(|(heard, sent)| heard == sent).count();
+        (at, from) = (at + same, from + same);
+    }
+    Ok(())
+}
+
+/// Whether the bot's lines are its sentences, in order, and tell what was heard of them; so many frames are there, unless there are
+/// holes, where it may be known of none.
+pub(super) fn check_lines(stream: &Stream, lines: &[&Line], frames: Option<u64>) -> Result<(), String> {
+    let sentences = || (0..).map(Sentence::by_number).take_while(|_| stream.relayed);
+    let texts = sentences().take_while(|sentence| sentence.sent < stream.frames);
+    let is_told = |(line, sentence): (&&Line, Sentence)| {
+        let is_over = sentence.over() + 1 < frames.unwrap_or(0);
+        !is_over || line.cut_off == sentence.cleared().is_some()
     };
-    let told = if stream.relayed { told } else { 0 };
-    if lines.len() < told || lines.len() > most || !lines.iter().zip(0..).all(expected) {
-        return Err(format!("{} has the bot's lines {lines:?}, of {frames} frames", stream.name));
+    let is_followed = follow(lines, texts.map(|sentence| sentence.line(stream)), frames.is_none());
+    if !is_followed || !lines.iter().zip(sentences()).all(is_told) {
+        return Err(format!("{} has the bot's lines {lines:?}, of {frames:?} frames", stream.name));
     }
     Ok(())
 }

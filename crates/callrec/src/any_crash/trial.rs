@@ -3,9 +3,10 @@
 use callrec_faulty_disk::{Counts, Fault, Faults, FaultyDisk, Moment, Operation, What};
 use callrec_simulator::Luck;
 
+use super::due::{Due, due_after_kill, due_after_later_power_loss, due_after_power_loss};
 use super::life::{Life, recover_on};
 use super::threads::Met;
-use super::verdict::{Due, due_after_kill, due_after_later_power_loss, due_after_power_loss, judge};
+use super::verdict::judge;
 
 /// How a crash happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,7 +31,7 @@ impl Crash {
     }
 
     /// What must be found of each stream.
-    pub(super) fn due(self, life: &Life, moment: &Moment) -> Result<Vec<Due>, String> {
+    pub(super) fn due(self, life: &Life, moment: &Moment) -> Vec<Due> {
         match self {
             Self::Kill => due_after_kill(life, moment),
             Self::PowerLoss(_) => due_after_power_loss(life, moment),
@@ -116,7 +117,7 @@ pub(super) fn try_one(
     tally: &mut Tally,
 ) -> Result<(), String> {
     tally.crashes += 1;
-    let mut due = crash.due(life, moment)?;
+    let mut due = crash.due(life, moment);
     let mut disk = crash.disk(moment, &mut tally.counts);
     let mut forgot = life.counts.failed_syncs() > 0;
     let mut rounds = 0;
@@ -130,7 +131,7 @@ pub(super) fn try_one(
         tally.counts.merge(&disk.counts());
         let moments = disk.take_moments();
         let moment = &moments[luck.between(0, moments.len() as u64 - 1) as usize];
-        (disk, due) = crash_again(life, moment, luck, due, tally)?;
+        (disk, due) = crash_again(life, moment, luck, due, tally);
     }
     finish(life, &disk, &due, forgot, luck, tally)
 }
@@ -165,14 +166,14 @@ fn crash_again(
     luck: &mut Luck,
     due: Vec<Due>,
     tally: &mut Tally,
-) -> Result<(FaultyDisk, Vec<Due>), String> {
+) -> (FaultyDisk, Vec<Due>) {
     tally.crashes += 1;
     let crash = Crash::any(luck);
     let due = match crash {
         Crash::Kill => due,
-        Crash::PowerLoss(_) => due_after_later_power_loss(life, moment, &due)?,
+        Crash::PowerLoss(_) => due_after_later_power_loss(life, moment, &due),
     };
-    Ok((crash.disk(moment, &mut tally.counts), due))
+    (crash.disk(moment, &mut tally.counts), due)
 }
 
 fn no_half_files(disk: &FaultyDisk) -> Result<(), String> {

@@ -1,4 +1,4 @@
-//! What must be there after a crash, and whether it is.
+//! Whether what must be there after a crash is there, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,126 +6,17 @@ use std::sync::Arc;
 use callrec_audio::g711::Law;
 use callrec_encode::Format;
 use callrec_encode::readback::decode_file;
-use callrec_faulty_disk::{FaultyDisk, Moment};
-use callrec_session::{Event, Line, Speaker, Topology, Track, wire};
+use callrec_faulty_disk::FaultyDisk;
+use callrec_session::{Line, Speaker};
 use callrec_store::{CallId, EXTENSIONS, RecordingsDir};
 use callrec_summary::{
     AudioFile, AudioOutcome, CallSummary, StreamSummary, parse_json, summary_text, transcript_text,
 };
 
-use super::life::{HOME, Known, Life, Told, final_names};
-use super::plan::{FRAME, Plan, Stream};
+use super::due::Due;
+use super::life::{HOME, Life, final_names};
+use super::plan::{FRAME, Stream};
 use super::relayed;
-use crate::header::Header;
-
-/// What a power loss may take at most, in microseconds.
-pub(super) const AT_MOST_US: u64 = 2_000_000;
-
-/// What must be found again of a stream.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Due {
-    /// Anything at all.
-    pub(super) exists: bool,
-    /// Frames of 20 ms.
-    pub(super) frames: u64,
-}
-
-/// What the journals on a disk hold, by the name of the stream: frames of both sides that are whole.
-fn journalled(disk: &FaultyDisk) -> Result<BTreeMap<String, u64>, String> {
-    let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), HOME).map_err(|e| e.to_string())?;
-    let mut found = BTreeMap::new();
-    for journal in dir.free_journals().map_err(|e| e.to_string())? {
-        let Some(journal) = journal.lock().map_err(|e| e.to_string())? else { continue };
-        let Ok(header) = journal.header().map(<[u8]>::to_vec) else { continue };
-        let header = Header::from_bytes(&header).map_err(|e| e.to_string())?;
-        let mut reader = journal.reader().map_err(|e| e.to_string())?;
-        // What a frame ends with: of a relayed stream, the bot's audio has no frames.
-        let last = match header.start.topology {
-            Topology::OneWay => Track::Assistant,
-            Topology::Relay => Track::Caller,
-        };
-        let mut frames = 0;
-        while let Some(record) = reader.next(u64::MAX).map_err(|e| e.to_string())? {
-            let event = wire::decode(record.kind, record.payload);
-            frames += u64::from(matches!(event, Ok(Event::Audio { track, .. }) if track == last));
-        }
-        found.insert(header.start.stream, frames);
-    }
-    Ok(found)
-}
-
-/// What must be found of each stream when the process is killed at this moment.
-pub(super) fn due_after_kill(life: &Life, moment: &Moment) -> Result<Vec<Due>, String> {
-    due(life, moment, &journalled(&moment.after_kill())?)
-}
-
-/// What must be found of each stream when the power goes at this moment.
-pub(super) fn due_after_power_loss(life: &Life, moment: &Moment) -> Result<Vec<Due>, String> {
-    let mut due = due(life, moment, &journalled(&moment.all_that_is_safe())?)?;
-    let later = due_after_later_power_loss(life, moment, &life.before)?;
-    due.splice(..later.len(), later);
-    if life.plan.ignored_sync.is_none() && !life.plan.is_sound() {
-        return Ok(due);
-    }
-    for (due, given_us) in due.iter_mut().zip(&life.given_us).skip(life.before.len()) {
-        let old = given_us.partition_point(|given| given + AT_MOST_US <= moment.at_us) as u64;
-        if old > due.frames {
-            *due = Due { exists: true, frames: old };
-        }
-    }
-    Ok(due)
-}
-
-/// How many frames of the first stream are safe at this moment, whatever happens.
-pub(super) fn safe_frames(life: &Life, moment: &Moment) -> Result<u64, String> {
-    let safe = due(life, moment, &journalled(&moment.all_that_is_safe())?)?;
-    Ok(safe.first().map_or(0, |due| due.frames))
-}
-
-fn due(life: &Life, moment: &Moment, journalled: &BTreeMap<String, u64>) -> Result<Vec<Due>, String> {
-    let streams = life.streams.iter().zip(&life.known[moment.mark].told).zip(&life.left);
-    let mut due: Vec<Due> = streams
-        .map(|((stream, told), left)| match (told, journalled.get(&stream.name), left) {
-            (Told::Saved, ..) => Due { exists: true, frames: stream.frames },
-            (_, Some(frames), _) => Due { exists: true, frames: *frames },
-            // Its journal may be gone when its recording is there.
-            (Told::NotSaved, None, Some(frames)) => Due { exists: true, frames: *frames },
-            (_, None, _) => Due::default(),
-        })
-        .collect();
-    // What an earlier process left was there before this one.
-    due.splice(..life.before.len(), life.before.iter().copied());
-    Ok(due)
-}
-
-/// Frames of each stream that are safe in its journal when it is said that it is not saved.
-pub(super) fn left(plan: &Plan, moments: &[Moment], known: &[Known]) -> Vec<Option<u64>> {
-    let before = plan.earlier.as_ref().map_or(0, |earlier| earlier.streams.len());
-    let of_stream = |(index, stream): (usize, &Stream)| {
-        let is_told = |moment: &&Moment| known[moment.mark].told[before + index] == Told::NotSaved;
-        let journals = journalled(&moments.iter().find(is_told)?.all_that_is_safe()).ok()?;
-        journals.get(&stream.name).copied()
-    };
-    plan.streams.iter().enumerate().map(of_stream).collect()
-}
-
-/// When the power goes in the middle of a recovery, of what was due before it: a journal that is still there may have been
-/// in memory alone.
-pub(super) fn due_after_later_power_loss(
-    life: &Life,
-    moment: &Moment,
-    before: &[Due],
-) -> Result<Vec<Due>, String> {
-    let (there, safe) = (journalled(&moment.after_kill())?, journalled(&moment.all_that_is_safe())?);
-    let streams = life.streams.iter().zip(before);
-    Ok(streams
-        .map(|(stream, before)| match (there.contains_key(&stream.name), safe.get(&stream.name)) {
-            (false, _) => *before,
-            (true, Some(frames)) => Due { exists: before.exists, frames: before.frames.min(*frames) },
-            (true, None) => Due::default(),
-        })
-        .collect())
-}
 
 /// Holds what a disk has, after everything was recovered, against what is due. If a sync failed, the disk may have forgotten
 /// journals (`forgot`).
@@ -174,26 +65,31 @@ pub(super) fn judge(life: &Life, disk: &FaultyDisk, due: &[Due], forgot: bool) -
             return Err(format!("{} is there twice", stream.name));
         }
         let given = life.given_us[index].len() as u64;
+        let has_holes = entry.completeness.damaged_bytes > 0;
         let frames = match &entry.audio {
             AudioOutcome::Recorded(file) => {
                 let bytes = bytes(&file.file_name).ok_or_else(|| format!("{} is gone", file.file_name))?;
                 recordings -= 1;
                 alone(entry, stream.call, &names)?;
-                check_audio(stream, given, file, &bytes)?
+                check_audio(stream, given, has_holes, file, &bytes)?
             }
-            AudioOutcome::NoAudio => 0,
+            AudioOutcome::NoAudio => BTreeSet::new(),
             // What there was did not reach the disk in time.
-            AudioOutcome::NotSaved { .. } if entry.completeness.torn_bytes > 0 || forgot => 0,
+            AudioOutcome::NotSaved { .. } if entry.completeness.torn_bytes > 0 || has_holes || forgot => {
+                BTreeSet::new()
+            }
             // Nor was it written: the disk refused it to the last.
-            AudioOutcome::NotSaved { .. } if entry.completeness.unjournalled_bytes > 0 => 0,
+            AudioOutcome::NotSaved { .. } if entry.completeness.unjournalled_bytes > 0 => BTreeSet::new(),
             other => return Err(format!("{}: {other:?}", stream.name)),
         };
-        if frames < due[index].frames {
-            return Err(format!("{} has {frames} frames of {given}, and {:?}", stream.name, due[index]));
+        let missing: Vec<_> = due[index].frames.difference(&frames).collect();
+        if !missing.is_empty() {
+            return Err(format!("{} has {} frames of {given}, not {missing:?}", stream.name, frames.len()));
         }
         // A journal whose end the disk forgot, behind a recording that was made before, has fewer lines than that has frames.
-        let (due, frames) = if forgot { (Due::default(), 0) } else { (due[index], frames) };
-        check_lines(stream, &entry.lines, due, frames)?;
+        let nothing = Due::default();
+        let (due, frames) = if forgot { (&nothing, 0) } else { (&due[index], frames.len() as u64) };
+        check_lines(stream, &entry.lines, due, (!has_holes).then_some(frames))?;
     }
     // A journal that the disk forgot cannot tell whose a recording is; what it holds was whole when it had its name.
     if recordings > 0 && !forgot {
@@ -202,16 +98,27 @@ pub(super) fn judge(life: &Life, disk: &FaultyDisk, due: &[Due], forgot: bool) -
     Ok(())
 }
 
-/// Whether the transcript has the lines that are due, and no other; so many frames are there at least.
-fn check_lines(stream: &Stream, lines: &[Line], due: Due, frames: u64) -> Result<(), String> {
+/// Whether the transcript has the lines that are due, and no other, in order; so many frames are there, unless there are holes.
+fn check_lines(stream: &Stream, lines: &[Line], due: &Due, frames: Option<u64>) -> Result<(), String> {
     let (callers, bots): (Vec<&Line>, Vec<&Line>) =
         lines.iter().partition(|line| line.speaker == Speaker::Caller);
-    let enough = callers.len() as u64 >= due.frames.div_ceil(5);
-    let right = callers.iter().zip(0..).all(|(line, at)| line.text == stream.line(at * 5));
-    if !enough || !right {
-        return Err(format!("{} has the lines {callers:?}, and {due:?}", stream.name));
+    let expected = (0..stream.frames).step_by(5).map(|frame| stream.line(frame));
+    if !follow(&callers, expected, frames.is_none()) {
+        return Err(format!("{} has the lines {callers:?}", stream.name));
     }
-    relayed::check_lines(stream, &bots, due.frames, frames)
+    let texts: BTreeSet<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+    if let Some(missing) = due.lines.iter().find(|line| !texts.contains(line.as_str())) {
+        return Err(format!("{} lacks the line {missing:?} of {lines:?}", stream.name));
+    }
+    relayed::check_lines(stream, &bots, frames)
+}
+
+/// Whether lines are those that are expected, in order, to some point; or only some of these.
+pub(super) fn follow(lines: &[&Line], mut expected: impl Iterator<Item = String>, has_holes: bool) -> bool {
+    lines.iter().all(|line| match has_holes {
+        true => expected.any(|text| line.text == text),
+        false => expected.next().is_some_and(|text| line.text == text),
+    })
 }
 
 /// Whether a text is that of the summary for programs.
@@ -233,47 +140,50 @@ fn alone(entry: &StreamSummary, call: &str, names: &[String]) -> Result<(), Stri
     }
 }
 
-/// How many frames a recording has of what was given. Where its format keeps every sample, each is held against that; behind the
-/// last there may be silence, for the call may have been longer than what was said.
-fn check_audio(stream: &Stream, given: u64, file: &AudioFile, bytes: &Arc<Vec<u8>>) -> Result<u64, String> {
+/// Which frames a recording has of what was given. Where its format keeps every sample, each is held against that; where the journal
+/// was damaged there is silence, and so there may be behind the last, for the call may have been longer than what was said.
+fn check_audio(
+    stream: &Stream,
+    given: u64,
+    has_holes: bool,
+    file: &AudioFile,
+    bytes: &Arc<Vec<u8>>,
+) -> Result<BTreeSet<u64>, String> {
     let format: Format = file.format.parse().map_err(|error| format!("{}: {error}", file.format))?;
     let mut heard = Vec::new();
     let source = std::io::Cursor::new(bytes.to_vec());
     let decoded = decode_file(source, format, |_, _, pcm| heard.extend_from_slice(pcm))
         .map_err(|error| format!("the recording of {}: {error}", stream.name))?;
     if !matches!(format, Format::Wav | Format::Flac) || decoded.rate != 8_000 {
-        return Ok(((file.duration_ms + 1) / 20).min(given));
+        return Ok((0..((file.duration_ms + 1) / 20).min(given)).collect());
     }
     if decoded.frames / 8 != file.duration_ms {
         return Err(format!("{} has {} samples: {} ms?", stream.name, decoded.frames, file.duration_ms));
     }
-    let side = |samples: &[i16], side: usize| -> Vec<i16> {
-        samples.iter().skip(side).step_by(2).copied().collect()
-    };
-    let mut frames = 0;
-    for frame in heard.chunks(FRAME * 2) {
+    let mut frames = BTreeSet::new();
+    for (samples, frame) in heard.chunks(FRAME * 2).zip(0..) {
+        let side = |side: u64| samples.iter().skip(side as usize).step_by(2).copied();
         let is_given = |of: u64| {
             let mut expected = Vec::new();
-            Law::Mulaw.decode(&stream.codes(frames, of), &mut expected);
-            side(frame, of as usize) == expected
+            Law::Mulaw.decode(&stream.codes(frame, of), &mut expected);
+            frame < given && side(of).eq(expected)
         };
-        if frames == given || !is_given(0) || !(stream.relayed || is_given(1)) {
-            break;
+        let is_silent = |of: u64| side(of).all(|sample| sample == 0);
+        let is_there = is_given(0) && (stream.relayed || is_given(1));
+        // The end of a torn journal may know one side alone, and so may the edges of a hole.
+        let is_right = is_there
+            || (is_silent(0) || is_given(0))
+                && (stream.relayed || is_silent(1) || (is_given(1) && has_holes));
+        let is_in_order = has_holes || frames.len() as u64 == frame || is_silent(0) && is_silent(1);
+        if !is_right || !(is_in_order || stream.relayed) {
+            return Err(format!("{} is something else in its frame {frame}", stream.name));
         }
-        frames += 1;
+        if is_there {
+            frames.insert(frame);
+        }
     }
     if stream.relayed {
-        return relayed::check_audio(stream, frames, &heard).map(|()| frames);
+        relayed::check_audio(stream, has_holes, &frames, &heard)?;
     }
-    let mut rest = heard[frames as usize * FRAME * 2..].chunks(FRAME * 2);
-    let mut expected = Vec::new();
-    Law::Mulaw.decode(&stream.codes(frames, 0), &mut expected);
-    let is_silent = |samples: &[i16]| samples.iter().all(|sample| *sample == 0);
-    // The end of a torn journal may know one side alone.
-    let first = rest.next().unwrap_or_default();
-    let half = side(first, 0) == expected && is_silent(&side(first, 1));
-    if (half || is_silent(first)) && rest.all(is_silent) {
-        return Ok(frames);
-    }
-    Err(format!("{} is something else from its frame {frames} on", stream.name))
+    Ok(frames)
 }

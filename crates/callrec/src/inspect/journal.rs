@@ -1,5 +1,7 @@
 //! A journal read as a take reads it, but for the file that a take makes.
 
+use std::borrow::Cow;
+
 use callrec_encode::Settings;
 use callrec_session::{
     Completeness, Cut, CutBy, DropKind, EndReason, Event, Moment, Note, Notes, Timeline, TimelineLimits,
@@ -57,6 +59,7 @@ pub(super) fn inspect(
     });
     let mut completeness = pass.completeness();
     completeness.taken_again = hindsight;
+    completeness.damaged_bytes = reader.damaged();
     completeness.torn_bytes = if pass.ended.is_some() { torn } else { 0 };
     let heard_ms = pass.caller.ms().max(pass.assistant.ms());
     let duration_ms = if heard_ms > 0 { heard_ms } else { pass.timeline.stream_clock_ms(pass.last_us) };
@@ -104,8 +107,10 @@ impl Pass {
     fn new(header: &Header, horizon_ms: u64) -> Self {
         let mut limits = TimelineLimits::default();
         limits.horizon_ms = horizon_ms;
+        let mut timeline = Timeline::new(limits);
+        timeline.handle_event(0, &Event::Started(Cow::Borrowed(&header.start)));
         Self {
-            timeline: Timeline::new(limits),
+            timeline,
             transcript: Transcript::new(TranscriptLimits::default(), header.start.assistant_rate),
             notes: Notes::default(),
             marks: MarkLog::default(),
