@@ -4,6 +4,7 @@ use callrec_session::{DropKind, EndReason, Event, Place, wire};
 use callrec_store::{JournalKey, MAX_PAYLOAD, append_record};
 
 use crate::budget::{Budget, OwnRate};
+use crate::drops::Drops;
 use crate::memory::{Grant, OWN};
 
 /// Nothing but the end of the call is taken when this many bytes wait: what a provider itself would queue, and a bot
@@ -30,9 +31,7 @@ pub(crate) struct Inbox {
     /// When the first of them came, in microseconds since the call began.
     since_us: u64,
     last_us: u64,
-    dropped_audio: u32,
-    dropped_lines: u32,
-    dropped_others: u32,
+    drops: Drops,
     ended: Option<EndReason>,
     budget: Budget,
     budget_rate: OwnRate,
@@ -44,11 +43,12 @@ pub(crate) struct Outgoing {
     pub(crate) bytes: Vec<u8>,
     grant: Grant,
     since_us: u64,
+    drops: Drops,
 }
 
 impl Outgoing {
     pub(crate) fn new(grant: Grant) -> Self {
-        Self { bytes: Vec::new(), grant, since_us: 0 }
+        Self { bytes: Vec::new(), grant, since_us: 0, drops: Drops::default() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -62,6 +62,7 @@ impl Outgoing {
             self.bytes = Vec::new();
         }
         self.grant.release();
+        self.drops.clear();
     }
 
     /// Since when its first byte waits; none if nothing does.
@@ -98,9 +99,7 @@ impl Inbox {
             grant,
             since_us: 0,
             last_us: 0,
-            dropped_audio: 0,
-            dropped_lines: 0,
-            dropped_others: 0,
+            drops: Drops::default(),
             ended: None,
             budget: Budget::default(),
             budget_rate: OwnRate::new(rate_hz),
@@ -133,10 +132,7 @@ impl Inbox {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-            && self.dropped_audio == 0
-            && self.dropped_lines == 0
-            && self.dropped_others == 0
+        self.bytes.is_empty() && self.drops.all_told()
     }
 
     /// Takes an event; `rate_hz` is that of its track, if it is audio.
@@ -181,10 +177,11 @@ impl Inbox {
         };
         let taken = self.add(at_us, room, |out| wire::encode(event, out));
         match (taken, event) {
-            (Taken::No, Event::Audio { .. }) => self.dropped_audio = self.dropped_audio.saturating_add(1),
-            (Taken::No, Event::Said { .. }) => self.dropped_lines = self.dropped_lines.saturating_add(1),
-            (Taken::No, _) => self.dropped_others = self.dropped_others.saturating_add(1),
+            (Taken::No, Event::Audio { .. }) => self.drops.add(DropKind::Audio),
+            (Taken::No, Event::Said { .. }) => self.drops.add(DropKind::TranscriptLine),
+            (Taken::No, _) => self.drops.add(DropKind::Message),
             (_, Event::Ended { reason }) => self.ended = Some(*reason),
+            (_, Event::Dropped { what, count }) => self.drops.add_told(*what, *count),
             _ => {}
         }
         taken
@@ -192,7 +189,7 @@ impl Inbox {
 
     /// A line is not to be taken: that is told as of one that found no room here.
     pub(crate) fn drop_line(&mut self) {
-        self.dropped_lines = self.dropped_lines.saturating_add(1);
+        self.drops.add(DropKind::TranscriptLine);
     }
 
     /// A record that is no event.
@@ -255,13 +252,19 @@ impl Inbox {
         self.budget = Budget::default();
     }
 
-    /// What found no room, and is not told of by a record yet.
-    pub(crate) fn dropped(&self) -> [(DropKind, u32); 3] {
-        [
-            (DropKind::Audio, self.dropped_audio),
-            (DropKind::TranscriptLine, self.dropped_lines),
-            (DropKind::Message, self.dropped_others),
-        ]
+    /// When the last event came, in microseconds since the call began.
+    pub(crate) fn last_us(&self) -> u64 {
+        self.last_us
+    }
+
+    /// What is on its way to the journal is given up: nothing there tells of what was dropped.
+    pub(crate) fn take_back_drops(&mut self, out: &mut Outgoing) {
+        self.drops.absorb(&mut out.drops);
+    }
+
+    /// What was dropped, and is told of by no record that has left this inbox.
+    pub(crate) fn dropped(&self) -> impl Iterator<Item = (DropKind, u32)> + '_ {
+        self.drops.unjournalled()
     }
 
     /// Moves everything behind what `out` holds already; what found no room is told by records of its own.
@@ -270,15 +273,14 @@ impl Inbox {
             out.since_us = self.since_us;
         }
         out.grant.absorb(&mut self.grant);
-        let out = &mut out.bytes;
-        let dropped = self.dropped();
-        (self.dropped_audio, self.dropped_lines, self.dropped_others) = (0, 0, 0);
+        let (out, drops) = (&mut out.bytes, &mut out.drops);
         // In front of what waits, for an end may be in it, and nothing is read behind an end.
-        for (what, count) in dropped.into_iter().filter(|(_, count)| *count > 0) {
+        for (what, count) in self.drops.untold() {
             let _ = append_record(self.key, self.last_us, out, |out| {
                 wire::encode(&Event::Dropped { what, count }, out)
             });
         }
+        drops.absorb(&mut self.drops);
         if out.is_empty() {
             std::mem::swap(out, &mut self.bytes);
         } else {

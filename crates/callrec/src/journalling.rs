@@ -185,7 +185,7 @@ fn give_up(shared: &Shared, call: &Arc<LiveCall>, error: &StoreError) {
         return;
     }
     let reason = format!("nothing of it could be written: {error}");
-    let ended = call.refused().1.map(tracing::field::display);
+    let ended = tracing::field::display(call.nothing_taken().ended);
     tracing::error!(call = call.id.for_log(), %error, ended, "the call could not be recorded at all");
     call.sealed.store(true, Ordering::Release);
     // Who waits for the outcome finds the call gone from the live ones.

@@ -49,6 +49,7 @@ mod budget;
 mod builder;
 mod call;
 mod clock;
+mod drops;
 mod error;
 mod finish;
 mod header;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use callrec_encode::{Setting, Settings, SpecError};
-use callrec_session::{DropKind, EndReason, Event, Track, wire};
+use callrec_session::{EndReason, Event, Track, wire};
 use callrec_store::{CallId, JournalKey, JournalWriter};
 use callrec_summary::LocalTime;
 
@@ -19,7 +19,7 @@ use crate::options::FormatChange;
 use crate::shared::Shared;
 use crate::space::kept_for_a_call;
 use crate::status::{CallFiles, CallState, CallStatus};
-use crate::take::Take;
+use crate::take::{self, Take};
 
 /// What the future of a call gives.
 pub(crate) type Outcome = Result<CallFiles, RecordError>;
@@ -190,19 +190,30 @@ impl LiveCall {
     /// Gives up what waits for the journal, and seals it as it is.
     pub(crate) fn seal_short(&self) {
         let mut outgoing = lock(&self.outgoing);
-        self.refused.store(outgoing.bytes.len() as u64 + self.inbox().waiting(), Ordering::Release);
+        let mut inbox = self.inbox();
+        self.refused.store(outgoing.bytes.len() as u64 + inbox.waiting(), Ordering::Release);
+        inbox.take_back_drops(&mut outgoing);
+        drop(inbox);
         self.clear(&mut outgoing);
         self.sealed.store(true, Ordering::Release);
     }
 
-    /// How many bytes the disk refused for good, and how the call ended that they told of.
-    pub(crate) fn refused(&self) -> (u64, Option<EndReason>) {
-        (self.refused.load(Ordering::Acquire), self.inbox().end_reason())
+    /// Adds to what was taken from the journal of a call that is sealed what the journal will never tell: how much the disk refused for
+    /// good, what was dropped that no record tells of, and how the call ended.
+    pub(crate) fn tell_unjournalled(&self, taken: &mut take::Taken) {
+        let (inbox, refused) = (self.inbox(), self.refused.load(Ordering::Acquire));
+        if refused > 0 {
+            taken.completeness.unjournalled_bytes = refused;
+            taken.ended = inbox.end_reason().unwrap_or(taken.ended);
+        }
+        inbox.dropped().for_each(|(what, count)| taken.completeness.count_dropped(what, count));
     }
 
-    /// What found no room, of which no record will tell any more.
-    pub(crate) fn dropped_untold(&self) -> [(DropKind, u32); 3] {
-        self.inbox().dropped()
+    /// What is taken of a call where its journal cannot be read, or was never made.
+    pub(crate) fn nothing_taken(&self) -> take::Taken {
+        let inbox = self.inbox();
+        let ended = inbox.end_reason().unwrap_or(EndReason::Interrupted);
+        take::Taken::nothing(ended, inbox.last_us() / 1000)
     }
 
     /// For how long the first byte waits that is not in the journal and may still come there; zero if none does.

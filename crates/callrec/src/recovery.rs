@@ -12,12 +12,12 @@ use callrec_store::{CallId, FreeJournal, HeaderDamage, LockedJournal, StoreError
 
 use crate::again::try_again;
 use crate::clock::{self, Stopwatch};
-use crate::finish::{Source, complete_texts, tell_of_damage};
+use crate::finish::{Source, complete_texts, note_not_saved, tell_of_damage};
 use crate::header::Header;
 use crate::shared::Shared;
 use crate::status::CallFiles;
 use crate::take::{Subject, TakeError};
-use crate::workers::{conclude, note_words, take_whole};
+use crate::workers::{conclude, take_whole, words_of};
 
 /// What a recovery did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -222,7 +222,9 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
             if let Err(error) = journal.sync() {
                 tracing::error!(call = subject.call.for_log(), %error, "the journal could not be synced");
             }
-            note_words(&subject, journal.reader(), true, &error);
+            if let Some(words) = words_of(&subject, journal.reader()) {
+                note_not_saved(&subject, words, true, &error);
+            }
             shared.left.leave(journal, &error);
             return Found::Failed;
         }

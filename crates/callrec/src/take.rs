@@ -104,6 +104,14 @@ pub(crate) struct Taken {
     pub(crate) audio: Option<TakenAudio>,
 }
 
+impl Taken {
+    /// Of a stream of which nothing is known but how it ended, and when.
+    pub(crate) fn nothing(ended: EndReason, duration_ms: u64) -> Self {
+        let (completeness, notes) = (Completeness::default(), Notes::default());
+        Self { ended, duration_ms, lines: Vec::new(), completeness, notes, is_damaged: false, audio: None }
+    }
+}
+
 /// The file of a finished take, read back and found whole.
 #[derive(Debug)]
 pub(crate) struct TakenAudio {

@@ -99,7 +99,10 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
                 tracing::error!(call = call.id.for_log(), %error, "the journal could not be synced");
             }
             if let (Some(journal), Some(subject)) = (&journal, subject_of(shared, call, journal.as_ref())) {
-                note_words(&subject, journal.reader(), false, &error);
+                // What the journal does not know is told, even if it cannot be read.
+                let mut words = words_of(&subject, journal.reader()).unwrap_or_else(|| call.nothing_taken());
+                call.tell_unjournalled(&mut words);
+                note_not_saved(&subject, words, false, &error);
             }
             shared.left.leave(journal, &error);
             let reason = format!("{error}; its audio is in the journal, and is {TRIED_AGAIN}");
@@ -109,23 +112,18 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
     }
 }
 
-/// Writes what was said into a summary, though no recording can be made.
-pub(crate) fn note_words(
-    subject: &Subject,
-    reader: Result<JournalReader, StoreError>,
-    recovered: bool,
-    error: &TakeError,
-) {
+/// What was said, for the summary, though no recording can be made.
+pub(crate) fn words_of(subject: &Subject, reader: Result<JournalReader, StoreError>) -> Option<Taken> {
     let words = reader.map_err(TakeError::from).and_then(|reader| {
         guarded(|| {
             let mut take = Take::words_only(subject.clone(), reader);
             whole(&mut take, || true)
         })
     });
-    match words {
-        Ok(taken) => note_not_saved(subject, taken, recovered, error),
-        Err(error) => tracing::error!(call = subject.call.for_log(), %error, "the journal could not be read"),
-    }
+    let told = |error: &TakeError| {
+        tracing::error!(call = subject.call.for_log(), %error, "the journal could not be read");
+    };
+    words.inspect_err(told).ok()
 }
 
 fn done(shared: &Shared, call: &Arc<LiveCall>, outcome: Outcome) {
@@ -210,14 +208,7 @@ fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Opti
     work.take = None;
     // Nothing that was committed can be torn.
     taken.is_damaged |= taken.completeness.torn_bytes > 0;
-    if let (refused @ 1.., ended) = call.refused() {
-        // The journal does not know of its own end.
-        taken.completeness.unjournalled_bytes = refused;
-        taken.ended = ended.unwrap_or(taken.ended);
-    }
-    for (what, count) in call.dropped_untold() {
-        taken.completeness.count_dropped(what, count);
-    }
+    call.tell_unjournalled(&mut taken);
     shared.counters.note_recording(&taken.completeness, call.lines_refused());
     let Some(subject) = subject(shared, call) else { return Err(TakeError::Panic) };
     let Some(journal) = lock(&call.journal).take() else { return Err(TakeError::Panic) };
