@@ -13,6 +13,7 @@ use callrec_summary::{
 };
 
 use crate::clock::local_now;
+use crate::known::{carry_over, is_same};
 use crate::named;
 use crate::status::CallFiles;
 use crate::take::{Subject, Taken, TakenAudio};
@@ -92,6 +93,8 @@ impl FinishError {
 /// The files of a call are in their place.
 pub(crate) struct Finished {
     pub(crate) files: CallFiles,
+    /// Lines that the summary had no room for.
+    pub(crate) lines_left_out: u64,
     /// So is the journal, of which nobody is the owner any more: it was kept, or could not be removed.
     pub(crate) journal_is_left: bool,
 }
@@ -131,15 +134,13 @@ pub(crate) fn finish(
             }
         },
         None if !subject.header.record_audio => AudioOutcome::RecordingOff,
-        None if may_have_held_audio(&taken.completeness) => {
-            AudioOutcome::NotSaved { reason: "none of what was received could be kept".to_owned() }
-        }
         None => AudioOutcome::NoAudio,
     };
-    let files = write_summary(subject, summarise(subject, taken, source.is_recovered(), audio))?;
+    let (files, lines_left_out) =
+        write_summary(subject, summarise(subject, taken, source.is_recovered(), audio))?;
     if let Some(error) = keep_journal {
         tracing::error!(call = call.for_log(), %error, "the recording is saved, but perhaps not on disk yet; its journal is kept");
-        return Ok(Finished { files, journal_is_left: true });
+        return Ok(Finished { files, lines_left_out, journal_is_left: true });
     }
     // Its recording is safe; if it cannot be removed, recovery finds that out and removes it.
     let removed = if is_damaged {
@@ -150,7 +151,7 @@ pub(crate) fn finish(
     if let Err(error) = &removed {
         tracing::warn!(call = call.for_log(), %error, "a journal that is not needed any more could not be removed");
     }
-    Ok(Finished { files, journal_is_left: removed.is_err() })
+    Ok(Finished { files, lines_left_out, journal_is_left: removed.is_err() })
 }
 
 /// A journal was set aside, since it is damaged: a person may find more in it.
@@ -253,8 +254,9 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Puts the stream into the call's summary and writes the three texts; the JSON last, for it is what is read again.
-fn write_summary(subject: &Subject, stream: StreamSummary) -> Result<CallFiles, FinishError> {
+/// Puts the stream into the call's summary and writes the three texts; the JSON last, for it is what is read again. Tells too how many
+/// lines were left out for want of room.
+fn write_summary(subject: &Subject, mut stream: StreamSummary) -> Result<(CallFiles, u64), FinishError> {
     let Subject { dir, call, .. } = subject;
     let _lock = dir.lock_call(call)?;
     let mut summary = match read_summary(dir, subject)? {
@@ -263,12 +265,22 @@ fn write_summary(subject: &Subject, stream: StreamSummary) -> Result<CallFiles, 
     };
     if is_anothers(&summary, &stream) {
         // The number was about to be given back when its process was killed: nothing was journalled under it.
-        return Ok(CallFiles::of(dir, call, summary));
+        return Ok((CallFiles::of(dir, call, summary), 0));
+    }
+    if let Some(earlier) = summary.streams.iter().find(|known| is_same(known, &stream)) {
+        carry_over(earlier, &mut stream);
+    }
+    if stream.audio == AudioOutcome::NoAudio && may_have_held_audio(&stream.completeness) {
+        let reason = "none of what was received could be kept".to_owned();
+        stream.audio = AudioOutcome::NotSaved { reason };
     }
     // What is written longer could not be read when the next stream ends.
+    let (number, lines) = (stream.number, stream.lines.len());
     summary.put_stream_within(usize::try_from(MAX_TEXT).unwrap_or(usize::MAX), stream);
+    let put = summary.streams.iter().find(|stream| stream.number == number);
+    let left_out = lines - put.map_or(lines, |stream| stream.lines.len());
     write_texts(subject, &summary)?;
-    Ok(CallFiles::of(dir, call, summary))
+    Ok((CallFiles::of(dir, call, summary), u64::try_from(left_out).unwrap_or(u64::MAX)))
 }
 
 /// Whether the summary knows the number as that of another stream, and this one has no recording.

@@ -56,6 +56,7 @@ mod header;
 mod inbox;
 pub mod inspect;
 mod journalling;
+mod known;
 mod lines;
 mod live;
 mod memory;

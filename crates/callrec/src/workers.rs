@@ -217,12 +217,9 @@ fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Opti
 
 /// Publishes and summarises. What fails here fails for want of disk, not of a better take: the journal stays.
 pub(crate) fn conclude(shared: &Shared, subject: &Subject, taken: Taken, source: Source) -> Outcome {
-    let dropped = taken.completeness.dropped.transcript_lines;
     let finished = finish(subject, taken, source);
-    if let Ok(Finished { files, .. }) = &finished {
-        let stream = files.details.streams.iter().find(|stream| stream.number == subject.number);
-        let told = stream.map_or(dropped, |stream| stream.completeness.dropped.transcript_lines);
-        shared.counters.note_lines(told.saturating_sub(dropped));
+    if let Ok(Finished { lines_left_out, .. }) = &finished {
+        shared.counters.note_lines(*lines_left_out);
     }
     // Where a journal is left, it was given up.
     let is_left = match &finished {

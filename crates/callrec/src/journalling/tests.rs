@@ -10,6 +10,7 @@ use crate::clock::simulated::use_clock_of;
 use crate::live::Outcome;
 use crate::options::CallOptions;
 use crate::recorder::{Handle, Recorder};
+use crate::recovery::recover_or_tell;
 use crate::shared::Limits;
 use crate::syncing::Syncing;
 use crate::workers::work_on;
@@ -261,7 +262,7 @@ fn drops_that_are_given_up_with_the_records_that_tell_of_them_are_in_the_summary
 
 #[test]
 #[cfg(feature = "wav")]
-fn what_no_journal_tells_of_a_call_is_in_its_summary_where_no_recording_can_be_made() {
+fn what_no_journal_tells_of_a_call_is_in_its_summary_until_its_recording_is_made_and_then_too() {
     let write = Operation::Write(What::Journal);
     for refused in [
         &[write, Operation::Write(What::Partial)][..],
@@ -279,6 +280,41 @@ fn what_no_journal_tells_of_a_call_is_in_its_summary_where_no_recording_can_be_m
         assert!(matches!(stream().audio, AudioOutcome::NotSaved { .. }), "{of}");
         assert_eq!(stream().lines.len(), usize::from(!refused.contains(&Operation::Read(What::Journal))));
         check_all_is_told(&stream(), &shared, &of);
+
+        // Once more in vain, by the thread that tries again, and then not.
+        let partial = [Operation::Write(What::Partial)];
+        for (faults, is_saved) in [(Faults::refusing(&partial), false), (Faults::none(), true)] {
+            disk.set_faults(faults);
+            recover_or_tell(&shared);
+            assert_eq!(stream().audio.file().is_some(), is_saved, "{of}");
+            assert!(stream().recovered && stream().lines.len() == 1, "{of}");
+            check_all_is_told(&stream(), &shared, &of);
+        }
+        assert!(journals(&disk).is_empty(), "{of}");
         use_clock_of(None);
     }
+}
+
+#[test]
+#[cfg(feature = "wav")]
+fn a_call_whose_audio_was_given_up_is_not_one_without_audio_when_its_journal_is_taken_again() {
+    let disk = FaultyDisk::default();
+    let (recorder, shared) = recorder_with_little_memory(&disk);
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    let mut journalling = Journalling::default();
+    journalling.turn(&shared);
+    speak(&call, 0..50);
+    let refused = [Operation::Write(What::Journal), Operation::Read(What::Journal)];
+    disk.set_faults(Faults::refusing(&refused));
+    let told = settled(&shared, &mut journalling, &call.finish(EndReason::Stopped));
+    assert!(told.is_err() && journals(&disk).len() == 1);
+    disk.set_faults(Faults::none());
+    recover_or_tell(&shared);
+    let files = recorder.files("CA1").unwrap();
+    let stream = &files.details.streams[0];
+    assert!(stream.recovered && stream.completeness.unjournalled_bytes > 50 * 160);
+    let AudioOutcome::NotSaved { reason } = &stream.audio else { panic!("{:?}", stream.audio) };
+    assert!(!reason.contains("journal"), "{reason}");
+    assert!(!files.is_saved() && journals(&disk).is_empty());
+    use_clock_of(None);
 }
