@@ -7,6 +7,7 @@ use crate::clock::Stopwatch;
 use crate::recovery::recover_or_tell;
 use crate::shared::Shared;
 use crate::take::TakeError;
+use crate::unjournalled::tell_of_all;
 
 /// Whether recordings are left in their journals that are to be tried again.
 #[derive(Debug, Default)]
@@ -40,6 +41,9 @@ impl Left {
 /// For how long what the disk had no room for is left alone at first. Each time in vain it is twice as long.
 const FIRST_AGAIN: Duration = Duration::from_secs(60);
 const LAST_AGAIN: Duration = Duration::from_secs(3600);
+/// The same for summaries of calls of which it took no journal: they are small, and there is nothing else to tell of these.
+const FIRST_SUMMARY: Duration = Duration::from_secs(1);
+const LAST_SUMMARY: Duration = Duration::from_secs(60);
 /// How often it is looked whether it is time.
 const TIME_EVERY: Duration = Duration::from_secs(1);
 
@@ -48,32 +52,45 @@ const TIME_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Again {
     since: Option<Stopwatch>,
     pause: Duration,
+    first: Duration,
+    last: Duration,
 }
 
 impl Again {
     pub(crate) fn new() -> Self {
-        Self { since: None, pause: FIRST_AGAIN }
+        Self::between(FIRST_AGAIN, LAST_AGAIN)
+    }
+
+    fn between(first: Duration, last: Duration) -> Self {
+        Self { since: None, pause: first, first, last }
     }
 
     /// Whether it is time.
     pub(crate) fn is_due(&mut self, shared: &Shared) -> bool {
-        if !shared.left.is_any() {
-            *self = Self::new();
+        self.is_time(shared.left.is_any(), || !shared.space.is_low())
+    }
+
+    fn is_time(&mut self, is_any: bool, has_room: impl Fn() -> bool) -> bool {
+        if !is_any {
+            *self = Self::between(self.first, self.last);
             return false;
         }
         let left_for = self.since.get_or_insert_with(Stopwatch::start).elapsed();
-        if left_for < self.pause || shared.space.is_low() {
+        if left_for < self.pause || !has_room() {
             return false;
         }
-        *self = Self { since: None, pause: (self.pause * 2).min(LAST_AGAIN) };
+        *self = Self { since: None, pause: (self.pause * 2).min(self.last), ..*self };
         true
     }
 }
 
-/// Recovers whenever something is left for which there may be room by now.
+/// Recovers whenever something is left for which there may be room by now, and tells of calls that have no journal.
 pub(crate) fn try_again(shared: &Shared) {
-    let mut again = Again::new();
+    let (mut again, mut summaries) = (Again::new(), Again::between(FIRST_SUMMARY, LAST_SUMMARY));
     while !shared.wait_for_stop(TIME_EVERY) {
+        if summaries.is_time(shared.unjournalled.is_any(), || true) {
+            tell_of_all(shared, || !shared.is_stopping());
+        }
         if again.is_due(shared) {
             recover_or_tell(shared);
         }

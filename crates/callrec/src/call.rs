@@ -168,7 +168,8 @@ impl Finishing {
     /// Blocks until the files are there. From async code, await it instead.
     ///
     /// # Errors
-    /// [`RecordError::NotFinished`]; what was received is then in the journal.
+    /// [`RecordError::NotFinished`]; what was received is then in the journal, or the summary tells that the disk took none, as soon as
+    /// it takes that.
     pub fn wait(&self) -> Result<CallFiles, RecordError> {
         self.live.wait()
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use callrec_encode::Spec;
 use callrec_session::Completeness;
 use callrec_store::{
-    JournalWriter, LockedJournal, MAX_TEXT, PublishError, RecordingsDir, StoreError, path_for_log,
+    CallId, JournalWriter, LockedJournal, MAX_TEXT, PublishError, RecordingsDir, StoreError, path_for_log,
 };
 use callrec_summary::{
     AudioFile, AudioOutcome, CallSummary, ParseError, StreamSummary, parse_json, summary_json, summary_text,
@@ -13,6 +13,7 @@ use callrec_summary::{
 };
 
 use crate::clock::local_now;
+use crate::header::Header;
 use crate::known::{carry_over, is_same};
 use crate::named;
 use crate::status::CallFiles;
@@ -136,8 +137,10 @@ pub(crate) fn finish(
         None if !subject.header.record_audio => AudioOutcome::RecordingOff,
         None => AudioOutcome::NoAudio,
     };
-    let (files, lines_left_out) =
-        write_summary(subject, summarise(subject, taken, source.is_recovered(), audio))?;
+    let (files, lines_left_out) = write_summary(
+        subject,
+        summarise(&subject.header, subject.number, taken, source.is_recovered(), audio),
+    )?;
     if let Some(error) = keep_journal {
         tracing::error!(call = call.for_log(), %error, "the recording is saved, but perhaps not on disk yet; its journal is kept");
         return Ok(Finished { files, lines_left_out, journal_is_left: true });
@@ -176,15 +179,21 @@ pub(crate) fn note_not_saved(
     error: &dyn std::fmt::Display,
 ) {
     let reason = format!("{error}; its audio is in the journal, and is {TRIED_AGAIN}");
-    let stream = summarise(subject, taken, recovered, AudioOutcome::NotSaved { reason });
+    let stream =
+        summarise(&subject.header, subject.number, taken, recovered, AudioOutcome::NotSaved { reason });
     if let Err(error) = write_summary(subject, stream) {
         tracing::error!(call = subject.call.for_log(), %error, "the summary could not be written either");
     }
 }
 
-fn summarise(subject: &Subject, taken: Taken, recovered: bool, audio: AudioOutcome) -> StreamSummary {
-    let header = &subject.header;
-    let mut stream = StreamSummary::new(subject.number, &header.start.stream, header.started_at, taken.ended);
+pub(crate) fn summarise(
+    header: &Header,
+    number: u32,
+    taken: Taken,
+    recovered: bool,
+    audio: AudioOutcome,
+) -> StreamSummary {
+    let mut stream = StreamSummary::new(number, &header.start.stream, header.started_at, taken.ended);
     stream.duration_ms = taken.duration_ms;
     stream.recovered = recovered;
     stream.completeness = taken.completeness;
@@ -259,7 +268,7 @@ fn absolute(path: &Path) -> PathBuf {
 fn write_summary(subject: &Subject, mut stream: StreamSummary) -> Result<(CallFiles, u64), FinishError> {
     let Subject { dir, call, .. } = subject;
     let _lock = dir.lock_call(call)?;
-    let mut summary = match read_summary(dir, subject)? {
+    let mut summary = match read_summary(dir, call)? {
         Some(summary) => summary,
         None => CallSummary::new(call.as_str(), stream.ended_at()),
     };
@@ -279,7 +288,7 @@ fn write_summary(subject: &Subject, mut stream: StreamSummary) -> Result<(CallFi
     summary.put_stream_within(usize::try_from(MAX_TEXT).unwrap_or(usize::MAX), stream);
     let put = summary.streams.iter().find(|stream| stream.number == number);
     let left_out = lines - put.map_or(lines, |stream| stream.lines.len());
-    write_texts(subject, &summary)?;
+    write_texts(dir, call, &summary)?;
     Ok((CallFiles::of(dir, call, summary), u64::try_from(left_out).unwrap_or(u64::MAX)))
 }
 
@@ -290,8 +299,11 @@ fn is_anothers(summary: &CallSummary, stream: &StreamSummary) -> bool {
         && known.any(|known| (&known.stream, known.started_at) != (&stream.stream, stream.started_at))
 }
 
-fn write_texts(subject: &Subject, summary: &CallSummary) -> Result<(), StoreError> {
-    let Subject { dir, call, .. } = subject;
+pub(crate) fn write_texts(
+    dir: &RecordingsDir,
+    call: &CallId,
+    summary: &CallSummary,
+) -> Result<(), StoreError> {
     write(dir, &dir.transcript_path(call), &transcript_text(summary))?;
     write(dir, &dir.summary_path(call), &summary_text(summary))?;
     write(dir, &dir.summary_json_path(call), &summary_json(summary))
@@ -302,7 +314,7 @@ fn write_texts(subject: &Subject, summary: &CallSummary) -> Result<(), StoreErro
 pub(crate) fn complete_texts(subject: &Subject) -> Result<Option<Completeness>, FinishError> {
     let Subject { dir, call, number, header, .. } = subject;
     let _lock = dir.lock_call(call)?;
-    let Some(summary) = read_summary(dir, subject)? else { return Ok(None) };
+    let Some(summary) = read_summary(dir, call)? else { return Ok(None) };
     let is_it = |stream: &&StreamSummary| {
         stream.number == *number
             && stream.stream == header.start.stream
@@ -314,7 +326,7 @@ pub(crate) fn complete_texts(subject: &Subject) -> Result<Option<Completeness>, 
     if !dir.sha256_of(&path).is_ok_and(|(sha256, _)| sha256 == file.sha256) {
         return Ok(None);
     }
-    write_texts(subject, &summary)?;
+    write_texts(dir, call, &summary)?;
     Ok(Some(stream.completeness.clone()))
 }
 
@@ -323,15 +335,15 @@ fn write(dir: &RecordingsDir, path: &Path, text: &str) -> Result<(), StoreError>
 }
 
 /// What is known of the call's earlier streams.
-fn read_summary(dir: &RecordingsDir, subject: &Subject) -> Result<Option<CallSummary>, FinishError> {
-    let name = file_name(&dir.summary_json_path(&subject.call));
+pub(crate) fn read_summary(dir: &RecordingsDir, call: &CallId) -> Result<Option<CallSummary>, FinishError> {
+    let name = file_name(&dir.summary_json_path(call));
     let Some(bytes) = dir.read_file(&name)? else { return Ok(None) };
     match parse_json(&bytes) {
         Ok(summary) => Ok(Some(summary)),
         Err(error @ ParseError::Newer { .. }) => Err(FinishError::Newer(error)),
         Err(error) => {
             let aside = dir.set_aside(&name)?;
-            tracing::warn!(call = subject.call.for_log(), %error, aside = %path_for_log(&aside), "an unreadable summary was set aside");
+            tracing::warn!(call = call.for_log(), %error, aside = %path_for_log(&aside), "an unreadable summary was set aside");
             Ok(None)
         }
     }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use callrec_store::{CallId, JournalWriter, RecordingsDir, StoreError};
 
 use crate::clock::Stopwatch;
-use crate::error::RecordError;
 use crate::live::{LiveCall, lock};
 use crate::shared::{Shared, Wanted};
 use crate::status::CallFiles;
@@ -110,7 +109,7 @@ impl Journalling {
             let ended_for = self.refusals.entry(call.serial).or_insert(0);
             *ended_for = if call.has_ended() { *ended_for + 1 } else { 1 };
             if *ended_for > LAST_TRIES {
-                give_up(shared, call, &error);
+                give_up(call, &error);
             }
             error.to_string()
         });
@@ -176,7 +175,7 @@ fn highest_number(dir: &RecordingsDir, call: &CallId) -> Result<u32, StoreError>
 }
 
 /// The disk refused to the last: what could not be written is lost, and said to be.
-fn give_up(shared: &Shared, call: &Arc<LiveCall>, error: &StoreError) {
+fn give_up(call: &LiveCall, error: &StoreError) {
     let has_journal = lock(&call.journal).is_some();
     if has_journal {
         // The rest of the call is lost; what the journal has is taken, as after a crash.
@@ -187,10 +186,7 @@ fn give_up(shared: &Shared, call: &Arc<LiveCall>, error: &StoreError) {
     let reason = format!("nothing of it could be written: {error}");
     let ended = tracing::field::display(call.nothing_taken().ended);
     tracing::error!(call = call.id.for_log(), %error, ended, "the call could not be recorded at all");
-    call.sealed.store(true, Ordering::Release);
-    // Who waits for the outcome finds the call gone from the live ones.
-    shared.forget(call);
-    call.settle(Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
+    call.seal_unjournalled(reason);
 }
 
 #[cfg(test)]

@@ -73,6 +73,7 @@ mod space;
 mod status;
 mod syncing;
 mod take;
+mod unjournalled;
 mod workers;
 
 /// The README's example is compiled.

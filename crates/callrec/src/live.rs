@@ -72,6 +72,8 @@ pub(crate) struct LiveCall {
     pub(crate) sealed: AtomicBool,
     /// Bytes that the disk refused for good.
     refused: AtomicU64,
+    /// Why no journal could be made of it, from when it is given up until a worker tells of it.
+    unjournalled: Mutex<Option<String>>,
     /// It waits for a worker, or has one.
     pub(crate) scheduled: AtomicBool,
     pub(crate) work: Mutex<Work>,
@@ -124,6 +126,7 @@ impl LiveCall {
             urgent: AtomicBool::new(false),
             sealed: AtomicBool::new(false),
             refused: AtomicU64::new(0),
+            unjournalled: Mutex::default(),
             scheduled: AtomicBool::new(false),
             work: Mutex::default(),
             outcome: Mutex::default(),
@@ -196,6 +199,17 @@ impl LiveCall {
         drop(inbox);
         self.clear(&mut outgoing);
         self.sealed.store(true, Ordering::Release);
+    }
+
+    /// The same of a call without a journal. A worker is to tell why.
+    pub(crate) fn seal_unjournalled(&self, reason: String) {
+        *lock(&self.unjournalled) = Some(reason);
+        self.seal_short();
+    }
+
+    /// Why it has no journal, if it was given up and that is not told yet.
+    pub(crate) fn take_unjournalled(&self) -> Option<String> {
+        lock(&self.unjournalled).take()
     }
 
     /// Adds to what was taken from the journal of a call that is sealed what the journal will never tell: how much the disk refused for

@@ -19,6 +19,7 @@ use crate::options::{CallOptions, FormatChange};
 use crate::recovery::{self, Recovery};
 use crate::shared::{Shared, Wanted};
 use crate::status::{CallFiles, CallList, CallStatus, Health};
+use crate::unjournalled::tell_or_log;
 use crate::workers;
 
 /// How many finished calls are listed.
@@ -227,7 +228,8 @@ impl Recorder {
     }
 
     /// Finishes the journals that a process left which is gone: killed, or out of power. Blocks until it is done.
-    /// Journals of living processes are left to them.
+    /// Journals of living processes are left to them. Tells too in their summaries of calls of this process of which the disk took no
+    /// journal.
     ///
     /// # Errors
     /// The directory cannot be listed.
@@ -335,5 +337,6 @@ impl Drop for Handle {
             // A thread that panicked has nothing more to do.
             let _ = thread.join();
         }
+        tell_or_log(&self.shared);
     }
 }

@@ -17,6 +17,7 @@ use crate::header::Header;
 use crate::shared::Shared;
 use crate::status::CallFiles;
 use crate::take::{Subject, TakeError};
+use crate::unjournalled::tell_of_all;
 use crate::workers::{conclude, take_whole, words_of};
 
 /// What a recovery did.
@@ -101,11 +102,12 @@ fn stand_back(shared: &Shared) -> bool {
     !shared.is_stopping()
 }
 
-/// Finishes every journal whose owner is gone, one after another.
+/// Finishes every journal whose owner is gone, one after another, and tells of calls that have none.
 pub(crate) fn recover(shared: &Shared) -> Result<Recovery, StoreError> {
     shared.left.begin_again();
     shared.recovering.store(true, Ordering::Release);
     let recovered = recover_all(shared);
+    tell_of_all(shared, || !shared.is_stopping());
     shared.recovering.store(false, Ordering::Release);
     recovered
 }

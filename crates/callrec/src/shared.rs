@@ -19,6 +19,7 @@ use crate::recovery::WhenRecovered;
 use crate::refusals::{Counters, Refusals};
 use crate::space::Space;
 use crate::status::Health;
+use crate::unjournalled::Unjournalled;
 
 /// How much there may be of what.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) when_recovered: WhenRecovered,
     /// Recordings are left in their journals that are to be tried again.
     pub(crate) left: Left,
+    pub(crate) unjournalled: Unjournalled,
     /// In an order that does not depend on the process: so do faults in tests not.
     calls: Mutex<BTreeMap<CallId, Vec<Arc<LiveCall>>>>,
     count: AtomicUsize,
@@ -123,6 +125,7 @@ impl Shared {
             recoveries_waiting: AtomicUsize::new(0),
             when_recovered: WhenRecovered::default(),
             left: Left::default(),
+            unjournalled: Unjournalled::default(),
             calls: Mutex::default(),
             count: AtomicUsize::new(0),
             serials: AtomicU64::new(0),

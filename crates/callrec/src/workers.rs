@@ -16,6 +16,7 @@ use crate::shared::Shared;
 use crate::space::measure_what_was_freed;
 use crate::status::CallFiles;
 use crate::take::{Progress, Subject, Take, TakeError, Taken};
+use crate::unjournalled::tell_of;
 
 /// Records read before another call has its turn: about 20 s of a call with both tracks.
 const SLICE: usize = 2_000;
@@ -69,6 +70,11 @@ fn live_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
 
 /// Completes the take of an ended call; tells whether there is more to do.
 fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
+    if let Some(reason) = call.take_unjournalled() {
+        tell_of(shared, call, reason.clone());
+        done(shared, call, Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
+        return false;
+    }
     let mut work = lock(&call.work);
     let outcome = match slice(shared, call, &mut work) {
         Ok(Progress::More) => return true,

@@ -131,6 +131,41 @@ fn a_disk_that_is_well_again_shows_without_another_call() {
     }
 }
 
+#[test]
+fn a_call_that_could_not_be_recorded_is_told_of_when_the_disk_is_well_again() {
+    for is_over in [false, true] {
+        let home = tempfile::tempdir().unwrap();
+        let recorder = recorder(home.path(), Format::Wav);
+        let (inside, moved) = (home.path().join(".journal"), home.path().join(".moved"));
+        fs::rename(&inside, &moved).unwrap();
+        fs::write(&inside, "").unwrap();
+        let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+        talk(&call, 0, 50);
+        let told = call.finish(EndReason::Stopped).wait().unwrap_err().to_string();
+        assert!(told.contains("nothing of it could be written") && recorder.files("CA1").is_none(), "{told}");
+        fs::remove_file(&inside).unwrap();
+        fs::rename(&moved, &inside).unwrap();
+        let home = home.path().to_owned();
+        let files = || callrec::files_of(&home, "CA1");
+        if is_over {
+            drop(recorder);
+            assert!(files().is_some(), "the end tries once more");
+        } else {
+            let begun = Instant::now();
+            while files().is_none() {
+                assert!(begun.elapsed() < Duration::from_secs(30));
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        let files = files().unwrap();
+        let summary = fs::read_to_string(&files.summary).unwrap();
+        assert!(summary.contains("it could not be saved: nothing of it could be written"), "{summary}");
+        let stream = &files.details.streams[0];
+        assert!(!files.is_saved() && stream.ended == EndReason::Stopped);
+        assert!(stream.completeness.unjournalled_bytes > 2 * 50 * 160);
+    }
+}
+
 /// Leaves room for so much while the disk refuses. A one-way call makes nothing of marks.
 fn fill_all_but_a_mebibyte(call: &Call) {
     // The first that the disk refuses is held apart.
