@@ -108,7 +108,16 @@ impl Taken {
     /// Of a stream of which nothing is known but how it ended, and when.
     pub(crate) fn nothing(ended: EndReason, duration_ms: u64) -> Self {
         let (completeness, notes) = (Completeness::default(), Notes::default());
-        Self { ended, duration_ms, lines: Vec::new(), completeness, notes, is_damaged: false, audio: None }
+        Self {
+            ended,
+            duration_ms,
+            lines: Vec::new(),
+            completeness,
+            notes,
+            is_damaged: false,
+            before_damage: None,
+            audio: None,
+        }
     }
 }
 
