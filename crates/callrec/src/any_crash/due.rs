@@ -88,7 +88,10 @@ fn in_journal(bytes: &[u8]) -> Option<(String, Due)> {
             continue;
         }
         match wire::decode(head[16], &bytes[at + HEAD..end]) {
-            Ok(Event::Audio { track, place: Place::At(ms), .. }) => {
+            Ok(
+                Event::Audio { track, place: Place::At(ms), .. }
+                | Event::Omitted { track, place: Place::At(ms), .. },
+            ) => {
                 sides[usize::from(track == Track::Assistant)].insert(ms / 20);
             }
             Ok(Event::Said { text, .. }) => drop(due.lines.insert(text.to_owned())),

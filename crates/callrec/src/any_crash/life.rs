@@ -17,7 +17,7 @@ use super::relayed;
 use super::room::{AHEAD_S, LEAST, Room};
 use super::threads::{Met, Threads};
 use super::trial::Crash;
-
+use super::unrecorded::Unheard;
 use crate::audio::Audio;
 use crate::call::{Call, Finishing};
 use crate::clock::simulated::use_clock_of;
@@ -68,14 +68,19 @@ pub(super) struct Life {
     pub(super) counts: Counts,
     pub(super) met: Met,
     pub(super) harm: Option<String>,
+    pub(super) unheard: Unheard,
 }
 
 /// A recorder without threads: they are played by whoever has it.
-fn recorder_on(disk: &FaultyDisk, room: Option<&Room>) -> Result<(Recorder, Arc<Shared>), StoreError> {
+fn recorder_on(
+    disk: &FaultyDisk,
+    room: Option<&Room>,
+    records: bool,
+) -> Result<(Recorder, Arc<Shared>), StoreError> {
     let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), HOME)?;
     let free_disk = room.map_or(0, |_| LEAST);
     let limits = Limits { calls: 100, waiting_bytes: 512 * 1024 * 1024, free_disk };
-    let mut shared = Shared::new(dir, Settings::default(), true, limits);
+    let mut shared = Shared::new(dir, Settings::default(), records, limits);
     if room.is_some() {
         shared.ahead_s = AHEAD_S;
     }
@@ -86,7 +91,7 @@ fn recorder_on(disk: &FaultyDisk, room: Option<&Room>) -> Result<(Recorder, Arc<
 /// What a start does with what an earlier process left, where there is room. What fails is tried again at the next.
 pub(super) fn recover_on(disk: &FaultyDisk) {
     use_clock_of(Some(disk.clone()));
-    if let Ok((recorder, _)) = recorder_on(disk, None) {
+    if let Ok((recorder, _)) = recorder_on(disk, None, true) {
         let _ = recorder.recover();
     }
     use_clock_of(None);
@@ -189,7 +194,11 @@ impl Going {
         let has_journal = disk.files().iter().any(|(path, _)| path.ends_with(&journal));
         let lost = &stream.completeness;
         let nothing_lost = lost.unjournalled_bytes + lost.damaged_bytes + lost.torn_bytes == 0;
-        let saved = matches!(stream.audio, AudioOutcome::Recorded(_)) || self.stream.frames == 0;
+        let saved = match stream.audio {
+            AudioOutcome::Recorded(_) => self.stream.recorded,
+            AudioOutcome::RecordingOff => !self.stream.recorded,
+            _ => self.stream.frames == 0,
+        };
         saved && nothing_lost && !has_journal
     }
 }
@@ -207,6 +216,7 @@ pub(super) fn live(plan: &Plan) -> Result<Life, String> {
     life.left.splice(..0, due.iter().map(|_| None));
     life.before = due;
     life.counts.merge(&first.counts);
+    life.unheard = Unheard::of(&life.streams);
     Ok(life)
 }
 
@@ -219,7 +229,8 @@ pub(super) fn live_on(disk: &FaultyDisk, plan: &Plan) -> Result<Life, String> {
         disk.ignore_sync(index);
     }
     use_clock_of(Some(disk.clone()));
-    let recorder = recorder_on(disk, plan.room.as_ref()).map_err(|error| error.to_string())?;
+    let recorder =
+        recorder_on(disk, plan.room.as_ref(), plan.records()).map_err(|error| error.to_string())?;
     disk.set_faults(match plan.only {
         Some(only) => Faults::of(only, plan.seed, plan.per_mille),
         None => Faults::random(plan.seed, plan.per_mille),
@@ -254,7 +265,8 @@ pub(super) fn live_on(disk: &FaultyDisk, plan: &Plan) -> Result<Life, String> {
     drop(threads);
     use_clock_of(None);
     let (plan, streams, before) = (plan.clone(), plan.streams.clone(), Vec::new());
-    Ok(Life { plan, streams, moments, known, given_us, before, left, syncs, counts, met, harm })
+    let unheard = Unheard::of(&streams);
+    Ok(Life { plan, streams, moments, known, given_us, before, left, syncs, counts, met, harm, unheard })
 }
 
 /// The names in the recordings directory, of recordings and texts alone.

@@ -14,6 +14,7 @@ mod relayed;
 mod room;
 mod threads;
 mod trial;
+mod unrecorded;
 mod verdict;
 
 use std::sync::Mutex;
@@ -74,6 +75,10 @@ fn try_lives(first: u64, crashes: u64) -> Tally {
                 let lacking = |seed| Plan { lacks: (true, true), ..Plan::random(seed) };
                 (first..first + 4).for_each(|seed| try_life(&lacking(seed), &mut own));
             }
+            if lane == 1 {
+                // These have few crashes: where no audio is recorded, less is written.
+                (first..first + 8).for_each(|seed| try_life(&Plan::unrecorded(seed), &mut own));
+            }
             lock(&tally).merge(own);
         }
     };
@@ -88,10 +93,12 @@ fn whatever_fails_and_whenever_it_ends_a_recording_is_there_whole_or_its_journal
     let tally = try_lives(first, crashes);
     println!("{}", tally.counts);
     println!(
-        "from seed {first}: {} crash points in {} lives, {} of them with relays, {} pairs of operation and fault, {} failures",
+        "from seed {first}: {} crash points in {} lives, {} of them with relays, {} without recorded audio, {} pairs of operation and fault, \
+         {} failures",
         tally.crashes,
         tally.lives,
         tally.relayed,
+        tally.unrecorded,
         tally.counts.pairs(),
         tally.failures.len()
     );
@@ -109,6 +116,7 @@ fn whatever_fails_and_whenever_it_ends_a_recording_is_there_whole_or_its_journal
         assert!(missing.is_empty(), "none of these happened: {missing:?}");
         assert!(tally.counts.pairs() >= pairs::AT_LEAST, "{} pairs", tally.counts.pairs());
         assert!(tally.met.iter().all(|lives| *lives > 0) && tally.beside > 0, "{:?}", tally.met);
+        assert!(tally.unrecorded * 8 > tally.lives, "{} without recorded audio", tally.unrecorded);
         assert!(tally.relayed * 4 > tally.lives && tally.relayed < tally.lives, "{} relayed", tally.relayed);
     }
 }

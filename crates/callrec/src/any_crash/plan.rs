@@ -20,6 +20,8 @@ pub(super) struct Stream {
     pub(super) name: String,
     /// Its bot's audio goes through us; else the provider sends both sides.
     pub(super) relayed: bool,
+    /// Its audio is recorded; else what is said alone.
+    pub(super) recorded: bool,
     pub(super) format: Format,
     pub(super) begins_us: u64,
     /// Of 20 ms, both sides.
@@ -90,7 +92,30 @@ impl Plan {
         if luck.percent(40) {
             plan.come_after(Self::relayed(luck.any()));
         }
+        // A process records the audio of all its calls or of none.
+        let mut luck = Luck::new(!seed.rotate_left(16));
+        let records = |luck: &mut Luck| luck.percent(80);
+        plan.record(records(&mut luck));
+        if let Some(earlier) = &mut plan.earlier {
+            earlier.record(records(&mut luck));
+        }
         plan
+    }
+
+    /// Any, of a process that records no audio.
+    pub(super) fn unrecorded(seed: u64) -> Self {
+        let mut plan = Self::random(seed);
+        plan.record(false);
+        plan
+    }
+
+    fn record(&mut self, audio: bool) {
+        self.streams.iter_mut().for_each(|stream| stream.recorded = audio);
+    }
+
+    /// Whether the process records audio.
+    pub(super) fn records(&self) -> bool {
+        self.streams.iter().all(|stream| stream.recorded)
     }
 
     /// Any of which some streams are relayed.
@@ -160,6 +185,7 @@ impl Plan {
                 call: ["CA1", "CA1", "CA2"][luck.between(0, 2) as usize],
                 name: format!("MZ{index}"),
                 relayed: false,
+                recorded: true,
                 format: format(&mut luck),
                 begins_us: luck.between(0, 8) * TURN_US * u64::from(index > 0),
                 frames,
@@ -196,6 +222,7 @@ impl Plan {
             call: "CA1",
             name: "MZ0".to_owned(),
             relayed: false,
+            recorded: true,
             format,
             begins_us: 0,
             frames,

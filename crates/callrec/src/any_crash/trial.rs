@@ -54,6 +54,8 @@ pub(super) struct Tally {
     pub(super) lives: u64,
     /// Of these, those with a relayed stream.
     pub(super) relayed: u64,
+    /// Those with a stream of which no audio is recorded.
+    pub(super) unrecorded: u64,
     /// Those in which a recording found no room, in which that of a live call waited for it, in which one was made when it was tried again,
     /// and in which something was recovered beside a live call.
     pub(super) met: [u64; 4],
@@ -68,6 +70,7 @@ impl Tally {
         self.crashes += other.crashes;
         self.lives += other.lives;
         self.relayed += other.relayed;
+        self.unrecorded += other.unrecorded;
         self.met.iter_mut().zip(other.met).for_each(|(met, others)| *met += others);
         self.beside += other.beside;
         self.counts.merge(&other.counts);
@@ -79,11 +82,12 @@ impl Tally {
 pub(super) fn try_all(life: &Life, ways: u64, tally: &mut Tally) {
     tally.lives += 1;
     tally.relayed += u64::from(life.plan.streams.iter().any(|stream| stream.relayed));
+    tally.unrecorded += u64::from(life.streams.iter().any(|stream| !stream.recorded));
     let Met { no_room, waited, again, beside } = life.met;
     let met = [no_room, waited, again, beside];
     tally.met.iter_mut().zip(met).for_each(|(met, is_met)| *met += u64::from(is_met));
     tally.counts.merge(&life.counts);
-    if let Some(harm) = &life.harm {
+    for harm in life.harm.iter().cloned().chain(life.unheard.check(&life.moments).err()) {
         tally.failures.push(format!("seed {}: {harm}", life.plan.seed));
     }
     for (index, moment) in life.moments.iter().enumerate() {
@@ -130,6 +134,7 @@ pub(super) fn try_one(
         forgot |= disk.counts().failed_syncs() > 0;
         tally.counts.merge(&disk.counts());
         let moments = disk.take_moments();
+        life.unheard.check(&moments)?;
         let moment = &moments[luck.between(0, moments.len() as u64 - 1) as usize];
         (disk, due) = crash_again(life, moment, luck, due, tally);
     }
@@ -149,7 +154,9 @@ pub(super) fn finish(
     disk.keep_moments();
     recover_on(disk);
     judge(life, disk, due, forgot)?;
-    let last = disk.take_moments().pop();
+    let mut moments = disk.take_moments();
+    life.unheard.check(&moments)?;
+    let last = moments.pop();
     if let Some(last) = last.filter(|_| luck.percent(50)) {
         tally.crashes += 1;
         let disk = Crash::PowerLoss(luck.any()).disk(&last, &mut tally.counts);

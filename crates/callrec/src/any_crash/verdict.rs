@@ -16,7 +16,7 @@ use callrec_summary::{
 use super::due::Due;
 use super::life::{HOME, Life, final_names};
 use super::plan::{FRAME, Stream};
-use super::relayed;
+use super::{relayed, unrecorded};
 
 /// Holds what a disk has, after everything was recovered, against what is due. If a sync failed, the disk may have forgotten
 /// journals (`forgot`).
@@ -67,6 +67,7 @@ pub(super) fn judge(life: &Life, disk: &FaultyDisk, due: &[Due], forgot: bool) -
         let given = life.given_us[index].len() as u64;
         let has_holes = entry.completeness.damaged_bytes > 0;
         let frames = match &entry.audio {
+            _ if !stream.recorded => (0..unrecorded::frames(entry, given, forgot)?).collect(),
             AudioOutcome::Recorded(file) => {
                 let bytes = bytes(&file.file_name).ok_or_else(|| format!("{} is gone", file.file_name))?;
                 recordings -= 1;
