@@ -9,6 +9,7 @@ mod growing;
 #[cfg(feature = "mp3")]
 mod mpeg_frames;
 mod stream;
+mod watched;
 
 pub use check::{Checked, check_file};
 pub use decode::{Decoded, decode_file};

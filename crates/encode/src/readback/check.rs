@@ -9,6 +9,7 @@ use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::units::Timestamp;
 
+use super::watched::Watched;
 use super::{ReadBackError, damaged, guarded, unreadable};
 use crate::format::Format;
 use crate::spec::Spec;
@@ -39,7 +40,8 @@ pub fn check_file(
     spec: &Spec,
     expected_frames: u64,
 ) -> Result<Checked, ReadBackError> {
-    guarded(spec.format, || check(source, spec, expected_frames))
+    let (source, trouble) = Watched::new(source);
+    trouble.unless(guarded(spec.format, || check(source, spec, expected_frames)))
 }
 
 fn check(

@@ -9,6 +9,7 @@ use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 
 use super::check::{Sized, is_header_alone};
+use super::watched::Watched;
 use super::{ReadBackError, damaged, guarded, unreadable};
 use crate::format::Format;
 
@@ -30,13 +31,14 @@ pub struct Decoded {
 /// Every format is decoded, whether this build can encode it or not. Memory does not grow with the file.
 ///
 /// # Errors
-/// [`ReadBackError::Unreadable`] and [`ReadBackError::Damaged`]; what was heard before stays heard.
+/// [`ReadBackError::Unreadable`], [`ReadBackError::Damaged`] and [`ReadBackError::Io`]; what was heard before stays heard.
 pub fn decode_file(
     source: impl Read + Seek + Send + Sync + 'static,
     format: Format,
     heard: impl FnMut(u32, u8, &[i16]),
 ) -> Result<Decoded, ReadBackError> {
-    guarded(format, || decode(source, format, heard))
+    let (source, trouble) = Watched::new(source);
+    trouble.unless(guarded(format, || decode(source, format, heard)))
 }
 
 fn decode(
