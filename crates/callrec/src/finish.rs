@@ -15,7 +15,7 @@ use callrec_summary::{
 use crate::clock::local_now;
 use crate::header::Header;
 use crate::known::{carry_over, is_same};
-use crate::named;
+use crate::named::{self, NotIt};
 use crate::status::CallFiles;
 use crate::take::{Subject, Taken, TakenAudio};
 
@@ -221,7 +221,8 @@ fn publish(
                 named::Taken { partial: &partial, spec: &spec, frames, settings, ended, before_damage };
             match again.is_at(subject, &path) {
                 Ok(named) => (spec, frames) = named,
-                Err(why) => return Err(FinishError::InTheWay { path, why }),
+                Err(NotIt::Another(why)) => return Err(FinishError::InTheWay { path, why }),
+                Err(NotIt::Unread(error)) => return Err(error.into()),
             }
             requested = (spec.format != asked).then_some(asked);
             if let Err(error) = partial.discard() {

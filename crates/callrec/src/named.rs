@@ -8,7 +8,7 @@ use std::path::Path;
 use callrec_encode::readback::{ReadBackError, check_file, decode_file};
 use callrec_encode::{Format, Settings, Spec};
 use callrec_session::EndReason;
-use callrec_store::Partial;
+use callrec_store::{Partial, StoreError};
 
 use crate::take::Subject;
 
@@ -24,28 +24,47 @@ pub(crate) struct Taken<'a> {
     pub(crate) before_damage: Option<u64>,
 }
 
+/// Why a file is not known to be this recording.
+pub(crate) enum NotIt {
+    /// It is another.
+    Another(String),
+    /// The disk does not say.
+    Unread(StoreError),
+}
+
+impl NotIt {
+    fn of(path: &Path, error: ReadBackError) -> Self {
+        match error {
+            ReadBackError::Io(cause) => {
+                Self::Unread(StoreError::Io { doing: "read", path: path.to_owned(), cause })
+            }
+            error => Self::Another(error.to_string()),
+        }
+    }
+}
+
 impl Taken<'_> {
     /// What the file is, and how many frames (samples of each channel) it has; if it is not this recording, why.
     ///
     /// It may have another format: where one fails, another takes its place, and that may not happen again. It may be longer, if the
     /// journal does not know of the call's end any more, and it may have what is damaged there: a disk that failed to sync may have
     /// forgotten either.
-    pub(crate) fn is_at(&self, subject: &Subject, path: &Path) -> Result<(Spec, u64), String> {
-        let open = || subject.dir.open_recording(path).map_err(|error| error.to_string());
-        let spec = self.spec_of(subject, path)?;
+    pub(crate) fn is_at(&self, subject: &Subject, path: &Path) -> Result<(Spec, u64), NotIt> {
+        let open = || subject.dir.open_recording(path).map_err(NotIt::Unread);
+        let spec = self.spec_of(subject, path).map_err(NotIt::Another)?;
         let expected = self.frames * u64::from(spec.rate) / u64::from(self.spec.rate.max(1));
         match check_file(open()?, &spec, expected) {
             Ok(checked) => return Ok((spec, checked.frames)),
             Err(ReadBackError::WrongLength { found, .. }) if self.may_have(&spec, expected, found) => {
-                let checked = check_file(open()?, &spec, found).map_err(|error| error.to_string())?;
+                let checked = check_file(open()?, &spec, found).map_err(|error| NotIt::of(path, error))?;
                 let is_as_long = found.abs_diff(expected) <= millisecond(&spec);
-                if is_as_long || self.begins(&spec, open()?)? {
+                if is_as_long || self.begins(&spec, path, open()?)? {
                     return Ok((spec, checked.frames));
                 }
             }
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(NotIt::of(path, error)),
         }
-        Err("it is not as long, and begins in another way".to_owned())
+        Err(NotIt::Another("it is not as long, and begins in another way".to_owned()))
     }
 
     /// What the file should be, by its extension.
@@ -67,7 +86,12 @@ impl Taken<'_> {
     }
 
     /// Whether the file sounds like this recording, up to a second before its end or the first damage.
-    fn begins(&self, spec: &Spec, file: impl Read + Seek + Send + Sync + 'static) -> Result<bool, String> {
+    fn begins(
+        &self,
+        spec: &Spec,
+        path: &Path,
+        file: impl Read + Seek + Send + Sync + 'static,
+    ) -> Result<bool, NotIt> {
         let keeps_all = |format| matches!(format, Format::Wav | Format::Flac);
         let comparable = spec.format == self.spec.format
             || (keeps_all(spec.format) && keeps_all(self.spec.format) && spec.rate == self.spec.rate);
@@ -76,8 +100,10 @@ impl Taken<'_> {
         }
         let frames = self.before_damage.map_or(self.frames, |frames| frames.min(self.frames));
         let samples = frames.saturating_sub(u64::from(spec.rate)) * u64::from(spec.channels);
-        let ours = self.partial.reopen().map_err(|error| error.to_string())?;
-        Ok(heard(file, spec.format, samples)? == heard(ours, self.spec.format, samples)?)
+        let ours = self.partial.reopen().map_err(NotIt::Unread)?;
+        let named = heard(file, spec.format, samples).map_err(|error| NotIt::of(path, error))?;
+        let made = heard(ours, self.spec.format, samples);
+        Ok(named == made.map_err(|error| NotIt::of(self.partial.path(), error))?)
     }
 }
 
@@ -90,12 +116,12 @@ fn heard(
     file: impl Read + Seek + Send + Sync + 'static,
     format: Format,
     mut samples: u64,
-) -> Result<u64, String> {
+) -> Result<u64, ReadBackError> {
     let mut hash = DefaultHasher::new();
     let decoded = decode_file(file, format, |_, _, pcm| {
         let taken = pcm.len().min(usize::try_from(samples).unwrap_or(usize::MAX));
         pcm[..taken].iter().for_each(|sample| sample.hash(&mut hash));
         samples -= taken as u64;
     });
-    decoded.map(|_| hash.finish()).map_err(|error| error.to_string())
+    decoded.map(|_| hash.finish())
 }
