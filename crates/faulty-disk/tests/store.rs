@@ -161,6 +161,27 @@ fn a_partial_file_that_was_there_when_a_sync_of_everything_failed_is_never_publi
 }
 
 #[test]
+fn a_journal_that_is_set_aside_by_a_link_has_no_second_name_when_the_first_can_be_removed() {
+    let disk = prepared();
+    disk.lack(true, false);
+    let dir = open(&disk);
+    drop(dir.create_journal(&call(), 1, b"header").unwrap());
+    let names = || {
+        let files = disk.files().into_iter().map(|(path, _)| path).filter(|path| path.contains("CA1_1"));
+        files.map(|path| path.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let set_aside = || dir.free_journals().unwrap().remove(0).lock().unwrap().unwrap().set_aside();
+    disk.set_faults(Faults::refusing(&[Operation::Remove(What::Journal)]));
+    for _ in 0..2 {
+        assert!(set_aside().is_err());
+        assert_eq!(names(), ["CA1_1.journal", "CA1_1.journal.bad"]);
+    }
+    disk.set_faults(Faults::none());
+    assert!(set_aside().unwrap().ends_with("CA1_1.journal.bad"));
+    assert_eq!(names(), ["CA1_1.journal.bad"]);
+}
+
+#[test]
 fn a_text_that_was_written_is_safe() {
     let promise: Promise = |disk| {
         open(disk).write_atomic("call_CA1.txt", b"words").unwrap();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::disk::{File, Kind};
 use crate::error::{At, HeaderDamage, StoreError};
-use crate::{CallId, JournalReader, RecordingsDir, journal, names, open};
+use crate::{CallId, JournalReader, RecordingsDir, dir, journal, names, open};
 
 impl RecordingsDir {
     /// Every journal, in the order of calls and numbers. Whether one is really free, [`FreeJournal::lock`] tells.
@@ -193,14 +193,26 @@ pub(crate) fn set_aside(dir: &RecordingsDir, journal: &Path) -> Result<PathBuf, 
     Ok(aside)
 }
 
+/// A file has its new name, and the first still: it would be taken for one that was never set aside.
+fn remove_first_name(dir: &RecordingsDir, path: &Path) -> Result<(), StoreError> {
+    dir.disk().remove(path).at("remove", path)
+}
+
 /// Renames to the first free one of `<name>.bad`, `<name>.bad.2`, ...
 pub(crate) fn rename_aside(dir: &RecordingsDir, path: &Path) -> Result<PathBuf, StoreError> {
     let first = journal::aside(path);
     let mut to = first.clone();
     for number in 2.. {
         match dir.renaming().rename(dir.disk(), path, &to) {
-            Ok(()) => return Ok(to),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            // Of a link and an unlink, the second may have failed.
+            Ok(()) if !dir::exists(dir.disk(), path)? => return Ok(to),
+            Ok(()) => return remove_first_name(dir, path).map(|()| to),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                let file = open::read(dir.disk(), path)?;
+                if file.is_some_and(|file| open::is_file_at(dir.disk(), &file, &to).unwrap_or(false)) {
+                    return remove_first_name(dir, path).map(|()| to);
+                }
+            }
             Err(cause) => return Err(StoreError::new("set aside", path, cause)),
         }
         to = journal::with_added(&first, &format!(".{number}"));
