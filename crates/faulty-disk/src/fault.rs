@@ -197,6 +197,12 @@ impl Faults {
         Self { refused: operations.to_vec(), ..Self::none() }
     }
 
+    /// Each operation that needs room, each time, and no other.
+    #[must_use]
+    pub fn full() -> Self {
+        Self { full_for: u64::MAX, ..Self::none() }
+    }
+
     /// So many in a thousand of these operations, and of no others.
     #[must_use]
     pub fn of(operations: &[Operation], seed: u64, per_mille: u64) -> Self {

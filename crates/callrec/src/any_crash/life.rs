@@ -88,13 +88,29 @@ fn recorder_on(
     Ok((Recorder::new(Handle::new(Arc::clone(&shared))), shared))
 }
 
+/// How a start ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stood {
+    /// Not at all, or it was told that nothing could be recovered.
+    Refused,
+    /// Something is left to be tried again.
+    SomeLeft,
+    /// Nothing is, as far as the recorder knows.
+    AllDone,
+}
+
 /// What a start does with what an earlier process left, where there is room. What fails is tried again at the next.
-pub(super) fn recover_on(disk: &FaultyDisk) {
+pub(super) fn recover_on(disk: &FaultyDisk) -> Stood {
     use_clock_of(Some(disk.clone()));
-    if let Ok((recorder, _)) = recorder_on(disk, None, true) {
-        let _ = recorder.recover();
-    }
+    let stood = match recorder_on(disk, None, true) {
+        Ok((recorder, shared)) if recorder.recover().is_ok() => match shared.left.is_any() {
+            true => Stood::SomeLeft,
+            false => Stood::AllDone,
+        },
+        _ => Stood::Refused,
+    };
     use_clock_of(None);
+    stood
 }
 
 pub(super) struct Going {

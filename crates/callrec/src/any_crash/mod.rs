@@ -7,6 +7,7 @@
 //! `CRASH_POINTS` says how many crashes there are to be.
 
 mod due;
+mod lasting;
 mod life;
 mod pairs;
 mod plan;
@@ -108,6 +109,7 @@ fn whatever_fails_and_whenever_it_ends_a_recording_is_there_whole_or_its_journal
          something was recovered beside a live call in {beside}, with {} crash points",
         tally.beside
     );
+    println!("in {} recoveries the disk refused something throughout", tally.lasting);
     tally.failures.iter().take(20).for_each(|failure| println!("{failure}"));
     assert!(tally.failures.is_empty());
     // Of others it is not known, and of fewer there are fewer.

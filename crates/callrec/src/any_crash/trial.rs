@@ -4,6 +4,7 @@ use callrec_faulty_disk::{Counts, Fault, Faults, FaultyDisk, Moment, Operation, 
 use callrec_simulator::Luck;
 
 use super::due::{Due, due_after_kill, due_after_later_power_loss, due_after_power_loss};
+use super::lasting;
 use super::life::{Life, recover_on};
 use super::threads::Met;
 use super::verdict::judge;
@@ -56,6 +57,8 @@ pub(super) struct Tally {
     pub(super) relayed: u64,
     /// Those with a stream of which no audio is recorded.
     pub(super) unrecorded: u64,
+    /// Recoveries in which the disk refused something throughout.
+    pub(super) lasting: u64,
     /// Those in which a recording found no room, in which that of a live call waited for it, in which one was made when it was tried again,
     /// and in which something was recovered beside a live call.
     pub(super) met: [u64; 4],
@@ -71,6 +74,7 @@ impl Tally {
         self.lives += other.lives;
         self.relayed += other.relayed;
         self.unrecorded += other.unrecorded;
+        self.lasting += other.lasting;
         self.met.iter_mut().zip(other.met).for_each(|(met, others)| *met += others);
         self.beside += other.beside;
         self.counts.merge(&other.counts);
@@ -124,6 +128,18 @@ pub(super) fn try_one(
     let mut due = crash.due(life, moment);
     let mut disk = crash.disk(moment, &mut tally.counts);
     let mut forgot = life.counts.failed_syncs() > 0;
+    // By a luck of its own: everything else is as without.
+    let mut apart = Luck::new(!luck.clone().any());
+    if apart.percent(15) {
+        tally.lasting += 1;
+        no_half_files(&disk)?;
+        let moments = lasting::recover(life, &disk, &due, forgot, &mut apart)?;
+        life.unheard.check(&moments)?;
+        forgot |= disk.counts().failed_syncs() > 0;
+        tally.counts.merge(&disk.counts());
+        let moment = &moments[apart.between(0, moments.len() as u64 - 1) as usize];
+        (disk, due) = crash_again(life, moment, &mut apart, due, tally);
+    }
     let mut rounds = 0;
     while rounds < 3 && luck.percent(35) {
         rounds += 1;
