@@ -49,6 +49,8 @@ mod budget;
 mod builder;
 mod call;
 mod clock;
+#[cfg(test)]
+mod damaged;
 mod drops;
 mod error;
 mod finish;

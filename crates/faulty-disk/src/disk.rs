@@ -2,6 +2,7 @@
 
 mod operations;
 mod others;
+mod space;
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -12,6 +13,7 @@ use callrec_simulator::Luck;
 use callrec_store::simulation;
 
 use others::Others;
+use space::Space;
 
 use crate::fault::{Counts, Fault, Faults, Operation, What};
 use crate::node::{DirectoryNode, FileNode, Id, Node, ROOT};
@@ -37,8 +39,7 @@ struct State {
     ignored_sync: Option<usize>,
     /// How long a sync of everything takes.
     sync_us: u64,
-    /// How many bytes are said to be free.
-    free: u64,
+    space: Space,
     lacks_rename_to_free_name: bool,
     lacks_sync_everything: bool,
     others: Others,
@@ -83,7 +84,7 @@ impl FaultyDisk {
             syncs: Vec::new(),
             ignored_sync: None,
             sync_us: 0,
-            free: u64::MAX,
+            space: Space::default(),
             lacks_rename_to_free_name: lacks.0,
             lacks_sync_everything: lacks.1,
             others: Others::default(),
@@ -112,14 +113,22 @@ impl FaultyDisk {
         self.state().sync_us = sync_us;
     }
 
-    /// How many bytes are free from here on, as far as anybody is told; what is written takes none of them.
-    pub fn set_free(&self, bytes: u64) {
-        self.state().free = bytes;
-    }
-
     /// The sync with this index does nothing from here on, and says that it did.
     pub fn ignore_sync(&self, index: usize) {
         self.state().ignored_sync = Some(index);
+    }
+
+    /// Flips a bit of a file's byte, on the disk and in memory.
+    ///
+    /// # Panics
+    /// There is no such byte.
+    pub fn damage(&self, path: &Path, offset: usize) {
+        let mut state = self.state();
+        let file = state.find(path).and_then(|id| state.file(id)).expect("a file");
+        Arc::make_mut(&mut file.cached)[offset] ^= 1;
+        if let Some(byte) = Arc::make_mut(&mut file.durable).get_mut(offset) {
+            *byte ^= 1;
+        }
     }
 
     /// Every sync that was asked for so far, in order.

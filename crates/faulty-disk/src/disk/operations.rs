@@ -131,7 +131,7 @@ impl simulation::Disk for FaultyDisk {
         let mut state = self.after_others();
         state.begin(Operation::Look(what(path)))?;
         state.find(path)?;
-        Ok(state.free)
+        Ok(state.told_free())
     }
 
     fn sync_directory(&self, path: &Path) -> io::Result<()> {
@@ -202,13 +202,23 @@ impl simulation::File for OpenFile {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut state = self.disk.after_others();
         let what = state.what(self.id);
-        let begun = state.begin(Operation::Write(what));
-        let len = match begun {
+        let mut begun = state.begin(Operation::Write(what));
+        let mut len = match begun {
             Ok(()) => bytes.len(),
             Err(_) => state.faults.luck().between(0, bytes.len() as u64) as usize,
         };
         let now_us = state.now_us;
         let offset = usize::try_from(offset).map_err(|_| ErrorKind::FileTooLarge)?;
+        // What lies behind the file's end takes room.
+        let room = usize::try_from(state.free()).unwrap_or(usize::MAX);
+        let most = room.saturating_add(state.file(self.id)?.cached.len()).saturating_sub(offset);
+        if len > most {
+            len = most;
+            begun = begun.and_then(|()| {
+                state.counts.add(Operation::Write(what), Fault::Full);
+                Err(ErrorKind::StorageFull.into())
+            });
+        }
         if len > 0 {
             let order = state.next_order();
             state.file(self.id)?.change(order, Change::Write { offset, bytes: bytes[..len].into() }, now_us);
