@@ -270,6 +270,7 @@ pub(super) fn live_on(disk: &FaultyDisk, plan: &Plan) -> Result<Life, String> {
         }
     }
     disk.clear_meanwhile();
+    threads.look_whether_full();
     let moments = disk.take_moments();
     let given_us = lock(&threads.going).iter().map(|going| going.given_us.clone()).collect();
     let known = lock(&threads.known).clone();

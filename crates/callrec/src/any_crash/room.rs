@@ -1,11 +1,13 @@
 //! How much of the disk is free in the course of a life, and whether what is to wait for room takes none.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use callrec_encode::{Format, Settings};
+use callrec_faulty_disk::Fault;
 use callrec_simulator::Luck;
 
-use super::plan::SECOND_US;
+use super::plan::{FRAME_US, Plan, SECOND_US, Stream};
 use super::threads::Threads;
 use crate::live::{LiveCall, lock};
 use crate::output::{FOR_JOURNALS, most_bytes_a_second};
@@ -19,6 +21,12 @@ pub(super) const AHEAD_S: u64 = 1;
 /// is a second at most and that long where all of it is settled at once.
 const STRETCH_US: u64 = SECOND_US * 21 / 20;
 const PLENTY: u64 = 10 * LEAST;
+/// More than all that is written in a life.
+const TAKEN: u64 = 5_000_000;
+/// What a frame of both sides takes in a journal at most, with what else comes with it.
+const JOURNALLED: u64 = 450;
+/// What a journal takes beside, and the texts of a call that is over, old and new.
+const BESIDE: u64 = 4_000;
 
 /// How much is free.
 #[derive(Clone, Debug)]
@@ -31,7 +39,7 @@ impl Room {
     /// Little for some time, at the beginning or later, and plenty after that.
     pub(super) fn random(luck: &mut Luck) -> Self {
         // With the least of it, no call can begin beside another; with the most of it, some can.
-        let little = LEAST + luck.between(1, 6) * 10_000_000;
+        let little = LEAST + luck.between(1, 6) * 10_000_000 + TAKEN;
         let ends_us = [1, 1, 2, 30, 64][luck.between(0, 4) as usize] * SECOND_US + luck.between(0, SECOND_US);
         if luck.percent(85) {
             return Self { free: vec![(0, little), (ends_us, PLENTY)] };
@@ -40,10 +48,16 @@ impl Room {
         Self { free: vec![(0, PLENTY), (begins_us, little), (begins_us + ends_us, PLENTY)] }
     }
 
-    /// How many bytes are free so long after the beginning.
-    fn free(&self, us: u64) -> u64 {
+    /// How many bytes are free from which time on, at a time so long after the beginning.
+    fn free(&self, us: u64) -> (u64, u64) {
         let now = self.free.iter().rev().find(|(from_us, _)| *from_us <= us);
-        now.map_or(PLENTY, |(_, free)| *free)
+        now.copied().unwrap_or((0, PLENTY))
+    }
+
+    /// Until when there is none to spare, if that is so from the beginning.
+    fn scarce_us(&self) -> Option<u64> {
+        let ends = self.free.get(1).map(|(from_us, _)| *from_us);
+        ends.filter(|_| self.is_scarce_until(0))
     }
 
     /// Whether there was none to spare until now.
@@ -56,8 +70,22 @@ impl Threads {
     /// Measures the disk.
     pub(super) fn measure(&self) {
         let Some(room) = &self.plan.room else { return };
-        self.disk.set_free(room.free(self.disk.now_us() - self.begun_us));
+        let (from_us, told) = room.free(self.disk.now_us() - self.begun_us);
+        // What is written from then on takes of it.
+        if self.free_from_us.swap(from_us, Ordering::AcqRel) != from_us {
+            let most = room.scarce_us().filter(|_| from_us == 0 && self.plan.is_sound());
+            let free = most.map_or(told, |until_us| self.plan.most_bytes(until_us));
+            self.disk.set_free_and_told(free, told);
+        }
         measure_once(&self.shared);
+    }
+
+    /// Whether the disk ran full, which nothing may ever make it that keeps to its time.
+    pub(super) fn look_whether_full(&self) {
+        let counts = self.disk.counts();
+        if self.plan.is_sound() && counts.of(Fault::Full) > 0 {
+            lock(&self.harm).get_or_insert(format!("the disk ran full: {counts}"));
+        }
     }
 
     /// Looks whether a recording takes more of the disk than its time allows, though there is nothing to spare: it would take what is
@@ -95,6 +123,29 @@ impl Threads {
                 lock(&self.harm).get_or_insert(harm);
             }
         }
+    }
+}
+
+impl Plan {
+    /// What may be written at most until then, where no recording takes more than fits its time.
+    fn most_bytes(&self, until_us: u64) -> u64 {
+        let formats = |stream: &Stream| [Some(stream.format), stream.change.map(|(_, format)| format)];
+        let bytes_of = |stream: &Stream, us: u64| {
+            let of_format = |format: Format| {
+                let us = us + STRETCH_US + held_us(format.extension());
+                rate_of(format.extension()).unwrap_or(0) * us / SECOND_US
+            };
+            formats(stream).into_iter().flatten().map(of_format).max().unwrap_or(0)
+        };
+        let begun = self.streams.iter().filter(|stream| stream.begins_us < until_us);
+        let live = begun.map(|stream| {
+            let given = (0..stream.frames).filter(|frame| stream.over_us(*frame) <= until_us).count() as u64;
+            let us = until_us - stream.begins_us + AHEAD_S * SECOND_US;
+            bytes_of(stream, us) + given * JOURNALLED + BESIDE
+        });
+        let earlier = self.earlier.iter().flat_map(|earlier| &earlier.streams);
+        let earlier = earlier.map(|stream| bytes_of(stream, stream.frames * FRAME_US) + BESIDE);
+        live.sum::<u64>() + earlier.sum::<u64>()
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) struct Threads {
     pub(super) begun_us: u64,
     /// The files that were there already.
     pub(super) left_before: BTreeSet<String>,
+    /// From which time on there is as much free as there was when it was measured last.
+    pub(super) free_from_us: AtomicU64,
     recorder: Recorder,
     pub(super) shared: Arc<Shared>,
     journalling: Mutex<Journalling>,
@@ -68,6 +70,7 @@ impl Threads {
             disk: disk.clone(),
             begun_us,
             left_before: disk.files().into_iter().map(|(path, _)| path).collect(),
+            free_from_us: AtomicU64::new(u64::MAX),
             recorder,
             shared,
             journalling: Mutex::default(),
