@@ -165,7 +165,7 @@ fn a_journal_that_is_set_aside_by_a_link_has_no_second_name_when_the_first_can_b
     let disk = prepared();
     disk.lack(true, false);
     let dir = open(&disk);
-    drop(dir.create_journal(&call(), 1, b"header").unwrap());
+    drop(dir.create_journal(&call(), 1, KEY, b"header").unwrap());
     let names = || {
         let files = disk.files().into_iter().map(|(path, _)| path).filter(|path| path.contains("CA1_1"));
         files.map(|path| path.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>()

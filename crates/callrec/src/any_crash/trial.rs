@@ -99,7 +99,7 @@ pub(super) fn try_all(life: &Life, ways: u64, tally: &mut Tally) {
         let of_partial = Some(Operation::Write(What::Partial));
         let is_like_last = index > 0 && life.moments[index - 1].before == of_partial;
         let seed = life.plan.seed;
-        let is_left_out = seed % 8 > 0 && !(index as u64).wrapping_add(seed).is_multiple_of(8);
+        let is_left_out = !seed.is_multiple_of(8) && !(index as u64).wrapping_add(seed).is_multiple_of(8);
         if life.plan.room.is_some() && moment.before == of_partial && is_like_last && is_left_out {
             continue;
         }
