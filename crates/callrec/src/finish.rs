@@ -178,12 +178,18 @@ pub(crate) fn note_not_saved(
     recovered: bool,
     error: &dyn std::fmt::Display,
 ) {
-    let reason = format!("{error}; its audio is in the journal, and is {TRIED_AGAIN}");
+    let reason = left_in_journal(&subject.header, error);
     let stream =
         summarise(&subject.header, subject.number, taken, recovered, AudioOutcome::NotSaved { reason });
     if let Err(error) = write_summary(subject, stream) {
         tracing::error!(call = subject.call.for_log(), %error, "the summary could not be written either");
     }
+}
+
+/// Why a stream's files are not complete, and where what they lack is.
+pub(crate) fn left_in_journal(header: &Header, error: &dyn std::fmt::Display) -> String {
+    let what = if header.record_audio { "its audio" } else { "what was said" };
+    format!("{error}; {what} is in the journal, and is {TRIED_AGAIN}")
 }
 
 pub(crate) fn summarise(
@@ -310,8 +316,8 @@ pub(crate) fn write_texts(
     write(dir, &dir.summary_json_path(call), &summary_json(summary))
 }
 
-/// If the summary knows of the stream's recording, and that is there, nothing is to be taken again: the texts are
-/// written as the JSON has them, for a crash may have come between them. Tells what is known of the recording, if it is so.
+/// If the summary knows of the stream's recording, and that is there, or that there is to be none, nothing is to be taken again: the
+/// texts are written as the JSON has them, for a crash may have come between them. Tells what is known of the stream, if it is so.
 pub(crate) fn complete_texts(subject: &Subject) -> Result<Option<Completeness>, FinishError> {
     let Subject { dir, call, number, header, .. } = subject;
     let _lock = dir.lock_call(call)?;
@@ -322,9 +328,16 @@ pub(crate) fn complete_texts(subject: &Subject) -> Result<Option<Completeness>, 
             && stream.started_at == header.started_at
     };
     let Some(stream) = summary.streams.iter().find(is_it) else { return Ok(None) };
-    let Some(file) = stream.audio.file() else { return Ok(None) };
-    let path = dir.path().join(file_name(file.file_name.as_ref()));
-    if !dir.sha256_of(&path).is_ok_and(|(sha256, _)| sha256 == file.sha256) {
+    let is_complete = match &stream.audio {
+        AudioOutcome::Recorded(file) => {
+            let path = dir.path().join(file_name(file.file_name.as_ref()));
+            dir.sha256_of(&path).is_ok_and(|(sha256, _)| sha256 == file.sha256)
+        }
+        // The journal may be shorter by now, if a sync of it had failed.
+        AudioOutcome::RecordingOff | AudioOutcome::NoAudio => true,
+        _ => false,
+    };
+    if !is_complete {
         return Ok(None);
     }
     write_texts(dir, call, &summary)?;

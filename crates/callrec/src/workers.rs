@@ -10,7 +10,7 @@ use callrec_store::{JournalReader, JournalWriter, StoreError};
 
 use crate::clock::{self, Stopwatch};
 use crate::error::RecordError;
-use crate::finish::{FinishError, Finished, Source, TRIED_AGAIN, finish, note_not_saved};
+use crate::finish::{FinishError, Finished, Source, TRIED_AGAIN, finish, left_in_journal, note_not_saved};
 use crate::live::{LiveCall, Outcome, Work, lock};
 use crate::shared::Shared;
 use crate::space::measure_what_was_freed;
@@ -111,7 +111,7 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
                 note_not_saved(&subject, words, false, &error);
             }
             shared.left.leave(journal, &error);
-            let reason = format!("{error}; its audio is in the journal, and is {TRIED_AGAIN}");
+            let reason = left_in_journal(&call.header, &error);
             done(shared, call, Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
             false
         }
