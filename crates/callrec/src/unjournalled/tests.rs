@@ -244,7 +244,8 @@ fn so_many_calls_are_noted_and_one_of_which_no_summary_can_be_written_keeps_none
 fn recorder_in(home: &std::path::Path) -> (Recorder, Arc<Shared>) {
     let limits = Limits { calls: 100, waiting_bytes: 1_000_000, free_disk: 0 };
     let dir = RecordingsDir::open(home).unwrap();
-    let shared = Arc::new(Shared::new(dir, Settings::default(), true, limits));
+    let settings = Settings::default().with_format(Format::compiled().last().unwrap());
+    let shared = Arc::new(Shared::new(dir, settings, true, limits));
     (Recorder::new(Handle::new(Arc::clone(&shared))), shared)
 }
 
