@@ -123,7 +123,7 @@ fn write(dir: &RecordingsDir, note: &mut Note) -> Result<(), FinishError> {
         write_texts(dir, call, &summary)?;
         // Whoever makes a journal looks into the summary when that has its name, and gives the number back if it is there. One that
         // looked before this was written has it: then this has the next.
-        if !is_taken(dir, call, stream.number)? {
+        if !dir.is_taken(call, stream.number)? {
             return Ok(());
         }
     }
@@ -134,17 +134,10 @@ fn free_number(dir: &RecordingsDir, call: &CallId, summary: &CallSummary) -> Res
     loop {
         let path = dir.summary_json_path(call);
         number = number.checked_add(1).ok_or(StoreError::NoNumberFree { path })?;
-        if !is_taken(dir, call, number)? {
+        if !dir.is_taken(call, number)? {
             return Ok(number);
         }
     }
-}
-
-/// Whether a journal or a recording has the number.
-fn is_taken(dir: &RecordingsDir, call: &CallId, number: u32) -> Result<bool, StoreError> {
-    let journals = dir.free_journals()?;
-    let has_journal = journals.iter().any(|journal| (journal.call(), journal.number()) == (call, number));
-    Ok(has_journal || dir.recording_of(call, number)?.is_some())
 }
 
 #[cfg(test)]

@@ -217,6 +217,17 @@ impl RecordingsDir {
         Ok(None)
     }
 
+    /// Whether a stream of the call has this number: by a journal, one that was set aside, or a recording.
+    ///
+    /// # Errors
+    /// The directory cannot be looked at.
+    pub fn is_taken(&self, call: &CallId, number: u32) -> Result<bool, StoreError> {
+        let journal = self.own_journals()?.join(names::journal(call, number));
+        Ok(exists(self.disk(), &journal)?
+            || exists(self.disk(), &crate::journal::aside(&journal))?
+            || self.recording_of(call, number)?.is_some())
+    }
+
     /// Brings everything written in the directory so far to the disk.
     ///
     /// On Linux this is one `syncfs` for all calls, and covers the file system that the directory is on. Elsewhere it

@@ -326,6 +326,10 @@ mod tests {
         fs::write(aside(&dir.journals().join(names::journal(&call, 1))), "unreadable").unwrap();
         fs::write(dir.recording_path(&call, 2, "flac"), "audio").unwrap();
         let third = dir.create_journal(&call, 1, KEY, b"").unwrap();
+        assert_eq!(
+            [1, 2, 3, 4].map(|number| dir.is_taken(&call, number).unwrap()),
+            [true, true, true, false]
+        );
         assert_eq!(third.number(), 3);
         assert_eq!(dir.create_journal(&call, 0, KEY, b"").unwrap().number(), 4);
         assert_eq!(dir.create_journal(&call, 9, KEY, b"").unwrap().number(), 9);
