@@ -5,11 +5,20 @@ use crate::input::Input;
 /// A sector of a disk, in bytes.
 const SECTOR: usize = 512;
 
-/// Damages a file as the input tells; says where the first byte is that may not be as it was.
-pub(crate) fn damage(file: &mut Vec<u8>, input: &mut Input<'_>) -> usize {
-    let mut first = file.len();
+/// What a damaged file still has.
+pub(crate) struct Damage {
+    /// Where the first byte is that may not be as it was.
+    pub(crate) first: usize,
+    /// Whether each byte behind it that is as it was is where it was.
+    pub(crate) in_place: bool,
+}
+
+/// Damages a file as the input tells.
+pub(crate) fn damage(file: &mut Vec<u8>, input: &mut Input<'_>) -> Damage {
+    let (mut first, mut in_place) = (file.len(), true);
     while !input.is_empty() && !file.is_empty() {
         let (what, at, value) = (input.byte(), usize::from(input.u16()) % file.len(), input.byte());
+        in_place &= !matches!(what % 6, 2 | 3);
         first = first.min(match what % 6 {
             0 => {
                 file[at] ^= value;
@@ -42,5 +51,5 @@ pub(crate) fn damage(file: &mut Vec<u8>, input: &mut Input<'_>) -> usize {
             }
         });
     }
-    first
+    Damage { first, in_place }
 }
