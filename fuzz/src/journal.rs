@@ -17,6 +17,8 @@ const HEAD: usize = 17;
 /// How long after another a record behind damage may come, and how many bytes are looked at for one.
 const WEEK_US: u64 = 7 * 24 * 3_600 * 1_000_000;
 const MOST_LOOKED_AT: usize = 16 * MAX_PAYLOAD;
+/// By what a key becomes as long as a time.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 /// The key of the journals that are written here.
 const KEY: &[u8] = &[0xc3, 0x5a, 0x11, 0x7e];
 /// What a reader needs beside the record that it reads, in bytes.
@@ -89,7 +91,7 @@ fn written_and_damaged(mut input: Input<'_>) {
         let payload = input.take(len);
         now_us += wait_us;
         let at_us = now_us;
-        encode_record(key, at_us, kind, payload, &mut file).expect("a record of 2 KiB");
+        encode_record(JournalKey::new(key), at_us, kind, payload, &mut file).expect("a record of 2 KiB");
         written.push((at_us, kind, payload.to_vec()));
         ends.push(file.len());
     }
@@ -99,7 +101,7 @@ fn written_and_damaged(mut input: Input<'_>) {
     let Damage { first, in_place } = damage(&mut file, &mut input);
     let safe = ends.iter().filter(|end| **end <= first).count();
     let is_untouched =
-        |(start, end): (usize, usize)| file.len() == intact.len() && file[start..end] == intact[start..end];
+        |(start, end): (usize, usize)| in_place && file.get(start..end) == Some(&intact[start..end]);
     let starts = std::iter::once(FIXED + header.len()).chain(ends.iter().copied());
     let ranges = starts.zip(ends.iter().copied());
     let untouched: Vec<&Record> = written
@@ -190,9 +192,8 @@ fn expect(bytes: &[u8]) -> Option<Expected> {
     let (mut at, mut looked_at, mut passed_over, mut behind) = (first, 0, 0, first);
     while at < bytes.len() {
         let last_us = records.last().map_or(0, |record| record.0);
-        let may_be = record(&bytes[at..]).filter(|(at_us, ..)| {
-            at == behind || (last_us..=last_us.saturating_add(WEEK_US)).contains(at_us)
-        });
+        let may_be = record(key, &bytes[at..])
+            .filter(|(at_us, ..)| at == behind || at_us.abs_diff(last_us) <= WEEK_US);
         let Some((at_us, kind, payload)) = may_be else {
             at += 1;
             continue;
@@ -204,7 +205,7 @@ fn expect(bytes: &[u8]) -> Option<Expected> {
             }
         }
         let mut again = Vec::new();
-        encode_record(key, at_us, kind, payload, &mut again).ok()?;
+        encode_record(JournalKey::new(key), at_us, kind, payload, &mut again).ok()?;
         if !bytes[at..].starts_with(&again) {
             at += 1;
             continue;
@@ -219,8 +220,8 @@ fn expect(bytes: &[u8]) -> Option<Expected> {
 }
 
 /// The key of what begins as a journal does.
-fn key(bytes: &[u8]) -> JournalKey {
-    JournalKey::new(u32::from_le_bytes([bytes[16], bytes[17], bytes[18], bytes[19]]))
+fn key(bytes: &[u8]) -> u32 {
+    u32::from_le_bytes([bytes[16], bytes[17], bytes[18], bytes[19]])
 }
 
 /// The length of the header of what begins as a journal does.
@@ -231,10 +232,10 @@ fn header_len(bytes: &[u8]) -> Option<usize> {
 }
 
 /// What may be a record, whatever its checksum.
-fn record(bytes: &[u8]) -> Option<(u64, u8, &[u8])> {
+fn record(key: u32, bytes: &[u8]) -> Option<(u64, u8, &[u8])> {
     let (head, rest) = bytes.split_at_checked(HEAD)?;
-    let len = u32::from_le_bytes(*head.first_chunk()?) as usize;
-    let at_us = u64::from_le_bytes(*head[8..].first_chunk()?);
+    let len = (u32::from_le_bytes(*head.first_chunk()?) ^ key) as usize;
+    let at_us = u64::from_le_bytes(*head[8..].first_chunk()?) ^ u64::from(key).wrapping_mul(SPREAD);
     (len <= MAX_PAYLOAD).then_some((at_us, head[16], rest.get(..len)?))
 }
 
@@ -246,9 +247,9 @@ fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     crc.update(&bytes[FIXED..FIXED + len]);
     bytes[20..FIXED].copy_from_slice(&crc.finalize().to_le_bytes());
     let (mut at, key) = (FIXED + len, key(&bytes));
-    while let Some((at_us, kind, payload)) = record(&bytes[at..]) {
+    while let Some((at_us, kind, payload)) = record(key, &bytes[at..]) {
         let mut again = Vec::new();
-        if encode_record(key, at_us, kind, payload, &mut again).is_err() {
+        if encode_record(JournalKey::new(key), at_us, kind, payload, &mut again).is_err() {
             break;
         }
         bytes[at..at + again.len()].copy_from_slice(&again);

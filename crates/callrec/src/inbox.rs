@@ -274,11 +274,12 @@ impl Inbox {
         }
         out.grant.absorb(&mut self.grant);
         let (out, drops) = (&mut out.bytes, &mut out.drops);
-        // In front of what waits, for an end may be in it, and nothing is read behind an end.
+        // In front of what waits, for an end may be in it, and nothing is read behind an end; and no later than that, for times never go
+        // back.
+        let at_us = if self.bytes.is_empty() { self.last_us } else { self.since_us };
         for (what, count) in self.drops.untold() {
-            let _ = append_record(self.key, self.last_us, out, |out| {
-                wire::encode(&Event::Dropped { what, count }, out)
-            });
+            let _ =
+                append_record(self.key, at_us, out, |out| wire::encode(&Event::Dropped { what, count }, out));
         }
         drops.absorb(&mut self.drops);
         if out.is_empty() {
@@ -299,7 +300,8 @@ mod tests {
     use super::*;
     use crate::memory::Memory;
 
-    const KEY: JournalKey = JournalKey::new(0x5eed);
+    /// By which lengths are masked with 1.
+    const KEY: JournalKey = JournalKey::new(1);
 
     fn inbox() -> Inbox {
         Inbox::new(KEY, true, Memory::new(usize::MAX).grant(), 32_000)
@@ -307,6 +309,16 @@ mod tests {
 
     fn audio(bytes: &[u8]) -> Event<'_> {
         Event::Audio { track: Track::Assistant, place: Place::At(1_000), codec: Codec::Pcm16, bytes }
+    }
+
+    fn records(mut bytes: &[u8]) -> Vec<&[u8]> {
+        std::iter::from_fn(|| {
+            let length = u32::from_le_bytes(*bytes.first_chunk()?) ^ 1;
+            let (record, rest) = bytes.split_at(17 + length as usize);
+            bytes = rest;
+            Some(record)
+        })
+        .collect()
     }
 
     #[test]
@@ -317,6 +329,21 @@ mod tests {
         assert!(refused.is_some_and(|pieces| (30_000..40_000).contains(&pieces)), "{refused:?} of 20 ms");
         assert!(inbox.waiting() <= (ROOM + 1_000) as u64);
         assert_eq!((memory.call_full(), memory.refused()), (1, 0), "what found no room is counted");
+    }
+
+    #[test]
+    fn what_tells_of_drops_is_no_later_than_what_waits_behind_it() {
+        let memory = Memory::new(usize::MAX);
+        let (mut inbox, mut out) =
+            (Inbox::new(KEY, true, memory.grant(), 32_000), Outgoing::new(memory.grant()));
+        inbox.push(1_000_000, &audio(&[0; 2]), 8_000);
+        inbox.push(2_000_000, &audio(&[0; 2]), 8_000);
+        inbox.drop_line();
+        inbox.drain(&mut out);
+        let mask = 0x9e37_79b9_7f4a_7c15;
+        let time = |record: &[u8]| u64::from_le_bytes(*record[8..].first_chunk().unwrap()) ^ mask;
+        let times: Vec<u64> = records(&out.bytes).into_iter().map(time).collect();
+        assert_eq!(times, [1_000_000, 1_000_000, 2_000_000]);
     }
 
     #[test]
@@ -361,10 +388,8 @@ mod tests {
         let mut inbox = inbox();
         let given: Vec<u8> = (0..20_000_002_u32).map(|n| (n % 251) as u8).collect();
         assert_eq!(inbox.push(7, &audio(&given), 24_000), Taken::Pressing);
-        let (mut rest, mut joined) = (&inbox.bytes[..], Vec::new());
-        while !rest.is_empty() {
-            let length = u32::from_le_bytes([rest[0], rest[1], rest[2], rest[3]]) as usize;
-            let (record, later) = rest.split_at(17 + length);
+        let mut joined = Vec::new();
+        for record in records(&inbox.bytes) {
             let Ok(Event::Audio { place: Place::At(ms), bytes, .. }) =
                 wire::decode(record[16], &record[17..])
             else {
@@ -372,7 +397,6 @@ mod tests {
             };
             assert_eq!(ms, 1_000 + joined.len() as u64 / 48, "a time that is exact");
             joined.extend_from_slice(bytes);
-            rest = later;
         }
         assert!(joined == given);
     }

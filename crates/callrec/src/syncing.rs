@@ -28,10 +28,11 @@ pub(crate) fn sync_journals(shared: &Shared) {
     }
 }
 
-/// What was written when the last sync began.
+/// What is safe of each journal: what was written when the last sync began that was good, and the one before it was too.
 #[derive(Default)]
 pub(crate) struct Syncing {
     synced: HashMap<u64, u64>,
+    has_failed: bool,
 }
 
 impl Syncing {
@@ -49,9 +50,29 @@ impl Syncing {
         if let Err(error) = &result {
             tracing::error!(%error, "the journals could not be synced; a power loss now may lose more than two seconds");
         }
+        let is_good = result.is_ok();
         shared.set_synced(result.map_err(|error| error.to_string()));
-        self.synced = committed;
+        if !is_good {
+            self.has_failed = true;
+        } else if std::mem::take(&mut self.has_failed) {
+            // What that was to write, no later sync brings to the disk, unless it is written again.
+            write_again(shared, &self.synced);
+        } else {
+            self.synced = committed;
+        }
         SYNC_EVERY.saturating_sub(began.elapsed())
+    }
+}
+
+/// Writes again what is not safe of each journal.
+fn write_again(shared: &Shared, synced: &HashMap<u64, u64>) {
+    for call in shared.live_calls() {
+        let from = synced.get(&call.serial).copied().unwrap_or(0);
+        if let Some(journal) = &mut *lock(&call.journal)
+            && let Err(error) = journal.write_again(from)
+        {
+            tracing::error!(call = call.id.for_log(), %error, "what a failed sync was to write of a journal could not be written again");
+        }
     }
 }
 
@@ -136,6 +157,32 @@ mod tests {
             self.disk.clear_meanwhile();
             self.shared.abandon();
             use_clock_of(None);
+        }
+    }
+
+    #[test]
+    fn what_a_failed_sync_was_to_write_is_written_again_when_the_disk_is_well() {
+        for (of_each, operation) in
+            [(false, Operation::SyncEverything), (true, Operation::Sync(What::Journal))]
+        {
+            // The first of its syncs, with which the header goes, or a later one.
+            for good in [0, 2] {
+                let mut played = Played::new(of_each);
+                let call = played.begin("CA1");
+                (0..good).for_each(|_| played.sync(&call));
+                played.disk.set_faults(Faults::refusing(&[operation]));
+                (0..3).for_each(|_| played.sync(&call));
+                played.disk.set_faults(Faults::none());
+                // One that is good, and one behind what was written again.
+                (0..2).for_each(|_| played.sync(&call));
+                played.disk.keep_moments();
+                let safe = played.disk.take_moments().pop().unwrap().all_that_is_safe();
+                let journal = |disk: &FaultyDisk| {
+                    let mut files = disk.files().into_iter();
+                    files.find(|(path, _)| path.ends_with(".journal")).expect("a journal").1
+                };
+                assert!(journal(&safe) == journal(&played.disk), "{operation:?} behind {good} good ones");
+            }
         }
     }
 

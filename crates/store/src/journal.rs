@@ -22,6 +22,8 @@ use crate::{CallId, JournalKey, JournalReader, RecordingsDir, dir, names, open};
 const MAGIC: &[u8; 8] = b"callrecJ";
 const VERSION: u32 = 2;
 const FIXED: usize = 24;
+/// How much is written again at a time, in bytes.
+const AGAIN: usize = 64 * 1024;
 
 /// The longest header of a journal, in bytes.
 pub const MAX_HEADER: usize = 1024 * 1024;
@@ -216,6 +218,25 @@ impl JournalWriter {
         if self.soiled {
             self.file.set_len(self.committed).at("cut", &self.path)?;
             self.soiled = false;
+        }
+        Ok(())
+    }
+
+    /// Writes again what is there from this offset on, header included: a failed sync of the file may have forgotten that it was to be
+    /// written, and the next does not bring it to the disk.
+    ///
+    /// # Errors
+    /// The disk refused. What is there is as it was.
+    pub fn write_again(&mut self, from: u64) -> Result<(), StoreError> {
+        let (mut at, mut piece) = (from, vec![0; AGAIN]);
+        while at < self.committed {
+            let len = (self.committed - at).min(AGAIN as u64) as usize;
+            let read = open::read_at(&self.file, &mut piece[..len], at).at("read", &self.path)?;
+            if read == 0 {
+                break;
+            }
+            open::write_at(&self.file, &piece[..read], at).at("write", &self.path)?;
+            at += read as u64;
         }
         Ok(())
     }

@@ -7,13 +7,14 @@ use crate::disk::File;
 use crate::error::{At, StoreError};
 use crate::journal::{self, Front};
 use crate::open;
-use crate::record::{MAX_PAYLOAD, Parsed, RECORD_HEAD, Record, le_u32, parse, time_of};
+use crate::record::{MAX_PAYLOAD, Parsed, RECORD_HEAD, Record, parse, payload_of, time_of};
 
 /// How much is read at once, in bytes; a longer record is read in one piece.
 const CHUNK: usize = 64 * 1024;
 /// How many bytes are looked at as those of records that may be none, from the beginning of a journal to its end.
 const MOST_CHECKED: usize = 16 * MAX_PAYLOAD;
-/// How long nothing may have happened in a call before a record, in microseconds: a week. Hardly any bytes that are no record say so.
+/// How far the times of two records on both sides of damage may be apart, in microseconds: a week. Hardly any bytes that are no record
+/// say so.
 const LONGEST_PAUSE_US: u64 = 7 * 24 * 3600 * 1_000_000;
 
 /// Reads the records of one journal, in order. It keeps the journal's lock alive.
@@ -126,7 +127,7 @@ impl JournalReader {
         self.begin += len;
         self.offset += len as u64;
         self.torn = 0;
-        self.last_us = time_of(bytes);
+        self.last_us = time_of(self.front.key, bytes);
         Record { at_us: self.last_us, kind: bytes[16], payload: &bytes[RECORD_HEAD..], is_behind_damage }
     }
 
@@ -202,10 +203,10 @@ impl JournalReader {
 
     /// How long a record is that may begin so behind the last that was read, where the file has so many bytes.
     fn may_follow(&self, head: &[u8], left: u64) -> Option<usize> {
-        let payload = le_u32(&head[..4]) as usize;
+        let payload = payload_of(self.front.key, head);
         let len = RECORD_HEAD + payload;
-        let in_time = self.last_us..=self.last_us.saturating_add(LONGEST_PAUSE_US);
-        (payload <= MAX_PAYLOAD && len as u64 <= left && in_time.contains(&time_of(head))).then_some(len)
+        let is_in_time = time_of(self.front.key, head).abs_diff(self.last_us) <= LONGEST_PAUSE_US;
+        (payload <= MAX_PAYLOAD && len as u64 <= left && is_in_time).then_some(len)
     }
 
     fn is_record(&self, offset: u64, len: usize) -> Result<bool, StoreError> {

@@ -2,9 +2,9 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 4 | length of the payload, little-endian |
+//! | 4 | length of the payload, little-endian, masked by the journal's key |
 //! | 4 | CRC-32 (IEEE) of everything else in the record, begun with the journal's key |
-//! | 8 | local time in microseconds since the journal was made, little-endian |
+//! | 8 | local time in microseconds since the journal was made, little-endian, masked by the journal's key |
 //! | 1 | kind |
 //! | n | payload |
 
@@ -16,9 +16,10 @@ pub(crate) const RECORD_HEAD: usize = 17;
 /// The longest payload of a record, in bytes. A longer length in a file is damage.
 pub const MAX_PAYLOAD: usize = 16 * 1024 * 1024;
 
-/// What the checksums of one journal's records begin with: a number that is drawn for it and is in its header. Who sends audio does
-/// not know it, and so cannot send what would pass for a record where the journal is damaged; nor does a record of another journal,
-/// which a disk may bring up after a crash.
+/// What the checksums of one journal's records begin with, and their lengths and times are masked by: a number that is drawn for it and
+/// is in its header. Who sends audio does not know it, and so cannot send what would pass for a record where the journal is damaged; nor
+/// does a record of another journal, which a disk may bring up after a crash. And no audio looks as if records began all over it, as
+/// silence would, which is small numbers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct JournalKey(pub(crate) u32);
 
@@ -26,6 +27,16 @@ impl JournalKey {
     /// The key of that number; [`RecordingsDir::new_key`](crate::RecordingsDir::new_key) draws one.
     pub const fn new(number: u32) -> Self {
         Self(number)
+    }
+
+    /// A length as it is written, and back.
+    fn mask_length(self, length: u32) -> u32 {
+        length ^ self.0
+    }
+
+    /// A time as it is written, and back.
+    fn mask_time(self, at_us: u64) -> u64 {
+        at_us ^ u64::from(self.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 }
 
@@ -95,8 +106,8 @@ pub fn append_record(
         out.truncate(start);
         return Err(RecordTooLong { bytes });
     }
-    record[..4].copy_from_slice(&(bytes as u32).to_le_bytes());
-    record[8..16].copy_from_slice(&at_us.to_le_bytes());
+    record[..4].copy_from_slice(&key.mask_length(bytes as u32).to_le_bytes());
+    record[8..16].copy_from_slice(&key.mask_time(at_us).to_le_bytes());
     record[16] = kind;
     let crc = checksum(key, record).to_le_bytes();
     record[4..8].copy_from_slice(&crc);
@@ -124,10 +135,8 @@ pub(crate) enum Parsed {
 
 /// Reads the record at the beginning of `bytes`.
 pub(crate) fn parse(key: JournalKey, bytes: &[u8]) -> Parsed {
-    let Some(len) = bytes.get(..4).filter(|_| bytes.len() >= RECORD_HEAD) else {
-        return Parsed::Needs(RECORD_HEAD);
-    };
-    let payload_len = le_u32(len) as usize;
+    let Some(head) = bytes.get(..RECORD_HEAD) else { return Parsed::Needs(RECORD_HEAD) };
+    let payload_len = payload_of(key, head);
     if payload_len > MAX_PAYLOAD {
         return Parsed::Damaged;
     }
@@ -139,9 +148,14 @@ pub(crate) fn parse(key: JournalKey, bytes: &[u8]) -> Parsed {
     Parsed::Whole(whole)
 }
 
+/// How long the payload is of the record that has this head, in bytes.
+pub(crate) fn payload_of(key: JournalKey, head: &[u8]) -> usize {
+    key.mask_length(le_u32(&head[..4])) as usize
+}
+
 /// When the record came that has this head.
-pub(crate) fn time_of(head: &[u8]) -> u64 {
-    head[8..16].iter().rev().fold(0, |sum, &b| sum << 8 | u64::from(b))
+pub(crate) fn time_of(key: JournalKey, head: &[u8]) -> u64 {
+    key.mask_time(head[8..16].iter().rev().fold(0, |sum, &b| sum << 8 | u64::from(b)))
 }
 
 pub(crate) fn le_u32(bytes: &[u8]) -> u32 {

@@ -250,6 +250,25 @@ fn what_a_stranger_sent_passes_for_no_record_where_a_journal_is_damaged() {
 }
 
 #[test]
+fn silence_and_quiet_speech_do_not_look_as_if_records_began_all_over_them() {
+    let mut seed = 1_u64;
+    let mut quiet = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        ((seed >> 61) as i16 - 4).to_le_bytes()
+    };
+    let quiet: Vec<u8> = (0..500_000).flat_map(|_| quiet()).collect();
+    for payload in [quiet, vec![0; 1_000_000], vec![0xff; 1_000_000]] {
+        let records = vec![(20_000, 1, payload), (40_000, 1, b"behind".to_vec())];
+        let (_home, dir) = abandoned(&encode(&records));
+        let path = dir.free_journals().unwrap()[0].path().to_owned();
+        let mut damaged = fs::read(&path).unwrap();
+        let at = damaged.len() - 500_000;
+        damaged[at] ^= 1;
+        assert!(read_file(&dir, &path, &damaged).0 == records[1..]);
+    }
+}
+
+#[test]
 fn keys_that_are_drawn_are_never_twice_the_same() {
     let home = tempfile::tempdir().unwrap();
     let dir = RecordingsDir::open(home.path()).unwrap();
@@ -262,8 +281,9 @@ fn keys_that_are_drawn_are_never_twice_the_same() {
 #[test]
 fn a_journal_that_is_all_beginnings_of_long_records_is_not_looked_through_for_ever() {
     // Each says that it is a megabyte long, and there is one.
-    let mut head = [0; 17];
-    head[..4].copy_from_slice(&1_000_000_u32.to_le_bytes());
+    let mut long = encode(&[(0, 1, vec![0; 1_000_000])]);
+    long[4] ^= 1;
+    let head = &long[..17];
     let bytes = [vec![0xff; 17], head.repeat(100_000), encode(&some_records())].concat();
     let (_home, dir) = abandoned(&bytes);
     let mut reader = locked(&dir).reader().unwrap();

@@ -80,7 +80,7 @@ fn in_journal(bytes: &[u8]) -> Option<(String, Due)> {
     let mut due = Due { exists: true, ..Due::default() };
     let mut sides = [BTreeSet::new(), BTreeSet::new()];
     while let Some(head) = bytes.get(at..).and_then(|bytes| bytes.first_chunk::<HEAD>()) {
-        let end = at.saturating_add(HEAD).saturating_add(number(at)? as usize);
+        let end = at.saturating_add(HEAD).saturating_add((number(at)? ^ key) as usize);
         let rest = bytes.get(at + 8..end);
         let is_record = rest.is_some_and(|rest| checksum(key, [&head[..4], rest]) == number(at + 4));
         if !is_record {
