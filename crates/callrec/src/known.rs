@@ -1,6 +1,6 @@
 //! What a summary knows of a stream already, when that is taken again.
 
-use callrec_session::EndReason;
+use callrec_session::{Completeness, EndReason};
 use callrec_summary::StreamSummary;
 
 /// Whether two entries of a call's summary are of one stream.
@@ -18,7 +18,13 @@ pub(crate) fn carry_over(earlier: &StreamSummary, stream: &mut StreamSummary) {
     let count = |lines: usize| u64::try_from(lines).unwrap_or(u64::MAX);
     let told = earlier.completeness.dropped.transcript_lines.saturating_add(count(earlier.lines.len()));
     let missing = told.saturating_sub(count(stream.lines.len()));
-    let (is, was) = (&mut stream.completeness, &earlier.completeness);
+    let mut was = earlier.completeness.clone();
+    was.dropped.transcript_lines = missing;
+    at_least(&mut stream.completeness, &was);
+}
+
+/// As much was refused and dropped as is told elsewhere.
+pub(crate) fn at_least(is: &mut Completeness, was: &Completeness) {
     for (is, was) in [
         (&mut is.unjournalled_bytes, was.unjournalled_bytes),
         (&mut is.dropped.messages, was.dropped.messages),
@@ -26,7 +32,7 @@ pub(crate) fn carry_over(earlier: &StreamSummary, stream: &mut StreamSummary) {
         (&mut is.dropped.unknown_messages, was.dropped.unknown_messages),
         (&mut is.dropped.timestamps, was.dropped.timestamps),
         (&mut is.dropped.parameters, was.dropped.parameters),
-        (&mut is.dropped.transcript_lines, missing),
+        (&mut is.dropped.transcript_lines, was.dropped.transcript_lines),
     ] {
         *is = was.max(*is);
     }

@@ -76,6 +76,7 @@ mod status;
 mod syncing;
 mod take;
 mod unjournalled;
+mod untold;
 mod workers;
 
 /// The README's example is compiled.

@@ -212,7 +212,7 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
             tracing::warn!(call = subject.call.for_log(), %error, "the texts could not be completed");
         }
     }
-    let taken = match take_whole(shared, &subject, || journal.reader(), || stand_back(shared)) {
+    let mut taken = match take_whole(shared, &subject, || journal.reader(), || stand_back(shared)) {
         Ok(taken) => taken,
         Err(error @ TakeError::Stopped) => {
             tracing::info!(call = subject.call.for_log(), %error, "a recording is left to the next start");
@@ -224,7 +224,8 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
             if let Err(error) = journal.sync() {
                 tracing::error!(call = subject.call.for_log(), %error, "the journal could not be synced");
             }
-            if let Some(words) = words_of(&subject, journal.reader()) {
+            if let Some(mut words) = words_of(&subject, journal.reader()) {
+                shared.untold.tell(&subject, &mut words);
                 note_not_saved(&subject, words, true, &error);
             }
             shared.left.leave(journal, &error);
@@ -232,8 +233,10 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
         }
     };
     shared.counters.note_recording(&taken.completeness, 0);
+    shared.untold.tell(&subject, &mut taken);
     match conclude(shared, &subject, taken, Source::Recovered(journal)) {
         Ok(_) => {
+            shared.untold.forget(&subject);
             tracing::info!(
                 call = subject.call.for_log(),
                 number = subject.number,

@@ -20,6 +20,7 @@ use crate::refusals::{Counters, Refusals};
 use crate::space::Space;
 use crate::status::Health;
 use crate::unjournalled::Unjournalled;
+use crate::untold::Untold;
 
 /// How much there may be of what.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +53,7 @@ pub(crate) struct Shared {
     /// Recordings are left in their journals that are to be tried again.
     pub(crate) left: Left,
     pub(crate) unjournalled: Unjournalled,
+    pub(crate) untold: Untold,
     /// In an order that does not depend on the process: so do faults in tests not.
     calls: Mutex<BTreeMap<CallId, Vec<Arc<LiveCall>>>>,
     count: AtomicUsize,
@@ -126,6 +128,7 @@ impl Shared {
             when_recovered: WhenRecovered::default(),
             left: Left::default(),
             unjournalled: Unjournalled::default(),
+            untold: Untold::default(),
             calls: Mutex::default(),
             count: AtomicUsize::new(0),
             serials: AtomicU64::new(0),

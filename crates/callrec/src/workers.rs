@@ -108,6 +108,7 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
                 // What the journal does not know is told, even if it cannot be read.
                 let mut words = words_of(&subject, journal.reader()).unwrap_or_else(|| call.nothing_taken());
                 call.tell_unjournalled(&mut words);
+                shared.untold.remember(&subject, words.ended, words.completeness.clone());
                 note_not_saved(&subject, words, false, &error);
             }
             shared.left.leave(journal, &error);
@@ -218,7 +219,12 @@ fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Opti
     shared.counters.note_recording(&taken.completeness, call.lines_refused());
     let Some(subject) = subject(shared, call) else { return Err(TakeError::Panic) };
     let Some(journal) = lock(&call.journal).take() else { return Err(TakeError::Panic) };
-    Ok(Some(conclude(shared, &subject, taken, Source::Live(journal))))
+    let (ended, lost) = (taken.ended, taken.completeness.clone());
+    let outcome = conclude(shared, &subject, taken, Source::Live(journal));
+    if outcome.is_err() && !lost.is_complete() {
+        shared.untold.remember(&subject, ended, lost);
+    }
+    Ok(Some(outcome))
 }
 
 /// Publishes and summarises. What fails here fails for want of disk, not of a better take: the journal stays.

@@ -55,6 +55,36 @@ fn of_a_call_that_the_disk_refuses_to_its_end_the_summary_tells_all_that_found_n
     use_clock_of(None);
 }
 
+#[test]
+fn of_a_call_that_ends_on_a_full_disk_its_summary_tells_what_is_missing_when_there_is_room() {
+    let disk = FaultyDisk::default();
+    let (recorder, shared) = recorder_with_little_memory(&disk);
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    let mut journalling = Journalling::default();
+    speak(&call, 0..50);
+    journalling.turn(&shared);
+    disk.set_faults(Faults::full());
+    for second in 1..60 {
+        speak(&call, second * 50..(second + 1) * 50);
+        journalling.turn(&shared);
+        disk.pass(1_000_000);
+    }
+    let finishing = call.finish(EndReason::Finished);
+    assert!(settled(&shared, &mut journalling, &finishing).is_err());
+    assert!(recorder.files("CA1").is_none(), "the disk takes no summary either");
+    // In vain, and then for real.
+    recover_or_tell(&shared);
+    disk.set_faults(Faults::none());
+    assert_eq!(recover_or_tell(&shared).finished, 1);
+    let stream = recorder.files("CA1").unwrap().details.streams[0].clone();
+    let lost = &stream.completeness;
+    assert_eq!((stream.duration_ms, stream.ended), (1_000, EndReason::Finished));
+    assert!(stream.audio.file().is_some() && !lost.is_complete());
+    let waited = lost.unjournalled_bytes / 160;
+    assert!(lost.dropped.audio + waited >= 59 * 50 && lost.dropped.audio < 59 * 50, "{lost:?}");
+    use_clock_of(None);
+}
+
 /// A call that says more than finds room, of which the journal has the first second, and which ends while the disk refuses all but
 /// that.
 fn given_up_with_drops(
