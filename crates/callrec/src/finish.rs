@@ -279,7 +279,12 @@ fn write_summary(subject: &Subject, mut stream: StreamSummary) -> Result<(CallFi
         Some(summary) => summary,
         None => CallSummary::new(call.as_str(), stream.ended_at()),
     };
-    if is_anothers(&summary, &stream) {
+    if is_anothers(&summary, &stream) && !stream.lines.is_empty() {
+        // A call that could not be recorded was told of under the number, when its own journal could not be seen yet.
+        let own = summary.streams.iter().find(|known| is_same_but_for_number(known, &stream));
+        let next = || summary.streams.iter().map(|known| known.number).max().unwrap_or(0).saturating_add(1);
+        stream.number = own.map_or_else(next, |own| own.number);
+    } else if is_anothers(&summary, &stream) {
         // The number was about to be given back when its process was killed: nothing was journalled under it.
         return Ok((CallFiles::of(dir, call, summary), 0));
     }
@@ -299,11 +304,14 @@ fn write_summary(subject: &Subject, mut stream: StreamSummary) -> Result<(CallFi
     Ok((CallFiles::of(dir, call, summary), u64::try_from(left_out).unwrap_or(u64::MAX)))
 }
 
+pub(crate) fn is_same_but_for_number(one: &StreamSummary, other: &StreamSummary) -> bool {
+    (&one.stream, one.started_at) == (&other.stream, other.started_at)
+}
+
 /// Whether the summary knows the number as that of another stream, and this one has no recording.
 fn is_anothers(summary: &CallSummary, stream: &StreamSummary) -> bool {
     let mut known = summary.streams.iter().filter(|known| known.number == stream.number);
-    stream.audio.file().is_none()
-        && known.any(|known| (&known.stream, known.started_at) != (&stream.stream, stream.started_at))
+    stream.audio.file().is_none() && known.any(|known| !is_same_but_for_number(known, stream))
 }
 
 pub(crate) fn write_texts(

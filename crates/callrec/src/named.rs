@@ -100,6 +100,9 @@ impl Taken<'_> {
         }
         let frames = self.before_damage.map_or(self.frames, |frames| frames.min(self.frames));
         let samples = frames.saturating_sub(u64::from(spec.rate)) * u64::from(spec.channels);
+        if samples == 0 && self.before_damage.is_some() {
+            return Ok(false);
+        }
         let ours = self.partial.reopen().map_err(NotIt::Unread)?;
         let named = heard(file, spec.format, samples).map_err(|error| NotIt::of(path, error))?;
         let made = heard(ours, self.spec.format, samples);

@@ -123,6 +123,8 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
         if shared.is_stopping() {
             break;
         }
+        // What waits for the disk does not wait for all of these too.
+        tell_of_all(shared, || !shared.is_stopping());
         let (call, number) = (journal.call().clone(), journal.number());
         let found = recover_one(shared, journal);
         if matches!(found, Ok(Found::Finished | Found::Failed)) {

@@ -8,8 +8,7 @@ use callrec_store::{CallId, MAX_TEXT, RecordingsDir, StoreError};
 use callrec_summary::{AudioOutcome, CallSummary, StreamSummary};
 
 use crate::clock::Stopwatch;
-use crate::finish::{FinishError, read_summary, summarise, write_texts};
-use crate::known::is_same;
+use crate::finish::{FinishError, is_same_but_for_number, read_summary, summarise, write_texts};
 use crate::live::{LiveCall, lock};
 use crate::shared::Shared;
 
@@ -116,8 +115,8 @@ fn write(dir: &RecordingsDir, note: &mut Note) -> Result<(), FinishError> {
     loop {
         let summary = read_summary(dir, call)?;
         let mut summary = summary.unwrap_or_else(|| CallSummary::new(call.as_str(), stream.ended_at()));
-        // A summary that was said not to be written may be there.
-        summary.streams.retain(|known| !is_same(known, stream));
+        // A summary that was said not to be written may be there, under this number or the one before it.
+        summary.streams.retain(|known| !is_same_but_for_number(known, stream));
         stream.number = free_number(dir, call, &summary)?;
         summary.put_stream_within(usize::try_from(MAX_TEXT).unwrap_or(usize::MAX), stream.clone());
         write_texts(dir, call, &summary)?;

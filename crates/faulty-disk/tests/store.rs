@@ -182,6 +182,20 @@ fn a_journal_that_is_set_aside_by_a_link_has_no_second_name_when_the_first_can_b
 }
 
 #[test]
+fn the_name_of_a_journal_that_was_set_aside_is_safe() {
+    let promise: Promise = |disk| {
+        let mut journal = open(disk).create_journal(&call(), 1, KEY, b"header").unwrap();
+        journal.append(&record()).unwrap();
+        journal.sync().unwrap();
+        journal.set_aside().unwrap();
+        written(disk, "CA1_1.journal.bad")
+    };
+    let (kept, asked) = is_kept(&prepared(), promise, None);
+    assert!(kept);
+    assert!(!is_kept(&prepared(), promise, Some(asked.len() - 1)).0);
+}
+
+#[test]
 fn a_text_that_was_written_is_safe() {
     let promise: Promise = |disk| {
         open(disk).write_atomic("call_CA1.txt", b"words").unwrap();
