@@ -66,6 +66,8 @@ pub(super) fn frames(entry: &StreamSummary, given: u64, forgot: bool) -> Result<
     match &entry.audio {
         AudioOutcome::RecordingOff => Ok(entry.duration_ms.div_ceil(20).min(given)),
         AudioOutcome::NotSaved { .. } if forgot => Ok(0),
+        // The disk refused it to the last: not even what was said is there.
+        AudioOutcome::NotSaved { .. } if entry.completeness.unjournalled_bytes > 0 => Ok(0),
         other => Err(format!("{} is not recorded, and has {other:?}", entry.stream)),
     }
 }
