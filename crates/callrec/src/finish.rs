@@ -17,7 +17,8 @@ use crate::header::Header;
 use crate::known::{carry_over, is_same};
 use crate::named::{self, NotIt};
 use crate::status::CallFiles;
-use crate::take::{Subject, Taken, TakenAudio};
+use crate::take::Subject;
+use crate::taken::{Taken, TakenAudio};
 
 /// When what was left in a journal is made into a recording.
 pub(crate) const TRIED_AGAIN: &str = "tried again, at the next start if not before";

@@ -75,6 +75,7 @@ mod space;
 mod status;
 mod syncing;
 mod take;
+mod taken;
 mod unjournalled;
 mod untold;
 mod workers;

@@ -19,7 +19,8 @@ use crate::options::FormatChange;
 use crate::shared::Shared;
 use crate::space::kept_for_a_call;
 use crate::status::{CallFiles, CallState, CallStatus};
-use crate::take::{self, Take};
+use crate::take::Take;
+use crate::taken;
 
 /// What the future of a call gives.
 pub(crate) type Outcome = Result<CallFiles, RecordError>;
@@ -214,7 +215,7 @@ impl LiveCall {
 
     /// Adds to what was taken from the journal of a call that is sealed what the journal will never tell: how much the disk refused for
     /// good, what was dropped that no record tells of, and how the call ended.
-    pub(crate) fn tell_unjournalled(&self, taken: &mut take::Taken) {
+    pub(crate) fn tell_unjournalled(&self, taken: &mut taken::Taken) {
         let (inbox, refused) = (self.inbox(), self.refused.load(Ordering::Acquire));
         if refused > 0 {
             taken.completeness.unjournalled_bytes = refused;
@@ -224,10 +225,10 @@ impl LiveCall {
     }
 
     /// What is taken of a call where its journal cannot be read, or was never made.
-    pub(crate) fn nothing_taken(&self) -> take::Taken {
+    pub(crate) fn nothing_taken(&self) -> taken::Taken {
         let inbox = self.inbox();
         let ended = inbox.end_reason().unwrap_or(EndReason::Interrupted);
-        take::Taken::nothing(ended, inbox.last_us() / 1000)
+        taken::Taken::nothing(ended, inbox.last_us() / 1000)
     }
 
     /// For how long the first byte waits that is not in the journal and may still come there; zero if none does.

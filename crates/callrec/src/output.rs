@@ -10,7 +10,8 @@ use callrec_store::Partial;
 use crate::clock::Stopwatch;
 use crate::memory::Memory;
 use crate::mixdown::Mixdown;
-use crate::take::{Subject, TakeError, TakenAudio};
+use crate::take::{Subject, TakeError};
+use crate::taken::TakenAudio;
 
 /// How far the recording of a live call may be ahead of time and need no leave, in seconds: less than what is kept of the disk for
 /// each. Whoever sends in time never is.

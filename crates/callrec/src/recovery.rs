@@ -262,7 +262,10 @@ fn forget(shared: &Shared, subject: &Subject, journal: LockedJournal, known: &Co
         false => journal.remove(),
     };
     match gone {
-        Ok(()) => Found::Finished,
+        Ok(()) => {
+            shared.untold.forget(subject);
+            Found::Finished
+        }
         Err(error) => {
             tracing::error!(call = subject.call.for_log(), %error, "a journal that is not needed any more could not be removed");
             shared.left.note();

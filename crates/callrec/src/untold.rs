@@ -9,7 +9,8 @@ use callrec_store::CallId;
 
 use crate::known::at_least;
 use crate::live::lock;
-use crate::take::{Subject, Taken};
+use crate::take::Subject;
+use crate::taken::Taken;
 
 /// How many streams are remembered. Of each it is half a kilobyte.
 const MOST: usize = 1_000;
@@ -29,6 +30,9 @@ struct Known {
 impl Untold {
     /// Of this stream, which has ended so, all this is lost; its journal is left.
     pub(crate) fn remember(&self, subject: &Subject, ended: EndReason, lost: Completeness) {
+        if lost.is_complete() {
+            return;
+        }
         let (call, number) = (subject.call.clone(), subject.number);
         let mut all = lock(&self.0);
         if all.len() >= MOST

@@ -15,7 +15,8 @@ use crate::live::{LiveCall, Outcome, Work, lock};
 use crate::shared::Shared;
 use crate::space::measure_what_was_freed;
 use crate::status::CallFiles;
-use crate::take::{Progress, Subject, Take, TakeError, Taken};
+use crate::take::{Progress, Subject, Take, TakeError};
+use crate::taken::Taken;
 use crate::unjournalled::tell_of;
 
 /// Records read before another call has its turn: about 20 s of a call with both tracks.
@@ -221,7 +222,7 @@ fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Opti
     let Some(journal) = lock(&call.journal).take() else { return Err(TakeError::Panic) };
     let (ended, lost) = (taken.ended, taken.completeness.clone());
     let outcome = conclude(shared, &subject, taken, Source::Live(journal));
-    if outcome.is_err() && !lost.is_complete() {
+    if outcome.is_err() {
         shared.untold.remember(&subject, ended, lost);
     }
     Ok(Some(outcome))
