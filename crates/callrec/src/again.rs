@@ -7,7 +7,7 @@ use crate::clock::Stopwatch;
 use crate::recovery::recover_or_tell;
 use crate::shared::Shared;
 use crate::take::TakeError;
-use crate::unjournalled::tell_of_all;
+use crate::unjournalled::tell_when_due;
 
 /// Whether recordings are left in their journals that are to be tried again.
 #[derive(Debug, Default)]
@@ -41,13 +41,10 @@ impl Left {
 /// For how long what the disk had no room for is left alone at first. Each time in vain it is twice as long.
 const FIRST_AGAIN: Duration = Duration::from_secs(60);
 const LAST_AGAIN: Duration = Duration::from_secs(3600);
-/// The same for summaries of calls of which it took no journal: they are small, and there is nothing else to tell of these.
-const FIRST_SUMMARY: Duration = Duration::from_secs(1);
-const LAST_SUMMARY: Duration = Duration::from_secs(60);
 /// How often it is looked whether it is time.
 const TIME_EVERY: Duration = Duration::from_secs(1);
 
-/// When recordings that the disk had no room for, or refused, are tried again.
+/// When what the disk had no room for, or refused, is tried again.
 #[derive(Debug)]
 pub(crate) struct Again {
     since: Option<Stopwatch>,
@@ -61,16 +58,17 @@ impl Again {
         Self::between(FIRST_AGAIN, LAST_AGAIN)
     }
 
-    fn between(first: Duration, last: Duration) -> Self {
+    pub(crate) fn between(first: Duration, last: Duration) -> Self {
         Self { since: None, pause: first, first, last }
     }
 
-    /// Whether it is time.
+    /// Whether it is time to recover again.
     pub(crate) fn is_due(&mut self, shared: &Shared) -> bool {
         self.is_time(shared.left.is_any(), || !shared.space.is_low())
     }
 
-    fn is_time(&mut self, is_any: bool, has_room: impl Fn() -> bool) -> bool {
+    /// Whether it is time to try what there is.
+    pub(crate) fn is_time(&mut self, is_any: bool, has_room: impl Fn() -> bool) -> bool {
         if !is_any {
             *self = Self::between(self.first, self.last);
             return false;
@@ -86,11 +84,9 @@ impl Again {
 
 /// Recovers whenever something is left for which there may be room by now, and tells of calls that have no journal.
 pub(crate) fn try_again(shared: &Shared) {
-    let (mut again, mut summaries) = (Again::new(), Again::between(FIRST_SUMMARY, LAST_SUMMARY));
+    let mut again = Again::new();
     while !shared.wait_for_stop(TIME_EVERY) {
-        if summaries.is_time(shared.unjournalled.is_any(), || true) {
-            tell_of_all(shared, || !shared.is_stopping());
-        }
+        tell_when_due(shared);
         if again.is_due(shared) {
             recover_or_tell(shared);
         }

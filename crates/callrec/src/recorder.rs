@@ -254,7 +254,7 @@ impl Recorder {
     }
 
     /// Takes no new calls, ends the live ones, and waits for their files as long as `patience`. Returns how many
-    /// recordings are not finished; the next start finishes them from their journals.
+    /// calls are not finished; the next start finishes what is in their journals.
     pub fn shutdown(&self, patience: Duration) -> usize {
         let shared = &self.handle.shared;
         shared.close();
@@ -274,7 +274,7 @@ impl Recorder {
         }
         for call in &left {
             let reason =
-                "the recorder was shut down first; the next start finishes it from its journal".to_owned();
+                "the recorder was shut down first; the next start finishes what is in its journal".to_owned();
             call.settle(Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
         }
         left.len()

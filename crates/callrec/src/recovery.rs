@@ -17,7 +17,7 @@ use crate::header::Header;
 use crate::shared::Shared;
 use crate::status::CallFiles;
 use crate::take::{Subject, TakeError};
-use crate::unjournalled::tell_of_all;
+use crate::unjournalled::{tell_of_all, tell_when_due};
 use crate::workers::{conclude, take_whole, words_of};
 
 /// What a recovery did.
@@ -93,8 +93,10 @@ pub(crate) fn recover_or_tell(shared: &Shared) -> Recovery {
     })
 }
 
-/// Waits as long as live calls wait for a worker, within reason; tells whether there is to be more work at all.
-fn stand_back(shared: &Shared) -> bool {
+/// Waits as long as live calls wait for a worker, within reason; tells whether there is to be more work at all. Calls that have no
+/// journal are told of meanwhile.
+pub(crate) fn stand_back(shared: &Shared) -> bool {
+    tell_when_due(shared);
     let clock = Stopwatch::start();
     while shared.takes_waiting() > 0 && !shared.is_stopping() && clock.elapsed() < STANDS_BACK {
         clock::pause(LOOKS_EVERY);
@@ -123,8 +125,6 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
         if shared.is_stopping() {
             break;
         }
-        // What waits for the disk does not wait for all of these too.
-        tell_of_all(shared, || !shared.is_stopping());
         let (call, number) = (journal.call().clone(), journal.number());
         let found = recover_one(shared, journal);
         if matches!(found, Ok(Found::Finished | Found::Failed)) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use callrec_store::{CallId, MAX_TEXT, RecordingsDir, StoreError};
 use callrec_summary::{AudioOutcome, CallSummary, StreamSummary};
 
+use crate::again::Again;
 use crate::clock::Stopwatch;
 use crate::finish::{FinishError, is_same_but_for_number, read_summary, summarise, write_texts};
 use crate::live::{LiveCall, lock};
@@ -17,9 +18,22 @@ const MOST: usize = 1_000;
 /// For how long the end of the recorder waits for those that are left.
 const LAST_TRIES: Duration = Duration::from_secs(1);
 
+/// For how long they are left alone at first. They are small, and there is nothing else to tell of these calls.
+const FIRST_TRY: Duration = Duration::from_secs(1);
+const LAST_TRY: Duration = Duration::from_secs(60);
+
 /// Calls of which no summary tells yet.
-#[derive(Debug, Default)]
-pub(crate) struct Unjournalled(Mutex<VecDeque<Note>>);
+#[derive(Debug)]
+pub(crate) struct Unjournalled {
+    notes: Mutex<VecDeque<Note>>,
+    again: Mutex<Again>,
+}
+
+impl Default for Unjournalled {
+    fn default() -> Self {
+        Self { notes: Mutex::default(), again: Mutex::new(Again::between(FIRST_TRY, LAST_TRY)) }
+    }
+}
 
 #[derive(Debug)]
 struct Note {
@@ -30,11 +44,15 @@ struct Note {
 
 impl Unjournalled {
     pub(crate) fn is_any(&self) -> bool {
-        !lock(&self.0).is_empty()
+        !lock(&self.notes).is_empty()
+    }
+
+    fn count(&self) -> usize {
+        lock(&self.notes).len()
     }
 
     fn keep(&self, note: Note) {
-        let mut notes = lock(&self.0);
+        let mut notes = lock(&self.notes);
         if notes.len() < MOST {
             return notes.push_back(note);
         }
@@ -47,7 +65,7 @@ impl Unjournalled {
     }
 
     fn next(&self) -> Option<Note> {
-        lock(&self.0).pop_front()
+        lock(&self.notes).pop_front()
     }
 }
 
@@ -60,14 +78,22 @@ pub(crate) fn tell_of(shared: &Shared, call: &LiveCall, reason: String) {
     write_or_keep(shared, Note { call: call.id.clone(), stream });
 }
 
-/// Tells of those that are noted, until the disk refuses one.
+/// Tries each that is noted once: what the disk refuses of one may be that one's alone.
 pub(crate) fn tell_of_all(shared: &Shared, go_on: impl Fn() -> bool) {
-    while go_on()
-        && let Some(note) = shared.unjournalled.next()
-    {
-        if !write_or_keep(shared, note) {
-            return;
+    for _ in 0..shared.unjournalled.count() {
+        match shared.unjournalled.next() {
+            Some(note) if go_on() => write_or_keep(shared, note),
+            Some(note) => return shared.unjournalled.keep(note),
+            None => return,
         }
+    }
+}
+
+/// The same, if it is time.
+pub(crate) fn tell_when_due(shared: &Shared) {
+    let Unjournalled { again, .. } = &shared.unjournalled;
+    if lock(again).is_time(shared.unjournalled.is_any(), || true) {
+        tell_of_all(shared, || !shared.is_stopping());
     }
 }
 
@@ -84,8 +110,7 @@ pub(crate) fn tell_or_log(shared: &Shared) {
     }
 }
 
-/// Whether the disk did not refuse it.
-fn write_or_keep(shared: &Shared, mut note: Note) -> bool {
+fn write_or_keep(shared: &Shared, mut note: Note) {
     let call = note.call.clone();
     match write(&shared.dir, &mut note) {
         Ok(()) => {
@@ -94,16 +119,13 @@ fn write_or_keep(shared: &Shared, mut note: Note) -> bool {
                 number = note.stream.number,
                 "the summary tells that a call could not be recorded"
             );
-            true
         }
         Err(error @ FinishError::Newer(_)) => {
             tracing::error!(call = call.for_log(), %error, "no summary tells of a call that could not be recorded");
-            true
         }
         Err(error) => {
             tracing::warn!(call = call.for_log(), %error, "the summary of a call that could not be recorded is tried again");
             shared.unjournalled.keep(note);
-            false
         }
     }
 }

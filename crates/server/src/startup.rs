@@ -144,7 +144,7 @@ async fn shut_down(state: &State, handle: &ServerHandle) {
     match tokio::task::spawn_blocking(move || recorder.shutdown(patience)).await {
         Ok(0) => tracing::info!("every recording is finished"),
         Ok(left) => {
-            tracing::warn!(left, "recordings are left in their journals; the next start finishes them");
+            tracing::warn!(left, "calls are not finished; the next start finishes what is in their journals");
         }
         Err(error) => tracing::error!(%error, "the recorder's shutdown failed"),
     }
