@@ -97,20 +97,16 @@ pub(crate) fn try_again(shared: &Shared) {
 mod tests {
     use std::sync::Arc;
 
-    use callrec_encode::{Format, Settings};
     use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
     use callrec_session::EndReason;
-    use callrec_store::RecordingsDir;
 
     use super::*;
     use crate::clock::simulated::use_clock_of;
     use crate::journalling::Journalling;
     use crate::live::Outcome;
-    use crate::recorder::{Handle, Recorder};
-    use crate::shared::Limits;
+    use crate::options::CallOptions;
+    use crate::simulated::{LIMITS, recorder_on, settings, speak, work};
     use crate::status::CallFiles;
-    use crate::workers::work_on;
-    use crate::{Audio, CallOptions};
 
     #[test]
     fn a_journal_is_free_before_it_is_told_that_it_is_left_and_only_the_disks_doing_is_tried_again() {
@@ -132,26 +128,19 @@ mod tests {
     /// the call when its journal is gone.
     fn ends_while_refused(refused: Operation) -> (Outcome, CallFiles) {
         let disk = FaultyDisk::default();
-        use_clock_of(Some(disk.clone()));
-        let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
-        let limits = Limits { calls: 10, waiting_bytes: 1_000_000, free_disk: 0 };
-        let settings = Settings::default().with_format(Format::compiled().last().unwrap());
-        let shared = &Arc::new(Shared::new(dir, settings, true, limits));
-        let recorder = Recorder::new(Handle::new(Arc::clone(shared)));
+        let (recorder, shared) = recorder_on(&disk, settings(), LIMITS);
         let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
-        (0..50).for_each(|frame: u64| call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160])));
+        speak(&call, 0..50);
         let finishing = call.finish(EndReason::Stopped);
         let mut journalling = Journalling::default();
-        journalling.turn(shared);
+        journalling.turn(&shared);
         disk.set_faults(Faults::refusing(&[refused]));
         let told = loop {
-            while let Some(call) = shared.work_at_hand() {
-                work_on(shared, &call);
-            }
+            work(&shared);
             if let Some(outcome) = finishing.wait_timeout(Duration::ZERO) {
                 break outcome;
             }
-            journalling.turn(shared);
+            journalling.turn(&shared);
         };
         let has_journal = || disk.files().iter().any(|(path, _)| path.ends_with(".journal"));
         assert!(shared.health().left_in_journals && has_journal());
@@ -160,7 +149,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 use_clock_of(Some(disk.clone()));
-                try_again(shared);
+                try_again(&shared);
             });
             for _ in 0..400 {
                 disk.pass(10_000_000);

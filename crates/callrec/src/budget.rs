@@ -73,21 +73,18 @@ impl Share {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
-    use callrec_encode::{Format, Settings};
+    use callrec_encode::Format;
     use callrec_faulty_disk::FaultyDisk;
     use callrec_session::{EndReason, Topology};
-    use callrec_store::RecordingsDir;
 
     use super::*;
     use crate::clock::simulated::use_clock_of;
     use crate::journalling::Journalling;
-    use crate::recorder::{Handle, Recorder};
-    use crate::shared::{Limits, Shared};
+    use crate::shared::Limits;
+    use crate::simulated::{LIMITS, recorder_on, settings, work};
     use crate::space::measure_once;
-    use crate::workers::work_on;
     use crate::{Audio, CallOptions, FormatChange, SetFormatError};
 
     const SECOND: u64 = 1_000_000;
@@ -129,15 +126,11 @@ mod tests {
     #[test]
     fn changes_of_format_without_end_are_refused_until_there_is_room_again() {
         let disk = FaultyDisk::default();
-        use_clock_of(Some(disk.clone()));
-        let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
-        let limits = Limits { calls: 10, waiting_bytes: 1_000_000_000, free_disk: 0 };
-        let format = Format::compiled().last().unwrap();
-        let shared = Arc::new(Shared::new(dir, Settings::default().with_format(format), true, limits));
-        let recorder = Recorder::new(Handle::new(Arc::clone(&shared)));
+        let limits = Limits { waiting_bytes: 1_000_000_000, ..LIMITS };
+        let (recorder, shared) = recorder_on(&disk, settings(), limits);
         let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
         shared.memory.set_spare_disk(0, 0);
-        let change = FormatChange::to(format);
+        let change = FormatChange::to(Format::compiled().last().unwrap());
         let set = || recorder.set_format("CA1", &change);
         let refused = (0..100_000).find_map(|_| set().err()).unwrap();
         assert!(matches!(refused, SetFormatError::NoRoom), "{refused}");
@@ -153,12 +146,8 @@ mod tests {
     #[test]
     fn one_that_floods_is_refused_and_told_and_takes_nothing_of_what_is_kept_for_the_call_beside() {
         let disk = FaultyDisk::default();
-        use_clock_of(Some(disk.clone()));
-        let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
-        let limits = Limits { calls: 10, waiting_bytes: 1_000_000_000, free_disk: 100_000_000 };
-        let settings = Settings::default().with_format(Format::compiled().last().unwrap());
-        let shared = Arc::new(Shared::new(dir, settings, true, limits));
-        let recorder = Recorder::new(Handle::new(Arc::clone(&shared)));
+        let limits = Limits { waiting_bytes: 1_000_000_000, free_disk: 100_000_000, ..LIMITS };
+        let (recorder, shared) = recorder_on(&disk, settings(), limits);
         let begin = |options: CallOptions| recorder.start_call(options).unwrap();
         let floods = begin(CallOptions::new("CA1").topology(Topology::Relay));
         let beside = begin(CallOptions::new("CA2"));
@@ -189,9 +178,7 @@ mod tests {
 
         let finishing = [floods, beside].map(|call| call.finish(EndReason::Stopped));
         journalling.turn(&shared);
-        while let Some(call) = shared.work_at_hand() {
-            work_on(&shared, &call);
-        }
+        work(&shared);
         let [floods, beside] = finishing
             .map(|call| call.wait_timeout(Duration::ZERO).unwrap().unwrap().details.streams[0].clone());
         assert!(beside.completeness.is_complete(), "{:?}", beside.completeness.sentences());

@@ -1,36 +1,26 @@
 //! The journal of a live call that is damaged before its take has read it, through a recorder.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use callrec_encode::{Format, Settings};
 use callrec_faulty_disk::FaultyDisk;
 use callrec_session::EndReason;
-use callrec_store::RecordingsDir;
 
 use crate::clock::simulated::use_clock_of;
 use crate::journalling::Journalling;
-use crate::recorder::{Handle, Recorder};
-use crate::shared::{Limits, Shared};
-use crate::workers::work_on;
-use crate::{Audio, CallOptions};
+use crate::options::CallOptions;
+use crate::simulated::{LIMITS, recorder_on, settings, speak, work};
 
 #[test]
 fn a_live_journal_that_is_damaged_in_its_middle_is_recorded_but_for_that_and_kept_for_a_person() {
     let disk = FaultyDisk::default();
-    use_clock_of(Some(disk.clone()));
-    let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
-    let limits = Limits { calls: 10, waiting_bytes: 1_000_000, free_disk: 0 };
-    let settings = Settings::default().with_format(Format::compiled().last().unwrap());
-    let shared = Arc::new(Shared::new(dir, settings, true, limits));
-    let recorder = Recorder::new(Handle::new(Arc::clone(&shared)));
+    let (recorder, shared) = recorder_on(&disk, settings(), LIMITS);
     let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
     let mut journalling = Journalling::default();
     let journals =
         |end: &str| disk.files().into_iter().filter(|(path, _)| path.ends_with(end)).collect::<Vec<_>>();
     let lengths = [0, 50, 100].map(|from: u64| {
-        (from..from + 50).for_each(|frame| call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160])));
+        speak(&call, from..from + 50);
         journalling.turn(&shared);
         journals(".journal")[0].1.len()
     });
@@ -39,9 +29,7 @@ fn a_live_journal_that_is_damaged_in_its_middle_is_recorded_but_for_that_and_kep
     disk.damage(Path::new(&path), lengths[0] + 40);
     let finishing = call.finish(EndReason::Finished);
     journalling.turn(&shared);
-    while let Some(call) = shared.work_at_hand() {
-        work_on(&shared, &call);
-    }
+    work(&shared);
 
     let files = finishing.wait_timeout(Duration::ZERO).unwrap().unwrap();
     let stream = &files.details.streams[0];

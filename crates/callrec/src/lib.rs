@@ -71,6 +71,8 @@ mod recorder;
 mod recovery;
 mod refusals;
 mod shared;
+#[cfg(test)]
+mod simulated;
 mod space;
 mod status;
 mod syncing;

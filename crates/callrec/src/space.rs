@@ -126,30 +126,21 @@ pub(crate) fn measure_what_was_freed(shared: &Shared) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use callrec_encode::Format;
     use callrec_faulty_disk::FaultyDisk;
     use callrec_session::EndReason;
-    use callrec_store::RecordingsDir;
 
     use super::*;
     use crate::clock::simulated::use_clock_of;
     use crate::journalling::Journalling;
-    use crate::recorder::{Handle, Recorder};
+    use crate::options::CallOptions;
     use crate::shared::Limits;
-    use crate::workers::work_on;
-    use crate::{Audio, CallOptions};
+    use crate::simulated::{LIMITS, recorder_on, settings, speak, work};
 
     #[test]
     fn a_call_that_began_before_the_disk_was_low_is_recorded_to_its_end() {
         let disk = FaultyDisk::default();
-        use_clock_of(Some(disk.clone()));
-        let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
-        let limits = Limits { calls: 10, waiting_bytes: 1_000_000, free_disk: 100_000_000 };
-        let settings = Settings::default().with_format(Format::compiled().last().unwrap());
-        let shared = Arc::new(Shared::new(dir, settings, true, limits));
-        let recorder = Recorder::new(Handle::new(Arc::clone(&shared)));
+        let limits = Limits { free_disk: 100_000_000, ..LIMITS };
+        let (recorder, shared) = recorder_on(&disk, settings(), limits);
         disk.set_free(110_000_000);
         measure_once(&shared);
         let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
@@ -161,12 +152,10 @@ mod tests {
             "{refused}"
         );
         assert_eq!(recorder.health().refused.calls_disk_low, 1);
-        (0..50).for_each(|frame: u64| call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160])));
+        speak(&call, 0..50);
         let finishing = call.finish(EndReason::Stopped);
         Journalling::default().turn(&shared);
-        while let Some(call) = shared.work_at_hand() {
-            work_on(&shared, &call);
-        }
+        work(&shared);
         let files = finishing.wait_timeout(Duration::ZERO).unwrap().unwrap();
         assert_eq!(files.details.streams[0].duration_ms, 1_000);
         disk.set_free(109_000_000);
@@ -208,18 +197,15 @@ mod tests {
 #[cfg(test)]
 #[cfg(all(feature = "mp3", feature = "wav"))]
 mod kept {
-    use std::sync::Arc;
-
     use callrec_encode::{Format, RateSetting};
     use callrec_faulty_disk::FaultyDisk;
     use callrec_session::{StreamStart, Topology};
-    use callrec_store::RecordingsDir;
 
     use super::*;
-    use crate::clock::local_now;
+    use crate::clock::{local_now, simulated::use_clock_of};
     use crate::header::THIS_VERSION;
-    use crate::recorder::{Handle, Recorder};
     use crate::shared::Limits;
+    use crate::simulated::{LIMITS, recorder_on};
     use crate::{CallOptions, FormatChange};
 
     #[test]
@@ -242,11 +228,8 @@ mod kept {
 
     #[test]
     fn a_call_that_is_to_have_a_larger_file_is_kept_more() {
-        let disk = FaultyDisk::default();
-        let dir = RecordingsDir::open_simulated(Arc::new(disk), "/responses").unwrap();
-        let limits = Limits { calls: 10, waiting_bytes: 1_000_000, free_disk: 100_000_000 };
-        let shared = Arc::new(Shared::new(dir, Settings::default(), true, limits));
-        let recorder = Recorder::new(Handle::new(Arc::clone(&shared)));
+        let limits = Limits { free_disk: 100_000_000, ..LIMITS };
+        let (recorder, shared) = recorder_on(&FaultyDisk::default(), Settings::default(), limits);
         let large = Settings::default().with_format(Format::Wav).with_rate(RateSetting::Hz(48_000));
         let calls = [CallOptions::new("CA1"), CallOptions::new("CA2").settings(large)];
         let [small, _large] = calls.map(|options| recorder.start_call(options).unwrap());
@@ -258,5 +241,6 @@ mod kept {
         recorder.set_format("CA3", &FormatChange::to(Format::Wav)).unwrap();
         assert_eq!(shared.kept(), PER_CALL + 180 * (212_125 + 192_125 + 20_000 + 80_000));
         shared.abandon();
+        use_clock_of(None);
     }
 }

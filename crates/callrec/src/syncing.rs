@@ -91,17 +91,14 @@ fn sync_each(shared: &Shared) -> Result<(), StoreError> {
 mod tests {
     use std::sync::Mutex;
 
-    use callrec_encode::{Format, Settings};
     use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
     use callrec_session::EndReason;
-    use callrec_store::RecordingsDir;
 
     use super::*;
     use crate::clock::simulated::use_clock_of;
     use crate::journalling::Journalling;
-    use crate::recorder::{Handle, Recorder};
-    use crate::shared::Limits;
-    use crate::workers::work_on;
+    use crate::recorder::Recorder;
+    use crate::simulated::{LIMITS, recorder_on, settings, work};
     use crate::{Audio, Call, CallOptions};
 
     /// A recorder whose threads are played here.
@@ -118,12 +115,7 @@ mod tests {
         fn new(of_each: bool) -> Self {
             let disk = FaultyDisk::default();
             disk.lack(false, of_each);
-            use_clock_of(Some(disk.clone()));
-            let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
-            let limits = Limits { calls: 10, waiting_bytes: 1_000_000, free_disk: 0 };
-            let settings = Settings::default().with_format(Format::compiled().last().unwrap());
-            let shared = Arc::new(Shared::new(dir, settings, true, limits));
-            let recorder = Recorder::new(Handle::new(Arc::clone(&shared)));
+            let (recorder, shared) = recorder_on(&disk, settings(), LIMITS);
             Self { disk, recorder, shared, journalling: Journalling::default(), syncing: Syncing::default() }
         }
 
@@ -133,9 +125,7 @@ mod tests {
 
         fn write(&mut self) {
             self.journalling.turn(&self.shared);
-            while let Some(call) = self.shared.work_at_hand() {
-                work_on(&self.shared, &call);
-            }
+            work(&self.shared);
         }
 
         /// A frame of the call, and a sync.

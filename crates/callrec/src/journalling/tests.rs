@@ -1,4 +1,4 @@
-use callrec_encode::{Format, Settings};
+use callrec_encode::Settings;
 use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
 use callrec_session::EndReason;
 
@@ -7,10 +7,10 @@ use crate::audio::Audio;
 use crate::call::Call;
 use crate::clock::simulated::use_clock_of;
 use crate::options::CallOptions;
-use crate::recorder::{Handle, Recorder};
+use crate::recorder::Recorder;
 use crate::shared::Limits;
+use crate::simulated::{self, LIMITS, settings, settled, speak};
 use crate::syncing::Syncing;
-use crate::workers::work_on;
 
 #[cfg(feature = "wav")]
 mod given_up;
@@ -18,15 +18,7 @@ mod given_up;
 /// A recorder without threads, on a disk where each journal has a sync of its own.
 fn recorder_on(disk: &FaultyDisk) -> (Recorder, Arc<Shared>) {
     disk.lack(false, true);
-    use_clock_of(Some(disk.clone()));
-    let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
-    let limits = Limits { calls: 10, waiting_bytes: 1_000_000, free_disk: 0 };
-    let shared = Arc::new(Shared::new(dir, Settings::default(), true, limits));
-    (Recorder::new(Handle::new(Arc::clone(&shared))), shared)
-}
-
-fn speak(call: &Call, frames: std::ops::Range<u64>) {
-    frames.for_each(|frame| call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160])));
+    simulated::recorder_on(disk, Settings::default(), LIMITS)
 }
 
 /// The journals of a disk, by their paths.
@@ -86,18 +78,7 @@ fn where_what_an_append_left_cannot_be_cut_off_the_journal_is_safe_before_it_is_
     disk.set_faults(Faults::refusing(&[Operation::Write(What::Journal), Operation::Cut(What::Journal)]));
     speak(&call, 50..100);
     let finishing = call.finish(EndReason::Finished);
-    let mut turns = 0;
-    let outcome = loop {
-        journalling.turn(&shared);
-        while let Some(call) = shared.work_at_hand() {
-            work_on(&shared, &call);
-        }
-        if let Some(outcome) = finishing.wait_timeout(Duration::ZERO) {
-            break outcome;
-        }
-        turns += 1;
-        assert!(turns < 200);
-    };
+    let outcome = settled(&shared, &mut journalling, &finishing);
     assert!(outcome.unwrap_err().to_string().contains("journal"));
     let (_, safe) = safe_journals(&disk).into_iter().find(|(found, _)| *found == path).expect("its name");
     assert!(safe.starts_with(&committed), "{} of {} bytes", safe.len(), committed.len());
@@ -117,12 +98,8 @@ fn where_what_an_append_left_cannot_be_cut_off_the_journal_is_safe_before_it_is_
 #[test]
 fn what_begins_ends_or_is_much_is_written_at_once_and_all_else_when_it_is_time() {
     let disk = FaultyDisk::default();
-    use_clock_of(Some(disk.clone()));
-    let dir = RecordingsDir::open_simulated(Arc::new(disk), "/responses").unwrap();
-    let limits = Limits { calls: 10, waiting_bytes: 10_000_000, free_disk: 0 };
-    let settings = Settings::default().with_format(Format::compiled().last().unwrap());
-    let shared = Arc::new(Shared::new(dir, settings, true, limits));
-    let recorder = Recorder::new(Handle::new(Arc::clone(&shared)));
+    let limits = Limits { waiting_bytes: 10_000_000, ..LIMITS };
+    let (recorder, shared) = simulated::recorder_on(&disk, settings(), limits);
     let mut journalling = Journalling::default();
     let calls = ["CA1", "CA2", "CA3"].map(|call| recorder.start_call(CallOptions::new(call)).unwrap());
     assert_eq!(shared.wait_for_turn(EVERY), Wanted::Urgent);

@@ -5,16 +5,16 @@ use std::time::Duration;
 use callrec_encode::RateSetting;
 use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
 use callrec_session::{Codec, EndReason, Event, Place, Topology, Track};
-use callrec_store::RecordingsDir;
 
 use super::*;
 use crate::again::Again;
 use crate::clock::simulated::use_clock_of;
 use crate::header::Header;
 use crate::journalling::Journalling;
-use crate::recorder::{Handle, Recorder};
+use crate::recorder::Recorder;
 use crate::recovery::{Recovery, recover};
 use crate::shared::{Limits, Shared};
+use crate::simulated::{LIMITS, recorder_on, speak, work};
 use crate::space::measure_once;
 use crate::workers::{take_whole, work_on};
 use crate::{Audio, CallOptions};
@@ -36,12 +36,9 @@ struct Machine {
 impl Machine {
     fn new() -> Self {
         let disk = FaultyDisk::default();
-        use_clock_of(Some(disk.clone()));
-        let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
-        let limits = Limits { calls: 10, waiting_bytes: 1_000_000_000, free_disk: LEAST };
+        let limits = Limits { waiting_bytes: 1_000_000_000, free_disk: LEAST, ..LIMITS };
         let settings = Settings::default().with_format(Format::Wav).with_rate(RateSetting::Hz(48_000));
-        let shared = Arc::new(Shared::new(dir, settings, true, limits));
-        let recorder = Recorder::new(Handle::new(Arc::clone(&shared)));
+        let (recorder, shared) = recorder_on(&disk, settings, limits);
         Self { disk, shared, recorder, journalling: Journalling::default() }
     }
 
@@ -60,9 +57,7 @@ impl Machine {
     fn work(&mut self) {
         for _ in 0..4 {
             self.journalling.turn(&self.shared);
-            while let Some(call) = self.shared.work_at_hand() {
-                work_on(&self.shared, &call);
-            }
+            work(&self.shared);
             self.disk.pass(SECOND / 4);
         }
     }
@@ -166,9 +161,7 @@ fn what_is_made_of_a_whole_journal_takes_nothing_of_what_is_kept_and_a_call_in_t
         machine.disk.set_free(LEAST + machine.shared.kept());
         measure_once(&machine.shared);
         for second in minute * 60..(minute + 1) * 60 {
-            for frame in second * 50..(second + 1) * 50 {
-                call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160]));
-            }
+            speak(&call, second * 50..(second + 1) * 50);
             machine.disk.pass(SECOND);
         }
         machine.work();
@@ -198,7 +191,7 @@ fn what_waits_for_room_is_recorded_when_it_ends_if_there_is_room_for_the_format_
     let mut machine = Machine::new();
     let call = machine.recorder.start_call(CallOptions::new("CA1")).unwrap();
     machine.measure(LEAST + machine.shared.kept() + SPARE);
-    (0..24_000).for_each(|frame| call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160])));
+    speak(&call, 0..24_000);
     machine.work();
     assert_eq!(machine.recorder.health().refused.recordings_no_room, 1);
     call.set_format(&crate::FormatChange::to(Format::Mp3)).unwrap();

@@ -11,18 +11,15 @@ use crate::clock::simulated::{use_clock_of, while_it_waits};
 use crate::header::THIS_VERSION;
 use crate::journalling::Journalling;
 use crate::live::LiveCall;
-use crate::recorder::{Handle, Recorder};
+use crate::options::CallOptions;
+use crate::recorder::Recorder;
 use crate::shared::Limits;
-use crate::{Audio, CallOptions};
+use crate::simulated::{self, LIMITS, settings, speak};
 
 /// A recorder without threads, whose disk must have so much free.
 fn recorder_on(disk: &FaultyDisk, free_disk: u64) -> (Recorder, Arc<Shared>) {
-    use_clock_of(Some(disk.clone()));
-    let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
-    let limits = Limits { calls: 10, waiting_bytes: 100_000_000, free_disk };
-    let settings = Settings::default().with_format(Format::compiled().last().unwrap());
-    let shared = Arc::new(Shared::new(dir, settings, true, limits));
-    (Recorder::new(Handle::new(Arc::clone(&shared))), shared)
+    let limits = Limits { waiting_bytes: 100_000_000, free_disk, ..LIMITS };
+    simulated::recorder_on(disk, settings(), limits)
 }
 
 /// What a process that was killed left of calls that had so many frames of 20 ms.
@@ -32,7 +29,7 @@ fn killed_with(format: Format, calls: &[(&str, u64)]) -> FaultyDisk {
     for (call, frames) in calls {
         let settings = Settings::default().with_format(format);
         let call = recorder.start_call(CallOptions::new(*call).settings(settings)).unwrap();
-        (0..*frames).for_each(|frame| call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160])));
+        speak(&call, 0..*frames);
         Journalling::default().turn(&shared);
     }
     shared.abandon();

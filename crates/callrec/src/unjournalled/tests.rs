@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use callrec_encode::{Format, Settings};
 use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
 use callrec_session::{DropKind, EndReason, Event};
 use callrec_store::FreeJournal;
@@ -12,12 +11,12 @@ use crate::again::try_again;
 use crate::clock::simulated::use_clock_of;
 use crate::journalling::Journalling;
 use crate::live::Outcome;
-use crate::recorder::{Handle, Recorder};
+use crate::recorder::Recorder;
 use crate::recovery::{recover_or_tell, stand_back};
 use crate::shared::Limits;
+use crate::simulated::{self, LIMITS, settings, settled, speak, work};
 use crate::status::CallFiles;
-use crate::workers::work_on;
-use crate::{Audio, Call, CallOptions};
+use crate::{Call, CallOptions};
 
 /// A full disk: nothing can be written but what is there.
 const FULL: [Operation; 1] = [Operation::Write(What::Temporary)];
@@ -26,29 +25,13 @@ const NO_JOURNAL: [Operation; 1] = [Operation::RenameToFree(What::Journal)];
 
 /// A recorder without threads, for so many calls, which may hold little while they wait for the disk.
 fn recorder_on(disk: &FaultyDisk, calls: usize) -> (Recorder, Arc<Shared>) {
-    use_clock_of(Some(disk.clone()));
-    let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
-    let limits = Limits { calls, waiting_bytes: 100_000, free_disk: 0 };
-    let settings = Settings::default().with_format(Format::compiled().last().unwrap());
-    let shared = Arc::new(Shared::new(dir, settings, true, limits));
-    (Recorder::new(Handle::new(Arc::clone(&shared))), shared)
-}
-
-fn speak(call: &Call, frames: std::ops::Range<u64>) {
-    frames.for_each(|frame| call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160])));
+    let limits = Limits { calls, waiting_bytes: 100_000, ..LIMITS };
+    simulated::recorder_on(disk, settings(), limits)
 }
 
 /// Ends a call, and tells what its future gives when the threads have done what they can.
 fn end(shared: &Shared, journalling: &mut Journalling, call: Call) -> Outcome {
-    let finishing = call.finish(EndReason::Stopped);
-    let outcome = (0..100).find_map(|_| {
-        journalling.turn(shared);
-        while let Some(call) = shared.work_at_hand() {
-            work_on(shared, &call);
-        }
-        finishing.wait_timeout(Duration::ZERO)
-    });
-    outcome.expect("it is settled")
+    settled(shared, journalling, &call.finish(EndReason::Stopped))
 }
 
 /// A minute of which no journal can be made, as the disk refuses this.
@@ -234,9 +217,7 @@ fn so_many_calls_are_noted_and_one_of_which_no_summary_can_be_written_keeps_none
     let finishing: Vec<_> = calls.into_iter().map(|call| call.finish(EndReason::Stopped)).collect();
     for _ in 0..100 {
         journalling.turn(&shared);
-        while let Some(call) = shared.work_at_hand() {
-            work_on(&shared, &call);
-        }
+        work(&shared);
     }
     assert!(finishing.iter().all(|finishing| finishing.wait().is_err()));
     assert_eq!(lock(&shared.unjournalled.notes).len(), MOST);
@@ -255,11 +236,8 @@ fn so_many_calls_are_noted_and_one_of_which_no_summary_can_be_written_keeps_none
 
 /// A recorder without threads on the real disk.
 fn recorder_in(home: &std::path::Path) -> (Recorder, Arc<Shared>) {
-    let limits = Limits { calls: 100, waiting_bytes: 1_000_000, free_disk: 0 };
     let dir = RecordingsDir::open(home).unwrap();
-    let settings = Settings::default().with_format(Format::compiled().last().unwrap());
-    let shared = Arc::new(Shared::new(dir, settings, true, limits));
-    (Recorder::new(Handle::new(Arc::clone(&shared))), shared)
+    simulated::recorder_in(dir, settings(), Limits { calls: 100, ..LIMITS })
 }
 
 fn note(call: &CallId, stream: String) -> Note {

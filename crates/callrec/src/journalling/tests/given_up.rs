@@ -1,33 +1,18 @@
 //! Calls that are given up, though they have a journal.
 
+use callrec_encode::Format;
 use callrec_session::{DropKind, Event, Speaker};
 use callrec_summary::{AudioOutcome, StreamSummary};
 
 use super::*;
-use crate::call::Finishing;
 use crate::live::Outcome;
 use crate::recovery::recover_or_tell;
 
 /// A recorder without threads for WAV, whose calls may hold so little together that some of what they say finds no room while the disk
 /// refuses.
 fn recorder_with_little_memory(disk: &FaultyDisk) -> (Recorder, Arc<Shared>) {
-    use_clock_of(Some(disk.clone()));
-    let dir = RecordingsDir::open_simulated(Arc::new(disk.clone()), "/responses").unwrap();
-    let limits = Limits { calls: 10, waiting_bytes: 100_000, free_disk: 0 };
-    let shared = Arc::new(Shared::new(dir, Settings::default().with_format(Format::Wav), true, limits));
-    (Recorder::new(Handle::new(Arc::clone(&shared))), shared)
-}
-
-/// What the future of a call gives, when the threads have done what they can.
-fn settled(shared: &Shared, journalling: &mut Journalling, finishing: &Finishing) -> Outcome {
-    let outcome = (0..200).find_map(|_| {
-        journalling.turn(shared);
-        while let Some(call) = shared.work_at_hand() {
-            work_on(shared, &call);
-        }
-        finishing.wait_timeout(Duration::ZERO)
-    });
-    outcome.expect("it is settled")
+    let limits = Limits { waiting_bytes: 100_000, ..LIMITS };
+    simulated::recorder_on(disk, Settings::default().with_format(Format::Wav), limits)
 }
 
 #[test]
