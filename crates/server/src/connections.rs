@@ -5,6 +5,7 @@
 use crate::counters::{Counters, Limit};
 use crate::descriptors::OpenFiles;
 use crate::error::ApiError;
+use crate::socket::{Descriptor, Socket};
 use actix_web::HttpRequest;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
@@ -33,6 +34,7 @@ struct Connection {
     connections: Arc<Connections>,
     asked: AtomicBool,
     is_too_many: bool,
+    descriptor: Option<Descriptor>,
 }
 
 /// Connections beyond the most whose request is read, so that whoever watches over the process learns that it lives.
@@ -58,12 +60,14 @@ impl Connections {
     pub(crate) fn accept(self: &Arc<Self>, socket: &dyn Any, data: &mut Extensions) {
         let before = self.open.fetch_add(1, Ordering::AcqRel);
         let is_turned_away = before >= self.most.saturating_add(FOR_WATCHERS);
+        let socket = socket.downcast_ref::<TcpStream>();
         data.insert(Connection {
             connections: Arc::clone(self),
             asked: AtomicBool::new(is_turned_away),
             is_too_many: before >= self.most,
+            descriptor: socket.map(Descriptor::of),
         });
-        let Some(socket) = socket.downcast_ref::<TcpStream>() else { return };
+        let Some(socket) = socket else { return };
         if self.files.are_nearly_all_open(socket) {
             self.counters.count(Limit::FilesNearlyAllOpen);
         }
@@ -138,6 +142,13 @@ pub(crate) async fn in_time<B: MessageBody + 'static>(
         counters.count(Limit::BodiesTooLong);
     }
     answered
+}
+
+/// The socket on which a request came whose handler this is called in.
+pub(crate) fn socket(request: &HttpRequest) -> Option<Socket> {
+    let descriptor = request.conn_data::<Connection>()?.descriptor?;
+    let socket = descriptor.socket();
+    socket.inspect_err(|error| tracing::debug!(%error, "a media socket is read message by message")).ok()
 }
 
 /// Notes that a whole request came on its connection; tells whether that is one too many.

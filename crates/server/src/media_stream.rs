@@ -1,5 +1,6 @@
 //! `GET /media-stream`: the WebSocket on which the provider streams a call.
 
+use crate::connections;
 use crate::counters::Limit;
 use crate::error::ApiError;
 use crate::live::NoPlace;
@@ -31,7 +32,8 @@ pub(crate) async fn media_stream(
     }
     let (response, session, messages) = actix_ws::handle(&request, body)?;
     let provider =
-        ProviderSocket::new(session, messages, Arc::clone(&state.counters), Arc::clone(&state.room));
+        ProviderSocket::new(session, messages, Arc::clone(&state.counters), Arc::clone(&state.room))
+            .on(connections::socket(&request));
     let recording = Recording::new(state.clone());
     let patience = Patience { start: state.config.start_timeout, idle: state.config.idle_timeout };
     let relay = Relay::new(provider, state.bot.as_ref(), recording, place, patience);

@@ -185,13 +185,16 @@ impl Relay {
             };
             match heard {
                 Heard::Nothing | Heard::Refused | Heard::Withheld => {}
-                Heard::TwoWay if bot.is_some() && recording.may_mark() => {
-                    marks = Marks::new(recording.stream());
+                Heard::TwoWay => {
+                    provider.read_at_once();
+                    if bot.is_some() && recording.may_mark() {
+                        marks = Marks::new(recording.stream());
+                    }
                 }
-                Heard::TwoWay => {}
                 Heard::Stopped => return Parting::Provider(EndReason::Stopped),
                 // The provider sends both sides and listens to nobody: a bot has nothing to do here.
                 Heard::OneWay => {
+                    provider.read_several_at_once();
                     gone = None;
                     if let Some(bot) = bot.take() {
                         tracing::info!(
@@ -212,6 +215,7 @@ impl Relay {
 
     async fn hear_what_is_in_flight(&mut self) {
         let Self { provider, recording, .. } = self;
+        provider.read_at_once();
         let in_flight = silence(provider, |message| {
             recording.hear_provider(message);
         });

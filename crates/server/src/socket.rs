@@ -5,10 +5,16 @@
 
 mod bot;
 mod bot_address;
+#[cfg(target_os = "linux")]
+mod gathering;
+#[cfg(not(target_os = "linux"))]
+#[path = "socket/not_gathering.rs"]
+mod gathering;
 mod in_flight;
 mod outbox;
 mod provider;
 
 pub(crate) use bot::{BotConnector, BotSocket, ConnectError, FromBot};
+pub(crate) use gathering::{Descriptor, Socket};
 pub(crate) use outbox::{Room, TooFarBehind};
 pub(crate) use provider::{FromProvider, ProviderSocket, is_too_long};

@@ -3,6 +3,7 @@
 //! What the WebSocket library leaves to its user is done here: messages in fragments are put together; pings and Close
 //! are answered; and when an error and good messages arrive at once, the good ones are handed out first.
 
+use super::gathering::{Gathering, Socket};
 use super::in_flight::{InFlight, is_long};
 use super::outbox::{Outbox, Room, TooFarBehind};
 use crate::counters::{Counters, Limit};
@@ -52,6 +53,9 @@ pub(crate) struct ProviderSocket {
     errors: u8,
     /// It was found not to read, and has not read everything since.
     deaf: bool,
+    /// Until it is known whether messages are gathered.
+    socket: Option<Socket>,
+    gathering: Option<Gathering>,
     counters: Arc<Counters>,
 }
 
@@ -76,8 +80,25 @@ impl ProviderSocket {
             error: None,
             errors: 0,
             deaf: false,
+            socket: None,
+            gathering: None,
             counters,
         }
+    }
+
+    /// By this socket its messages come, if it is known.
+    pub(crate) fn on(self, socket: Option<Socket>) -> Self {
+        Self { socket, ..self }
+    }
+
+    /// Nobody waits for single messages: several may be read at a time.
+    pub(crate) fn read_several_at_once(&mut self) {
+        self.gathering = self.socket.take().map(Gathering::new);
+    }
+
+    /// Whatever comes is read at once.
+    pub(crate) fn read_at_once(&mut self) {
+        (self.socket, self.gathering) = (None, None);
     }
 
     /// Queues a text message, byte for byte as it is.
@@ -159,6 +180,9 @@ impl ProviderSocket {
             let Some(messages) = self.messages.as_mut() else { return Poll::Pending };
             match Pin::new(messages).poll_next(cx) {
                 Poll::Ready(Some(Ok(AggregatedMessage::Text(text)))) => {
+                    if let Some(gathering) = &self.gathering {
+                        gathering.note(text.len());
+                    }
                     return Poll::Ready(FromProvider::Text(text));
                 }
                 Poll::Ready(Some(Ok(AggregatedMessage::Binary(bytes)))) => {
@@ -178,6 +202,7 @@ impl ProviderSocket {
                     self.close(reason.map_or(CloseCode::Normal, |reason| reason.code));
                     self.poll_send(cx);
                     self.messages = None;
+                    self.read_at_once();
                     return Poll::Ready(FromProvider::Closed);
                 }
                 // Good messages that came in the same packet follow the error: take them first.
@@ -197,6 +222,7 @@ impl ProviderSocket {
 
     fn end(&mut self, cx: &mut Context<'_>) -> Poll<FromProvider> {
         self.messages = None;
+        self.read_at_once();
         let Some(error) = self.error.take() else { return Poll::Ready(FromProvider::Vanished) };
         self.close(match error {
             ref error if is_too_long(error) => CloseCode::Size,
