@@ -29,10 +29,12 @@ pub(crate) fn write_journals(shared: &Shared) {
     let mut journalling = Journalling::default();
     loop {
         let turn = Stopwatch::start();
+        // What came while the disk held up the turn before is written too.
+        let is_last = shared.is_stopping() && shared.is_abandoned();
         shared.journal_turn_begins();
-        let idle = journalling.turn(shared);
+        let idle = if is_last { journalling.last_turn(shared) } else { journalling.turn(shared) };
         shared.journal_turn_done();
-        if shared.is_stopping() && (idle || shared.is_abandoned()) {
+        if shared.is_stopping() && (idle || is_last) {
             return;
         }
         loop {
@@ -79,6 +81,14 @@ impl Journalling {
             *lock(&shared.journal_error) = probed;
         }
         calls.is_empty()
+    }
+
+    /// The same for calls too that the disk refused: there is no later.
+    fn last_turn(&mut self, shared: &Shared) -> bool {
+        self.refusals.clear();
+        // Of such a call, what was refused goes first, and what came since behind it.
+        self.turn(shared);
+        self.turn(shared)
     }
 
     /// Writes what cannot wait for the turn, in between: calls that begin, end, or have much to write. Those that the disk refuses wait for it.

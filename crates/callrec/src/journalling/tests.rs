@@ -14,6 +14,7 @@ use crate::syncing::Syncing;
 
 #[cfg(feature = "wav")]
 mod given_up;
+mod the_end;
 
 /// A recorder without threads, on a disk where each journal has a sync of its own.
 fn recorder_on(disk: &FaultyDisk) -> (Recorder, Arc<Shared>) {
