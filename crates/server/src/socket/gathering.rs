@@ -152,3 +152,114 @@ async fn look_after() {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "tests")]
+mod tests {
+    use super::*;
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd as _;
+
+    const MESSAGE: usize = 200;
+
+    /// A stream, its socket, and the sender's.
+    fn pair() -> (Stream, TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (reader, _) = listener.accept().unwrap();
+        let socket = Socket(reader.as_fd().try_clone_to_owned().unwrap());
+        (Stream { socket, message: Cell::new(None), looks: Cell::new(0) }, reader, sender)
+    }
+
+    fn is_woken(reader: &TcpStream, patience: PollTimeout) -> bool {
+        poll(&mut [PollFd::new(reader.as_fd(), PollFlags::POLLIN)], patience).unwrap() == 1
+    }
+
+    /// It is, sooner or later.
+    fn wakes(reader: &TcpStream) -> bool {
+        is_woken(reader, PollTimeout::from(20_000_u16))
+    }
+
+    fn sleeps(reader: &TcpStream) -> bool {
+        !is_woken(reader, PollTimeout::ZERO)
+    }
+
+    #[test]
+    fn a_reader_is_woken_by_three_messages_or_when_there_are_fewer_for_a_while() {
+        let (stream, reader, mut sender) = pair();
+        let mut say = |messages: usize| sender.write_all(&vec![0; MESSAGE * messages]).unwrap();
+        let hear = |messages: usize| (&reader).read_exact(&mut vec![0; MESSAGE * messages]).unwrap();
+        let gathering = Gathering(Rc::new(stream));
+        say(1);
+        assert!(wakes(&reader), "before the first");
+        hear(1);
+        for _ in 0..2 {
+            gathering.note(MESSAGE);
+            say(2);
+            assert!(sleeps(&reader));
+            say(1);
+            assert!(wakes(&reader));
+            hear(3);
+        }
+        gathering.note(MESSAGE);
+        say(2);
+        for look in 1..=PAUSES_AFTER {
+            assert!(sleeps(&reader), "look {look}");
+            gathering.0.look();
+        }
+        assert!(wakes(&reader));
+        hear(2);
+        say(1);
+        assert!(wakes(&reader), "each by itself, in a pause");
+        hear(1);
+        gathering.note(MESSAGE);
+        say(1);
+        assert!(sleeps(&reader));
+        drop(gathering);
+        assert!(wakes(&reader));
+    }
+
+    #[test]
+    fn the_end_of_the_connection_is_told_at_once() {
+        let (stream, reader, mut sender) = pair();
+        stream.set_mark(HIGHEST);
+        sender.write_all(b"stop").unwrap();
+        assert!(sleeps(&reader));
+        drop(sender);
+        assert!(wakes(&reader));
+    }
+
+    #[test]
+    fn the_longest_messages_are_not_waited_for_and_longer_ones_than_before_are_gathered_by_their_own_size() {
+        let (stream, reader, mut sender) = pair();
+        let gathering = Gathering(Rc::new(stream));
+        gathering.note(100);
+        gathering.note(1_000_000);
+        sender.write_all(&[0; HIGHEST - 1]).unwrap();
+        assert!(sleeps(&reader));
+        sender.write_all(&[0]).unwrap();
+        assert!(wakes(&reader));
+    }
+
+    #[actix_web::test]
+    async fn a_stream_that_pauses_is_found_by_itself_also_behind_others() {
+        for _ in 0..2 {
+            let (stream, reader, mut sender) = pair();
+            let gathering = Gathering::new(stream.socket);
+            gathering.note(MESSAGE);
+            sender.write_all(&[0; MESSAGE]).unwrap();
+            let began = std::time::Instant::now();
+            while sleeps(&reader) {
+                assert!(began.elapsed() < Duration::from_secs(20));
+                actix_web::rt::time::sleep(Duration::from_millis(5)).await;
+            }
+            drop(gathering);
+            // Nobody looks after streams that are gone.
+            while STREAMS.with_borrow(|streams| !streams.all.is_empty()) {
+                actix_web::rt::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    }
+}
