@@ -6,15 +6,22 @@ use crate::counters::{Counters, Limit};
 use crate::descriptors::OpenFiles;
 use crate::error::ApiError;
 use crate::socket::{Descriptor, Socket};
-use actix_web::HttpRequest;
 use actix_web::body::MessageBody;
-use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
+use actix_web::dev::{Extensions, Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 use actix_web::rt::net::TcpStream;
+use actix_web::web::Bytes;
+use actix_web::{HttpMessage as _, HttpRequest};
+use futures_util::Stream;
 use std::any::Any;
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// The count of open connections.
@@ -29,12 +36,13 @@ pub(crate) struct Connections {
 }
 
 /// One of them, as long as it is open.
-#[derive(Debug)]
 struct Connection {
     connections: Arc<Connections>,
     asked: AtomicBool,
     is_too_many: bool,
     descriptor: Option<Descriptor>,
+    /// The body of its request, if that is chunked; see [`hold_body`].
+    body: RefCell<Option<Rc<RefCell<Payload>>>>,
 }
 
 /// Connections beyond the most whose request is read, so that whoever watches over the process learns that it lives.
@@ -66,6 +74,7 @@ impl Connections {
             asked: AtomicBool::new(is_turned_away),
             is_too_many: before >= self.most,
             descriptor: socket.map(Descriptor::of),
+            body: RefCell::new(None),
         });
         let Some(socket) = socket else { return };
         if self.files.are_nearly_all_open(socket) {
@@ -121,9 +130,10 @@ fn limit_unread(_: &TcpStream, _: Duration) {}
 pub(crate) async fn in_time<B: MessageBody + 'static>(
     patience: Duration,
     counters: Arc<Counters>,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
+    hold_body(&mut request);
     if is_too_many(request.request()) && request.path() != "/health/live" {
         counters.count(Limit::ConnectionsFull);
         return Err(ApiError::unavailable("full", FULL).into());
@@ -156,4 +166,28 @@ fn is_too_many(request: &HttpRequest) -> bool {
     let Some(connection) = request.conn_data::<Connection>() else { return false };
     connection.asked.store(true, Ordering::Release);
     connection.is_too_many
+}
+
+/// Keeps a chunked body until its connection ends. If one was dropped when the request is answered, the web framework reads what is left
+/// of it, without a deadline; if one is still there, it closes the connection, as with a body of known length.
+fn hold_body(request: &mut ServiceRequest) {
+    if !request.chunked().unwrap_or(false) {
+        return;
+    }
+    let body = Rc::new(RefCell::new(request.take_payload()));
+    if let Some(connection) = request.request().conn_data::<Connection>() {
+        connection.body.replace(Some(Rc::clone(&body)));
+    }
+    request.set_payload(Payload::Stream { payload: Box::pin(HeldBody(body)) });
+}
+
+/// A body that is read here and kept by its connection.
+struct HeldBody(Rc<RefCell<Payload>>);
+
+impl Stream for HeldBody {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_next(context)
+    }
 }

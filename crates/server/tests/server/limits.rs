@@ -90,7 +90,10 @@ pub(crate) fn ask(server: &TestServer, request: &str) -> Vec<u8> {
     // One that is refused early is not read to its end.
     let _ = stream.write_all(request.as_bytes());
     let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
+    if let Err(error) = stream.read_to_end(&mut answer) {
+        // The same ends so, where some of it was left unread.
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "after {}", answer.escape_ascii());
+    }
     answer
 }
 
@@ -167,6 +170,58 @@ async fn a_request_that_trickles_in_is_given_up_and_a_call_beside_goes_on() {
     call.close().await;
     finished(&server, "CA1").await;
     assert_eq!(sides(&server, "CA1").0.len(), 8_000);
+}
+
+/// Nobody waits for the rest of what was answered, whoever gave the answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunked_body_without_an_end_keeps_no_connection_open_behind_its_answer() {
+    let server = TestServer::start([SOON, ("TWILIO_AUTH_TOKEN", "12345")]);
+    for (line, expected) in [
+        ("GET /health/live", "200"),
+        ("GET /nothing-here", "404"),
+        ("DELETE /calls", "405"),
+        ("POST /incoming-call", "403"),
+        ("POST /calls/CA1/transcript", "408"),
+    ] {
+        let head = format!("{line} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n");
+        let answer = ask(&server, &format!("{head}1\r\na\r\n"));
+        assert_eq!(status(&answer), Some(expected), "{line}");
+        // Chunk after chunk does not keep it open either.
+        let mut slow = TcpStream::connect(server.address).unwrap();
+        slow.write_all(head.as_bytes()).unwrap();
+        let begun = Instant::now();
+        while slow.write_all(b"1\r\na\r\n").is_ok() {
+            assert!(begun.elapsed() < LONG, "{line}: it is never closed");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    until("they are gone", || server.get("/health").json()["connections"]["open"] == 1).await;
+}
+
+#[test]
+fn a_chunked_body_that_ends_is_read_as_any_other() {
+    let server = TestServer::start([]);
+    let head = "POST /audio/set-format/CA1 HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n";
+    let (one, other) = (r#"{"format":"#, r#""wav"}"#);
+    let [one, other] = [one, other].map(|part| format!("{:x}\r\n{part}\r\n", part.len()));
+    assert_eq!(status(&ask(&server, &format!("{head}{one}{other}0\r\n\r\n"))), Some("200"));
+    assert_eq!(status(&ask(&server, &format!("{head}{one}0\r\n\r\n"))), Some("400"));
+}
+
+#[test]
+fn no_second_request_is_read_behind_a_chunked_body_that_ends_after_its_answer() {
+    let server = TestServer::start([]);
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    let head = "GET /health/live HTTP/1.1\r\nhost: localhost\r\n";
+    stream.write_all(format!("{head}transfer-encoding: chunked\r\n\r\n").as_bytes()).unwrap();
+    let mut first = [0; 12];
+    stream.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    let _ = stream.write_all(format!("0\r\n\r\n{head}\r\n").as_bytes());
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).unwrap();
+    assert!(!rest.contains("HTTP/1.1 "), "{rest}");
 }
 
 #[test]
