@@ -98,21 +98,33 @@ pub(crate) fn name_for_log(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Where in the name of a file of ours, or of one that was set aside, its call is named.
+/// Where in the name of a file of ours, or of one that was set aside, its call is named. A name that is only like one of ours may name
+/// one anywhere.
 fn call_of(name: &str) -> Option<Range<usize>> {
-    let ours = name.find(".bad").map_or(name, |aside| &name[..aside]);
-    if let Some(rest) = ours.strip_prefix("call_") {
-        let call = rest.rsplit_once("_conversation").map(|(call, _)| call);
-        let texts = ["_summary.txt", "_summary.json", ".txt"];
-        let call = call.or_else(|| texts.iter().find_map(|end| rest.strip_suffix(end)))?;
-        return Some(5..5 + call.len());
+    let ours = without_aside(name);
+    let ends_as_ours = |end| ours.strip_suffix(end).is_some_and(|stream| !stream.is_empty());
+    let is_like_ours = ours.starts_with("call_") || ends_as_ours(".journal") || ends_as_ours(".partial");
+    is_like_ours.then(|| call_in(ours).unwrap_or(0..ours.len()))
+}
+
+/// A name as it was before its file was set aside. Elsewhere than at the end, `.bad` is part of a call's name.
+fn without_aside(name: &str) -> &str {
+    let numbered =
+        name.rsplit_once('.').filter(|(_, number)| number.bytes().all(|digit| digit.is_ascii_digit()));
+    numbered.map_or(name, |(before, _)| before).strip_suffix(".bad").unwrap_or(name)
+}
+
+fn call_in(ours: &str) -> Option<Range<usize>> {
+    // Between them are the extension and what makes it unique.
+    let partial = ours.strip_suffix(".partial").and_then(|partial| partial.rsplitn(3, '.').last());
+    if let Some(stream) = partial.or_else(|| ours.strip_suffix(".journal")) {
+        return Some(0..stream.rsplit_once('_')?.0.len());
     }
-    let stream = match ours.strip_suffix(".partial") {
-        // Between them are the extension and what makes it unique.
-        Some(partial) => partial.rsplitn(3, '.').last()?,
-        None => ours.strip_suffix(".journal")?,
-    };
-    Some(0..stream.rsplit_once('_')?.0.len())
+    let rest = ours.strip_prefix("call_")?;
+    let call = rest.rsplit_once("_conversation").map(|(call, _)| call);
+    let texts = ["_summary.txt", "_summary.json", ".txt"];
+    let call = call.or_else(|| texts.iter().find_map(|end| rest.strip_suffix(end)))?;
+    Some(5..5 + call.len())
 }
 
 /// A name that stays in its directory and is not hidden.
@@ -162,6 +174,9 @@ mod tests {
             "sip-15550001111",
             "a.5550001",
             "sip-1-555.000_1111",
+            "a.bad-15550001111",
+            "a.bad.15550001111",
+            "call_15550001111",
         ] {
             let call = CallId::new(number).unwrap();
             assert_eq!(call.for_log(), CallId::ODD);
@@ -197,6 +212,9 @@ mod tests {
         }
         for number in ["CA-15550001111-4567890123456789012", "15550001-1234-1234-1234-12345678901x"] {
             assert_eq!(CallId::new(number).unwrap().for_log(), CallId::ODD);
+        }
+        for unlike_ours in ["15550001111.journal", "call_15550001111.aiff", "call_15550001111.txt.bad.bad"] {
+            assert_eq!(name_for_log(unlike_ours).split(".bad").next(), Some("(of an odd name)"));
         }
         let call = CallId::new("CA1").unwrap();
         let unique = temporary(0x1234_5678_9012_3456);
