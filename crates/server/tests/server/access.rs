@@ -1,5 +1,6 @@
 //! Who may do what.
 
+use super::limits::{ask, status};
 use super::test_server::TestServer;
 use callrec_protocol::signature::{sign_form, sign_url};
 
@@ -94,6 +95,44 @@ async fn without_a_public_url_the_host_header_is_what_was_signed() {
         server.provider_with(&[("x-twilio-signature", &signature)]).await.expect("taken").close().await;
     }
     assert_eq!(server.provider_with(&[("x-twilio-signature", "bm8=")]).await.err(), Some(403));
+}
+
+#[tokio::test]
+async fn with_a_public_url_no_other_host_is_believed_whoever_names_it() {
+    let server = TestServer::start([
+        ("TWILIO_AUTH_TOKEN", "12345"),
+        ("PUBLIC_URL", "https://rec.example.com"),
+        ("API_TOKEN", "x"),
+    ]);
+    for scheme in ["http", "https"] {
+        let webhook = sign_form("12345", &format!("{scheme}://rec.example.org/incoming-call"), &[]);
+        let media = scheme.replace("http", "ws");
+        let upgrade = sign_url("12345", &format!("{media}://rec.example.org/media-stream"));
+        for named_by in ["host", "x-forwarded-host"] {
+            let forwarded = ("x-forwarded-proto", scheme);
+            let head = format!(
+                "POST /incoming-call\n{named_by}: rec.example.org\n{}: {}\nX-Twilio-Signature: {webhook}",
+                forwarded.0, forwarded.1
+            );
+            assert_eq!(server.request(&head, b"").status, 403, "{head}");
+            let headers =
+                [(named_by, "rec.example.org"), forwarded, ("x-twilio-signature", upgrade.as_str())];
+            assert_eq!(server.provider_with(&headers).await.err(), Some(403), "{headers:?}");
+        }
+    }
+    // It is the host that they are refused for.
+    let signature = sign_form("12345", "https://rec.example.com/incoming-call", &[]);
+    let head = format!("POST /incoming-call\nHost: rec.example.org\nX-Twilio-Signature: {signature}");
+    assert_eq!(server.request(&head, b"").status, 200);
+}
+
+#[test]
+fn the_body_of_a_webhook_without_a_signature_is_not_waited_for() {
+    let server = TestServer::start([("TWILIO_AUTH_TOKEN", "12345")]);
+    let head = "POST /incoming-call HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n";
+    let unsigned = ask(&server, &format!("{head}\r\nCallSid=CA1"));
+    assert_eq!(status(&unsigned), Some("403"), "{}", unsigned.escape_ascii());
+    assert_eq!(server.refused("requests_too_slow"), 0);
 }
 
 #[tokio::test]
