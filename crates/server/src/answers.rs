@@ -30,6 +30,9 @@ impl MessageBody for Answer {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let polled = Pin::new(&mut self.body).poll_next(cx);
+        if let Poll::Ready(Some(Err(error))) = &polled {
+            tracing::warn!(%error, "an answer could not be read to its end");
+        }
         // What could not be read here is not the client's fault.
         if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
             self.is_given_out = true;
