@@ -179,7 +179,7 @@ pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
         ),
         setting(
             "RUST_LOG",
-            "info,actix_server=warn,symphonia=error",
+            "info,actix_server=warn,actix_http=off,symphonia=error",
             "a filter as tracing knows it, such as warn or info,callrec_server=debug",
             "what is logged",
         ),
