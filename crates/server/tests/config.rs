@@ -205,9 +205,17 @@ fn secrets_are_shown_neither_by_debug_nor_by_refusals() {
             "user:hush@bot.example.com",
             "bot.example.com/?token=hush",
             "wss://user:hush@bot.example.com:99999/",
+            "ws:/user:hush",
+            "wss:user:hush",
+            "https:////user:hush",
+            "http:\\\\user:hush",
+            "mailto:hush",
+            "hush:8443",
         ] {
             let message = refusal([(name, value)]);
             assert!(message.contains(name) && !message.contains("hush"), "{message}");
         }
     }
+    let message = refusal([("BOT_URL", "ws:/user:hush")]);
+    assert!(message.contains("BOT_URL=ws:(hidden"), "{message}");
 }

@@ -132,14 +132,22 @@ impl Values {
     }
 }
 
-/// A value as it may be shown: an address may have a password or a token in it, in its right place or not.
+/// What is shown in place of an address of which nothing may be.
+const HIDDEN: &str = "(hidden: it may have a password in it)";
+
+/// An address as it may be shown: it may have a password or a token in it, in its right place or not. A host that stands behind `//` is
+/// shown; of any other address with a scheme, the scheme alone.
 pub(super) fn without_secrets(value: String) -> String {
+    let Some((scheme, rest)) = value.trim().split_once(':') else {
+        let may_have_one = value.contains(['@', '?']) || value.contains("//");
+        return if may_have_one { HIDDEN.to_owned() } else { value };
+    };
+    let names_host = rest.strip_prefix("//").is_some_and(|host| !host.starts_with(['/', '\\']));
     match Url::parse(&value) {
-        Ok(url) if url.has_host() => super::host_of(&url),
-        _ if value.contains(['@', '?']) || value.contains("//") => {
-            "(hidden: it may have a password in it)".to_owned()
-        }
-        _ => value,
+        Ok(url) if names_host && url.has_host() => super::host_of(&url),
+        _ if matches!(scheme, "http" | "https" | "ws" | "wss") => format!("{scheme}:{HIDDEN}"),
+        // Where there is no address, the part before the colon may be the secret itself.
+        _ => HIDDEN.to_owned(),
     }
 }
 
