@@ -134,6 +134,10 @@ pub(crate) async fn in_time<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
     hold_body(&mut request);
+    if is_another(request.request()) {
+        let message = "a connection carries one request; open another for the next";
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "one_request", message).into());
+    }
     if is_too_many(request.request()) && request.path() != "/health/live" {
         counters.count(Limit::ConnectionsFull);
         return Err(ApiError::unavailable("full", FULL).into());
@@ -161,11 +165,14 @@ pub(crate) fn socket(request: &HttpRequest) -> Option<Socket> {
     socket.inspect_err(|error| tracing::debug!(%error, "a media socket is read message by message")).ok()
 }
 
-/// Notes that a whole request came on its connection; tells whether that is one too many.
+/// Notes that a request came on its connection; tells whether one had come before: they can be sent all at once.
+fn is_another(request: &HttpRequest) -> bool {
+    request.conn_data::<Connection>().is_some_and(|connection| connection.asked.swap(true, Ordering::AcqRel))
+}
+
+/// Whether the connection of a request is one too many.
 fn is_too_many(request: &HttpRequest) -> bool {
-    let Some(connection) = request.conn_data::<Connection>() else { return false };
-    connection.asked.store(true, Ordering::Release);
-    connection.is_too_many
+    request.conn_data::<Connection>().is_some_and(|connection| connection.is_too_many)
 }
 
 /// Keeps a chunked body until its connection ends. If one was dropped when the request is answered, the web framework reads what is left

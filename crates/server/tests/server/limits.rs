@@ -232,6 +232,11 @@ fn a_connection_carries_one_request_so_that_no_second_can_trickle_in() {
     let text = String::from_utf8_lossy(&answer).to_ascii_lowercase();
     assert_eq!(text.matches("http/1.1 ").count(), 1, "{text}");
     assert!(text.contains("connection: close"), "{text}");
+    let whole = "GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let slow = "POST /incoming-call HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n";
+    let text = String::from_utf8(ask(&server, &format!("{whole}{whole}{slow}"))).unwrap();
+    let statuses: Vec<&str> = text.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+    assert_eq!(statuses, ["200", "400", "400"], "{text}");
 }
 
 /// The kernel gives it up: Linux alone has a limit for that.
