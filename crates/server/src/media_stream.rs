@@ -6,7 +6,7 @@ use crate::error::ApiError;
 use crate::live::NoPlace;
 use crate::recording::Recording;
 use crate::relay::{Patience, Relay};
-use crate::socket::ProviderSocket;
+use crate::socket::{LONGEST_MESSAGE, ProviderSocket, no_longer_than};
 use crate::state::State;
 use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
@@ -30,6 +30,7 @@ pub(crate) async fn media_stream(
         tracing::error!(%error, "a call without a bot was refused");
         return Ok(busy(&ApiError::unavailable("disk_low", error.to_string())));
     }
+    let body = no_longer_than(LONGEST_MESSAGE, &request, body).await?;
     let (response, session, messages) = actix_ws::handle(&request, body)?;
     let provider =
         ProviderSocket::new(session, messages, Arc::clone(&state.counters), Arc::clone(&state.room))

@@ -5,6 +5,7 @@
 
 mod bot;
 mod bot_address;
+mod frames;
 #[cfg(target_os = "linux")]
 mod gathering;
 #[cfg(not(target_os = "linux"))]
@@ -15,6 +16,7 @@ mod outbox;
 mod provider;
 
 pub(crate) use bot::{BotConnector, BotSocket, ConnectError, FromBot};
+pub(crate) use frames::no_longer_than;
 pub(crate) use gathering::{Descriptor, Socket};
 pub(crate) use outbox::{Room, TooFarBehind};
-pub(crate) use provider::{FromProvider, ProviderSocket, is_too_long};
+pub(crate) use provider::{FromProvider, LONGEST_MESSAGE, ProviderSocket, is_too_long};

@@ -3,6 +3,7 @@
 //! What the WebSocket library leaves to its user is done here: messages in fragments are put together; pings and Close
 //! are answered; and when an error and good messages arrive at once, the good ones are handed out first.
 
+use super::frames::is_overflow;
 use super::gathering::{Gathering, Socket};
 use super::in_flight::{InFlight, is_long};
 use super::outbox::{Outbox, Room, TooFarBehind};
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// The longest message of a provider. Those of Twilio have about 400 bytes.
-const LONGEST_MESSAGE: usize = 1024 * 1024;
+pub(crate) const LONGEST_MESSAGE: usize = 1024 * 1024;
 /// How far the provider may be behind with reading before the bot is no longer read. Ten minutes of audio, the most that
 /// Twilio queues, are 6.4 MB in base64.
 const MOST_UNREAD: usize = 16 * 1024 * 1024;
@@ -254,7 +255,9 @@ pub(crate) fn is_too_long(error: &ProtocolError) -> bool {
     match error {
         ProtocolError::Overflow => true,
         // The library has no word of its own for fragments that are too much; a reset has the same kind.
-        ProtocolError::Io(error) => error.to_string() == "Exceeded maximum continuation size",
+        ProtocolError::Io(error) => {
+            is_overflow(error) || error.to_string() == "Exceeded maximum continuation size"
+        }
         _ => false,
     }
 }

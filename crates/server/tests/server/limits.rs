@@ -10,6 +10,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -306,6 +307,30 @@ async fn a_message_too_long_is_counted_whether_in_one_frame_or_in_many() {
     other.close().await;
     finished(&server, "CA9").await;
     assert_eq!(sides(&server, "CA9").0.len(), 8_000);
+}
+
+#[tokio::test]
+async fn a_frame_that_says_that_it_is_too_long_is_refused_by_its_head_and_what_came_before_is_recorded() {
+    const LONGEST: u64 = 1024 * 1024;
+    let server = TestServer::start([WAV]);
+    let mut beside = Beside::begin(&server).await;
+    for (count, call, length) in [(1, "CA1", LONGEST + 1), (2, "CA2", 2 * LONGEST), (3, "CA3", u64::MAX)] {
+        let mut provider = server.provider().await;
+        provider.send(one_way(call)).await;
+        both_sides(&mut provider, 0, 5).await;
+        provider.send("x".repeat(LONGEST as usize)).await;
+        both_sides(&mut provider, 5, 10).await;
+        let head = [&[0x81, 0xff], length.to_be_bytes().as_slice()].concat();
+        // Nothing of it comes but its head, in two packets.
+        for part in head.chunks(7) {
+            provider.socket.get_mut().write_all(part).await.unwrap();
+        }
+        assert_eq!(beside.during(provider.next()).await, Got::Close(Some(1009)), "{length}");
+        assert_eq!(server.refused("messages_too_long"), count);
+        finished(&server, call).await;
+        assert_eq!(sides(&server, call).0.len(), 1_600);
+    }
+    beside.ends_whole(&server).await;
 }
 
 #[tokio::test]
