@@ -27,7 +27,7 @@ const LONGEST_MESSAGE: usize = 16 * 1024 * 1024;
 /// What is read at once. The library fills as much with zeros before each read, and keeps it as long as the call lives; its
 /// default is 128 KiB. A message of 20 ms has some 300 bytes.
 const READ_AT_ONCE: usize = 8 * 1024;
-/// How far a bot may be behind with reading: more than three minutes of a call.
+/// How far a bot may be behind with reading: more than two minutes of a call.
 const MOST_UNREAD: usize = 4 * 1024 * 1024;
 
 type BotStream = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -156,8 +156,13 @@ impl BotSocket {
     /// Queues a text message, byte for byte as it came.
     pub(crate) fn send_text(&mut self, text: ByteString) -> Result<(), TooFarBehind> {
         let length = text.len();
+        let bytes = if self.outbox.should_copy(length) {
+            Bytes::copy_from_slice(text.as_bytes())
+        } else {
+            text.into_bytes()
+        };
         // Checked again, at memory speed: the two libraries have text types of their own.
-        let text = Utf8Bytes::try_from(text.into_bytes()).unwrap_or_default();
+        let text = Utf8Bytes::try_from(bytes).unwrap_or_default();
         if self.closing { Ok(()) } else { self.outbox.push(Message::Text(text), length) }
     }
 
