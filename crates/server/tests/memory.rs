@@ -184,3 +184,32 @@ async fn a_message_that_waits_holds_nothing_of_what_came_beside_it() {
     let held = ALLOCATOR.current_usage() - before;
     assert!(held < 4 * MIB, "{held} bytes are held of {MESSAGES} messages of one byte");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_message_in_frames_without_end_and_of_pings_between_them_little_is_held() {
+    let _alone = ALONE.lock().await;
+    let home = tempfile::tempdir().unwrap();
+    let server = Running::start(Sources::only([]), home.path());
+    let mut provider = begin(&server).await;
+    let frame = |first: u8, bytes: u8| {
+        [&[first, 0x80 | bytes, 0, 0, 0, 0], vec![b'x'; bytes.into()].as_slice()].concat()
+    };
+    let part = [frame(0x00, 1), frame(0x8a, 125).repeat(100)].concat();
+    ALLOCATOR.reset_peak_usage();
+    let before = ALLOCATOR.current_usage();
+    provider.get_mut().write_all(&frame(0x01, 1)).await.unwrap();
+    for _ in 0..1_000 {
+        // It may be cut off at any time.
+        if provider.get_mut().write_all(&part).await.is_err() {
+            break;
+        }
+    }
+    let next = next_but_text(&mut provider).await;
+    let held = ALLOCATOR.peak_usage() - before;
+    assert!(
+        matches!(&next, Some(Ok(Message::Close(Some(frame)))) if u16::from(frame.code) == 1009),
+        "{next:?}"
+    );
+    assert_eq!(refused(&server, "messages_too_long").await, 1);
+    assert!(held < 4 * MIB, "{held} bytes were held of a message of 1,001");
+}

@@ -1,7 +1,8 @@
-//! The frames of a provider's socket, of which none is longer than a message may be.
+//! The frames of a provider's socket, of which none is longer than a message may be, and no message is in too many.
 //!
-//! A frame says in its first bytes how long it is, and the WebSocket library looks at that when the whole of it is in memory. So
-//! their heads are read here, before it: one of a frame that is too long is the last that is read.
+//! A frame says in its first bytes how long it is, and the WebSocket library looks at that when the whole of it is in memory. And of
+//! a message in many frames it keeps all that was read with them until the last is there, pings included. So their heads are read here,
+//! before it: one of a frame that is too long, or one too many, is the last that is read.
 
 use actix_web::error::PayloadError;
 use actix_web::{FromRequest as _, HttpRequest, dev, web};
@@ -14,10 +15,14 @@ use std::task::{Context, Poll, ready};
 const HEAD: usize = 2;
 /// Of the longest head, up to its masking key.
 const LONGEST_HEAD: usize = HEAD + 8;
+/// In so many frames a message may be, those that come between them included.
+const MOST_FRAMES: u32 = 4_096;
+/// The opcode of a message's second frame, and of all behind it.
+const CONTINUATION: u8 = 0;
 /// The masking key, which stands between the head and the payload.
 const MASK: u64 = 4;
 
-/// The same body, up to a frame of more than `longest` bytes; [`is_overflow`] tells of that.
+/// The same body, up to a frame of more than `longest` bytes, or a message in too many; [`is_overflow`] tells of that.
 pub(crate) async fn no_longer_than(
     longest: usize,
     request: &HttpRequest,
@@ -28,7 +33,7 @@ pub(crate) async fn no_longer_than(
     web::Payload::from_request(request, &mut payload).await
 }
 
-/// Whether a frame was longer than any may be.
+/// Whether a frame was longer than any may be, or a message in more frames.
 pub(super) fn is_overflow(error: &std::io::Error) -> bool {
     let error = error.get_ref().and_then(|error| error.downcast_ref::<PayloadError>());
     matches!(error, Some(PayloadError::Overflow))
@@ -37,7 +42,7 @@ pub(super) fn is_overflow(error: &std::io::Error) -> bool {
 struct Bounded<S> {
     body: S,
     frames: Frames,
-    /// The head of a frame that is too long was read.
+    /// The head of a frame that is not taken was read.
     is_over: bool,
 }
 
@@ -59,7 +64,7 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for Bounded<S
     }
 }
 
-/// A frame is too long; so many bytes of what was followed came before it.
+/// A frame is too long, or one too many; so many bytes of what was followed came before it.
 #[derive(Debug, PartialEq, Eq)]
 struct TooLong {
     before: usize,
@@ -69,6 +74,8 @@ struct TooLong {
 #[derive(Debug)]
 struct Frames {
     longest: u64,
+    /// Since a message began of which more frames are to come; 0 if none has.
+    frames: u32,
     at: At,
 }
 
@@ -84,7 +91,7 @@ enum At {
 
 impl Frames {
     fn new(longest: u64) -> Self {
-        Self { longest, at: At::Head([0; LONGEST_HEAD], 0) }
+        Self { longest, frames: 0, at: At::Head([0; LONGEST_HEAD], 0) }
     }
 
     /// Goes on behind these bytes, of which it reads heads alone.
@@ -124,7 +131,12 @@ impl Frames {
                         self.at = At::Broken;
                     } else if *read == length_of_head(head) {
                         let length = length_of_payload(head);
-                        if length > self.longest {
+                        self.frames = match (is_last(head), opcode(head)) {
+                            (true, CONTINUATION) => 0,
+                            (true, _) if self.frames == 0 => 0,
+                            _ => self.frames + 1,
+                        };
+                        if length > self.longest || self.frames >= MOST_FRAMES {
                             return Err(TooLong { before });
                         }
                         self.at = At::Payload(length + MASK);
@@ -137,9 +149,17 @@ impl Frames {
 }
 
 /// Whether the library refuses the head for its first two bytes: reserved bits, no masking, or an opcode that is none.
-fn is_broken([first, second, ..]: &[u8; LONGEST_HEAD]) -> bool {
-    let opcode = first & 0x0f;
-    first & 0x70 != 0 || second & 0x80 == 0 || !matches!(opcode, 0..=2 | 8..=10)
+fn is_broken(head: &[u8; LONGEST_HEAD]) -> bool {
+    head[0] & 0x70 != 0 || head[1] & 0x80 == 0 || !matches!(opcode(head), CONTINUATION..=2 | 8..=10)
+}
+
+/// Whether a message ends with it.
+fn is_last([first, ..]: &[u8; LONGEST_HEAD]) -> bool {
+    first & 0x80 != 0
+}
+
+fn opcode([first, ..]: &[u8; LONGEST_HEAD]) -> u8 {
+    first & 0x0f
 }
 
 /// Up to the masking key.
@@ -262,6 +282,24 @@ mod tests {
             prop_assert!(is_too_long == is_too_long_by_bytes && more.starts_with(&all));
             prop_assert!(is_too_long || all == bytes);
         }
+    }
+
+    /// A message in so many frames, a ping behind the first.
+    fn message(frames: u32) -> Vec<u8> {
+        let frame = |first: u8| [&head(first, 0, 1), [0; 5].as_slice()].concat();
+        let between = frame(0x00).repeat(frames as usize - 3);
+        [frame(0x01), frame(0x89), between, frame(0x80)].concat()
+    }
+
+    #[test]
+    fn messages_may_be_in_so_many_frames_each_and_what_is_between_counts() {
+        let whole = [message(MOST_FRAMES), message(3)].concat();
+        let alone = [head(0x81, 0, 0), vec![0; 4]].concat().repeat(2 * MOST_FRAMES as usize);
+        let fits = [whole.as_slice(), &alone, &whole].concat();
+        assert!(handed_out(cut(&fits, &[1_000])) == (fits.clone(), false));
+        let (all, is_too_much) =
+            handed_out(cut(&[fits.as_slice(), &message(MOST_FRAMES + 1)].concat(), &[1_000]));
+        assert!(is_too_much && all.starts_with(&fits));
     }
 
     #[test]
