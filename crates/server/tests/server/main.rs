@@ -5,6 +5,7 @@ mod access;
 mod beside;
 mod bot_ends;
 mod counted;
+mod documents;
 mod every_route;
 mod formats;
 mod hostile;
