@@ -28,11 +28,11 @@ impl Left {
         self.0.store(false, Ordering::Release);
     }
 
-    /// Gives up the journal of a recording of which no take succeeded, and then notes it, if that was the disk's doing. The other way
-    /// round, a recovery that comes in between finds it owned, and nobody tries it again.
-    pub(crate) fn leave(&self, journal: impl Send + 'static, error: &TakeError) {
+    /// Gives up the journal of a recording of which no take succeeded, and then notes it, if that was the disk's doing, or if not all of
+    /// the journal is safe. The other way round, a recovery that comes in between finds it owned, and nobody tries it again.
+    pub(crate) fn leave(&self, journal: impl Send + 'static, error: &TakeError, is_safe: bool) {
         drop(journal);
-        if !error.is_of_the_format() {
+        if !error.is_of_the_format() || !is_safe {
             self.note();
         }
     }
@@ -118,10 +118,13 @@ mod tests {
             }
         }
         let left = Arc::new(Left::default());
-        left.leave(Owned(Arc::clone(&left)), &TakeError::Panic);
+        left.leave(Owned(Arc::clone(&left)), &TakeError::Panic, true);
         assert!(!left.is_any(), "it would fail again");
-        left.leave(Owned(Arc::clone(&left)), &TakeError::NoRoom);
+        left.leave(Owned(Arc::clone(&left)), &TakeError::NoRoom, true);
         assert!(left.is_any());
+        left.begin_again();
+        left.leave(Owned(Arc::clone(&left)), &TakeError::Panic, false);
+        assert!(left.is_any(), "it is to be written again");
     }
 
     /// The disk refuses something as a call ends, and then nothing any more; tells what the call's owner was told, and what is known of

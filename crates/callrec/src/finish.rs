@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use callrec_encode::Spec;
 use callrec_session::Completeness;
-use callrec_store::{
-    CallId, JournalWriter, LockedJournal, MAX_TEXT, PublishError, RecordingsDir, StoreError, path_for_log,
-};
+use callrec_store::{CallId, MAX_TEXT, PublishError, RecordingsDir, StoreError, path_for_log};
 use callrec_summary::{
     AudioFile, AudioOutcome, CallSummary, ParseError, StreamSummary, parse_json, summary_json, summary_text,
     transcript_text,
@@ -16,57 +14,13 @@ use crate::clock::local_now;
 use crate::header::Header;
 use crate::known::{carry_over, is_same};
 use crate::named::{self, NotIt};
+use crate::source::Source;
 use crate::status::CallFiles;
 use crate::take::Subject;
 use crate::taken::{Taken, TakenAudio};
 
 /// When what was left in a journal is made into a recording.
 pub(crate) const TRIED_AGAIN: &str = "tried again, at the next start if not before";
-
-/// The journal that a recording came from.
-#[derive(Debug)]
-pub(crate) enum Source {
-    /// Written by this process.
-    Live(JournalWriter),
-    /// Found by recovery.
-    Recovered(LockedJournal),
-}
-
-impl Source {
-    fn sync(&mut self) -> Result<(), StoreError> {
-        match self {
-            Self::Live(journal) => journal.sync(),
-            Self::Recovered(journal) => journal.sync(),
-        }
-    }
-
-    /// Leaves nothing in the journal that was refused, and so is not in the recording.
-    fn cut(&mut self) -> Result<(), StoreError> {
-        match self {
-            Self::Live(journal) => journal.cut(),
-            Self::Recovered(_) => Ok(()),
-        }
-    }
-
-    fn remove(self) -> Result<(), StoreError> {
-        match self {
-            Self::Live(journal) => journal.remove(),
-            Self::Recovered(journal) => journal.remove(),
-        }
-    }
-
-    /// Keeps it for a person.
-    fn set_aside(self) -> Result<PathBuf, StoreError> {
-        match self {
-            Self::Live(journal) => journal.set_aside(),
-            Self::Recovered(journal) => journal.set_aside(),
-        }
-    }
-
-    fn is_recovered(&self) -> bool {
-        matches!(self, Self::Recovered(_))
-    }
-}
 
 /// Why a call's files are not all in their place; its journal is.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +31,9 @@ pub(crate) enum FinishError {
     InTheWay { path: PathBuf, why: String },
     #[error("its summary was written by a later version and is left as it is: {0}")]
     Newer(ParseError),
+    /// One of these, and the disk did not take all of the journal either.
+    #[error("{0}")]
+    NotSafe(Box<FinishError>),
 }
 
 impl FinishError {
@@ -112,11 +69,9 @@ pub(crate) fn finish(
     let (call, is_damaged) = (&subject.call, taken.is_damaged);
     if let Err(error) = source.cut() {
         // The next start would make another recording of it, and find this one in its place. What is told now is that the journal is there.
-        if let Err(error) = source.sync() {
-            tracing::error!(call = call.for_log(), %error, "the journal could not be synced");
-        }
-        note_not_saved(subject, taken, source.is_recovered(), &error);
-        return Err(error.into());
+        let left = source.leave(call, error);
+        note_not_saved(subject, taken, source.is_recovered(), &left);
+        return Err(left);
     }
     // A recording must not outlive what it was made of: whoever finds it without its texts, or with a journal that is shorter than
     // it is, could not tell what it is.
@@ -131,18 +86,20 @@ pub(crate) fn finish(
                 AudioOutcome::Recorded(file)
             }
             Err(error) => {
-                note_not_saved(subject, taken, source.is_recovered(), &error.for_summary());
-                return Err(error);
+                let told = error.for_summary();
+                let left = source.leave(call, error);
+                note_not_saved(subject, taken, source.is_recovered(), &told);
+                return Err(left);
             }
         },
         None if !subject.header.record_audio => AudioOutcome::RecordingOff,
         None => AudioOutcome::NoAudio,
     };
-    let (files, lines_left_out) = write_summary(
-        subject,
-        summarise(&subject.header, subject.number, taken, source.is_recovered(), audio),
-    )?;
+    let stream = summarise(&subject.header, subject.number, taken, source.is_recovered(), audio);
+    let (files, lines_left_out) =
+        write_summary(subject, stream).map_err(|error| source.leave(call, error))?;
     if let Some(error) = keep_journal {
+        source.sync_whole(call);
         tracing::error!(call = call.for_log(), %error, "the recording is saved, but perhaps not on disk yet; its journal is kept");
         return Ok(Finished { files, lines_left_out, journal_is_left: true });
     }

@@ -73,6 +73,7 @@ mod refusals;
 mod shared;
 #[cfg(test)]
 mod simulated;
+mod source;
 mod space;
 mod status;
 mod syncing;

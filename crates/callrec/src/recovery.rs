@@ -12,9 +12,10 @@ use callrec_store::{CallId, FreeJournal, HeaderDamage, LockedJournal, StoreError
 
 use crate::again::try_again;
 use crate::clock::{self, Stopwatch};
-use crate::finish::{Source, complete_texts, note_not_saved, tell_of_damage};
+use crate::finish::{complete_texts, note_not_saved, tell_of_damage};
 use crate::header::Header;
 use crate::shared::Shared;
+use crate::source::{Source, is_synced};
 use crate::status::CallFiles;
 use crate::take::{Subject, TakeError};
 use crate::unjournalled::{tell_of_all, tell_when_due};
@@ -222,15 +223,14 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
         }
         Err(error) => {
             tracing::error!(call = subject.call.for_log(), %error, "a recording could not be recovered; its journal is kept");
-            // What is told now is that it is there.
-            if let Err(error) = journal.sync() {
-                tracing::error!(call = subject.call.for_log(), %error, "the journal could not be synced");
-            }
+            // What is told now is that it is there. It is written again each time that this is so, about 1 MB for a minute of the call:
+            // the pauses in between grow to an hour.
+            let is_safe = is_synced(&subject.call, journal.sync_whole());
             if let Some(mut words) = words_of(&subject, journal.reader()) {
                 shared.untold.tell(&subject, &mut words);
                 note_not_saved(&subject, words, true, &error);
             }
-            shared.left.leave(journal, &error);
+            shared.left.leave(journal, &error, is_safe);
             return Found::Failed;
         }
     };

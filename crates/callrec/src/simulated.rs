@@ -42,6 +42,20 @@ pub(crate) fn speak(call: &Call, frames: Range<u64>) {
     frames.for_each(|frame| call.caller_at(frame * 20, Audio::mulaw(&[0x10; 160])));
 }
 
+/// The bytes of the one journal that there is.
+pub(crate) fn journal(disk: &FaultyDisk) -> Arc<Vec<u8>> {
+    let mut journals = disk.files().into_iter().filter(|(path, _)| path.ends_with(".journal"));
+    let (_, bytes) = journals.next().expect("a journal");
+    assert_eq!(journals.next(), None);
+    bytes
+}
+
+/// The disk with nothing but what is safe by now, whatever happens.
+pub(crate) fn safe(disk: &FaultyDisk) -> FaultyDisk {
+    disk.keep_moments();
+    disk.take_moments().pop().unwrap().all_that_is_safe()
+}
+
 /// Works on all calls that wait for it.
 pub(crate) fn work(shared: &Shared) {
     while let Some(call) = shared.work_at_hand() {

@@ -98,7 +98,7 @@ mod tests {
     use crate::clock::simulated::use_clock_of;
     use crate::journalling::Journalling;
     use crate::recorder::Recorder;
-    use crate::simulated::{LIMITS, recorder_on, settings, work};
+    use crate::simulated::{LIMITS, journal, recorder_on, safe, settings, settled, work};
     use crate::{Audio, Call, CallOptions};
 
     /// A recorder whose threads are played here.
@@ -165,14 +165,62 @@ mod tests {
                 played.disk.set_faults(Faults::none());
                 // One that is good, and one behind what was written again.
                 (0..2).for_each(|_| played.sync(&call));
-                played.disk.keep_moments();
-                let safe = played.disk.take_moments().pop().unwrap().all_that_is_safe();
-                let journal = |disk: &FaultyDisk| {
-                    let mut files = disk.files().into_iter();
-                    files.find(|(path, _)| path.ends_with(".journal")).expect("a journal").1
-                };
-                assert!(journal(&safe) == journal(&played.disk), "{operation:?} behind {good} good ones");
+                let is_safe = journal(&safe(&played.disk)) == journal(&played.disk);
+                assert!(is_safe, "{operation:?} behind {good} good ones");
             }
+        }
+    }
+
+    /// Where there is one sync of everything, and where each journal has its own.
+    const KINDS: [(bool, Operation); 2] =
+        [(false, Operation::SyncEverything), (true, Operation::Sync(What::Journal))];
+
+    /// What the disk may refuse of a recording, so that its journal is left.
+    const REFUSED: [&[Operation]; 4] = [
+        &[Operation::Write(What::Partial)],
+        &[Operation::RenameToFree(What::Recording)],
+        &[Operation::SyncDirectory(What::Recording)],
+        &[Operation::Rename(What::SummaryJson)],
+    ];
+
+    #[test]
+    fn what_a_failed_sync_was_to_write_of_a_journal_that_is_left_is_written_again() {
+        for ((of_each, operation), refused) in
+            KINDS.into_iter().flat_map(|kind| REFUSED.map(|refused| (kind, refused)))
+        {
+            let mut played = Played::new(of_each);
+            let call = played.begin("CA1");
+            (0..2).for_each(|_| played.sync(&call));
+            played.disk.set_faults(Faults::refusing(&[operation]));
+            (0..3).for_each(|_| played.sync(&call));
+            // It ends before a sync succeeds.
+            played.disk.set_faults(Faults::refusing(refused));
+            let finishing = call.finish(EndReason::Stopped);
+            drop(settled(&played.shared, &mut played.journalling, &finishing));
+            assert!(played.recorder.health().left_in_journals, "{refused:?}");
+            let is_safe = journal(&safe(&played.disk)) == journal(&played.disk);
+            assert!(is_safe, "{operation:?} failed before {refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_journal_that_is_left_and_that_no_sync_brought_to_the_disk_is_written_again_by_those_who_try_it_again()
+     {
+        for refused in &REFUSED[..2] {
+            let mut played = Played::new(false);
+            let call = played.begin("CA1");
+            played.sync(&call);
+            call.caller(Audio::mulaw(&[0x10; 160]));
+            let faults = Faults::refusing(&[*refused, &[Operation::Sync(What::Journal)]].concat());
+            played.disk.set_faults(faults);
+            let finishing = call.finish(EndReason::Stopped);
+            drop(settled(&played.shared, &mut played.journalling, &finishing));
+            assert!(journal(&safe(&played.disk)) != journal(&played.disk), "{refused:?}");
+            // Each time that a recording cannot be made either.
+            assert!(played.recorder.health().left_in_journals);
+            played.disk.set_faults(Faults::refusing(refused));
+            assert_eq!(played.recorder.recover().unwrap().failed, 1);
+            assert!(journal(&safe(&played.disk)) == journal(&played.disk), "{refused:?}");
         }
     }
 

@@ -10,9 +10,10 @@ use callrec_store::{JournalReader, JournalWriter, StoreError};
 
 use crate::clock::{self, Stopwatch};
 use crate::error::RecordError;
-use crate::finish::{FinishError, Finished, Source, TRIED_AGAIN, finish, left_in_journal, note_not_saved};
+use crate::finish::{FinishError, Finished, TRIED_AGAIN, finish, left_in_journal, note_not_saved};
 use crate::live::{LiveCall, Outcome, Work, lock};
 use crate::shared::Shared;
+use crate::source::{Source, is_synced};
 use crate::space::measure_what_was_freed;
 use crate::status::CallFiles;
 use crate::take::{Progress, Subject, Take, TakeError};
@@ -102,9 +103,7 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
             }
             let mut journal = lock(&call.journal).take();
             // What is told now is that it is there.
-            if let Some(Err(error)) = journal.as_mut().map(JournalWriter::sync) {
-                tracing::error!(call = call.id.for_log(), %error, "the journal could not be synced");
-            }
+            let is_safe = journal.as_mut().is_none_or(|journal| is_synced(&call.id, journal.sync_whole()));
             if let (Some(journal), Some(subject)) = (&journal, subject_of(shared, call, journal.as_ref())) {
                 // What the journal does not know is told, even if it cannot be read.
                 let mut words = words_of(&subject, journal.reader()).unwrap_or_else(|| call.nothing_taken());
@@ -112,7 +111,7 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
                 shared.untold.remember(&subject, words.ended, words.completeness.clone());
                 note_not_saved(&subject, words, false, &error);
             }
-            shared.left.leave(journal, &error);
+            shared.left.leave(journal, &error, is_safe);
             let reason = left_in_journal(&call.header, &error);
             done(shared, call, Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
             false
@@ -237,7 +236,7 @@ pub(crate) fn conclude(shared: &Shared, subject: &Subject, taken: Taken, source:
     // Where a journal is left, it was given up.
     let is_left = match &finished {
         Ok(finished) => finished.journal_is_left,
-        Err(error) => matches!(error, FinishError::Store(_)),
+        Err(error) => matches!(error, FinishError::Store(_) | FinishError::NotSafe(_)),
     };
     if is_left {
         shared.left.note();

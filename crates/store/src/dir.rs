@@ -272,6 +272,16 @@ impl RecordingsDir {
         path: &Path,
     ) -> Result<(), StoreError> {
         file.sync_all().at(doing, path)?;
+        self.check_syncs(failed_syncs, doing, path)
+    }
+
+    /// An error if another sync of everything has failed since there were so many.
+    pub(crate) fn check_syncs(
+        &self,
+        failed_syncs: u64,
+        doing: &'static str,
+        path: &Path,
+    ) -> Result<(), StoreError> {
         if self.failed_syncs() != failed_syncs {
             let cause = std::io::Error::other("a sync of everything failed while it was written");
             return Err(StoreError::new(doing, path, cause));

@@ -10,6 +10,8 @@
 //! | n | the caller's header |
 //! | | records (see [`encode_record`](crate::encode_record)) |
 
+pub(crate) mod sync;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,8 +24,6 @@ use crate::{CallId, JournalKey, JournalReader, RecordingsDir, dir, names, open};
 const MAGIC: &[u8; 8] = b"callrecJ";
 const VERSION: u32 = 2;
 const FIXED: usize = 24;
-/// How much is written again at a time, in bytes.
-const AGAIN: usize = 64 * 1024;
 
 /// The longest header of a journal, in bytes.
 pub const MAX_HEADER: usize = 1024 * 1024;
@@ -42,6 +42,10 @@ pub struct JournalWriter {
     /// A failed append may have left bytes behind the committed ones.
     soiled: bool,
     named: bool,
+    /// How many syncs of everything had failed before it was made, or before it was last written again as a whole.
+    failed_syncs: u64,
+    /// A sync of this file failed since.
+    is_doubted: bool,
 }
 
 impl RecordingsDir {
@@ -67,6 +71,7 @@ impl RecordingsDir {
         key: JournalKey,
         header: &[u8],
     ) -> Result<JournalWriter, StoreError> {
+        let failed_syncs = self.failed_syncs();
         let (file, temporary) = open::locked_temporary(self.disk(), self.own_journals()?, names::temporary)?;
         let made = header_bytes(key, header, &temporary)
             .and_then(|bytes| open::write_at(&file, &bytes, 0).at("write", &temporary).map(|()| bytes.len()))
@@ -81,6 +86,8 @@ impl RecordingsDir {
                 committed: len as u64,
                 soiled: false,
                 named: false,
+                failed_syncs,
+                is_doubted: false,
             }),
             Err(error) => {
                 let _ = self.disk().remove(&temporary);
@@ -222,25 +229,6 @@ impl JournalWriter {
         Ok(())
     }
 
-    /// Writes again what is there from this offset on, header included: a failed sync of the file may have forgotten that it was to be
-    /// written, and the next does not bring it to the disk.
-    ///
-    /// # Errors
-    /// The disk refused. What is there is as it was.
-    pub fn write_again(&mut self, from: u64) -> Result<(), StoreError> {
-        let (mut at, mut piece) = (from, vec![0; AGAIN]);
-        while at < self.committed {
-            let len = (self.committed - at).min(AGAIN as u64) as usize;
-            let read = open::read_at(&self.file, &mut piece[..len], at).at("read", &self.path)?;
-            if read == 0 {
-                break;
-            }
-            open::write_at(&self.file, &piece[..read], at).at("write", &self.path)?;
-            at += read as u64;
-        }
-        Ok(())
-    }
-
     /// The length of the journal, header included, up to which everything was written, in bytes.
     pub fn committed(&self) -> u64 {
         self.committed
@@ -268,19 +256,6 @@ impl JournalWriter {
     /// The header cannot be read back.
     pub fn reader(&self) -> Result<JournalReader, StoreError> {
         JournalReader::new(Arc::clone(&self.file), self.path.clone())
-    }
-
-    /// Brings this journal to the disk, its name too. Only needed where [`RecordingsDir::sync`] does not cover it.
-    ///
-    /// # Errors
-    /// The disk refused: do not trust what was written, even if a later sync succeeds.
-    pub fn sync(&mut self) -> Result<(), StoreError> {
-        self.file.sync_data().at("sync", &self.path)?;
-        if !self.named {
-            open::sync_directory(self.dir.disk(), self.dir.own_journals()?)?;
-            self.named = true;
-        }
-        Ok(())
     }
 
     /// Removes the journal: the recording is safe, or there is nothing to record.

@@ -168,6 +168,20 @@ impl LockedJournal {
         open::sync_directory(self.dir.disk(), self.dir.own_journals()?)
     }
 
+    /// The same with what a failed sync may have forgotten: all of it is written again before it is synced, for whether a sync failed in
+    /// the process that wrote it, nobody knows any more.
+    ///
+    /// # Errors
+    /// The disk refused: what was forgotten may still be. This may be tried again.
+    pub fn sync_whole(&self) -> Result<(), StoreError> {
+        let failed_syncs = self.dir.failed_syncs();
+        let written = journal::sync::write_again(&self.file, &self.path, 0, u64::MAX);
+        // What could not be written again in all is synced all the same.
+        self.sync()?;
+        written?;
+        self.dir.check_syncs(failed_syncs, "sync", &self.path)
+    }
+
     /// Removes the journal: the recording is safe, or there is nothing to record.
     ///
     /// # Errors

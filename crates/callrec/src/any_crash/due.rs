@@ -118,6 +118,16 @@ pub(super) fn due_after_power_loss(life: &Life, moment: &Moment) -> Vec<Due> {
     let mut due = due(life, moment, &journalled(&moment.all_that_is_safe()));
     let later = due_after_later_power_loss(life, moment, &life.before);
     due.splice(..later.len(), later);
+    if life.plan.spares_journals() {
+        // One that is left is safe as a whole, whatever syncs of everything failed before.
+        let journals = journalled(&moment.after_kill());
+        let told = life.known[moment.mark].told.iter();
+        for ((stream, told), due) in life.streams.iter().zip(told).zip(&mut due).skip(life.before.len()) {
+            if let (Told::NotSaved, Some(journal)) = (told, journals.get(&stream.name)) {
+                *due = std::mem::take(due).and(journal.clone());
+            }
+        }
+    }
     if life.plan.ignored_sync.is_none() && !life.plan.is_sound() {
         return due;
     }

@@ -8,6 +8,8 @@
 
 mod due;
 mod lasting;
+#[cfg(all(feature = "mp3", feature = "wav", feature = "ogg", feature = "flac"))]
+mod left;
 mod life;
 mod pairs;
 mod plan;
@@ -153,7 +155,7 @@ fn what_a_failed_sync_of_everything_was_to_write_of_a_partial_file_is_in_no_reco
 #[test]
 fn what_came_behind_what_a_failed_sync_forgot_is_recorded_when_the_power_goes_later() {
     let (mut tally, mut behind) = (Tally::default(), 0);
-    for seed in 0..8 {
+    for seed in 0..12 {
         let mut plan = Plan::of_one(400, 20_000);
         plan.streams[0].relayed = seed % 2 == 1;
         let only = Some(&[Operation::SyncEverything, Operation::Sync(What::Journal)][..]);

@@ -1,7 +1,7 @@
 //! What is to happen in a life, as a seed has it.
 
 use callrec_encode::Format;
-use callrec_faulty_disk::Operation;
+use callrec_faulty_disk::{Operation, What};
 use callrec_simulator::Luck;
 
 use super::room::Room;
@@ -240,6 +240,13 @@ impl Plan {
             room: None,
             earlier: None,
         }
+    }
+
+    /// Whether a journal can be read, written and synced by itself whenever that is asked for.
+    pub(super) fn spares_journals(&self) -> bool {
+        let of_journals = [Operation::Read, Operation::Write, Operation::Sync].map(|of| of(What::Journal));
+        let fails = |operation| self.per_mille > 0 && self.only.is_none_or(|only| only.contains(&operation));
+        self.ignored_sync.is_none() && !of_journals.into_iter().any(fails)
     }
 
     /// Whether the disk does all that it is asked for, and in time.

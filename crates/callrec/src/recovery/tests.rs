@@ -14,7 +14,8 @@ use crate::live::LiveCall;
 use crate::options::CallOptions;
 use crate::recorder::Recorder;
 use crate::shared::Limits;
-use crate::simulated::{self, LIMITS, settings, speak};
+use crate::simulated::{self, LIMITS, journal, safe, settings, speak};
+use crate::syncing::Syncing;
 
 /// A recorder without threads, whose disk must have so much free.
 fn recorder_on(disk: &FaultyDisk, free_disk: u64) -> (Recorder, Arc<Shared>) {
@@ -119,6 +120,41 @@ fn the_end_leaves_what_is_half_recovered_to_the_next_start_and_does_not_wait_for
         let stream = recorder.files(call).unwrap().details.streams[0].clone();
         assert!(stream.recovered && stream.duration_ms == ms && stream.audio.file().is_some());
     }
+    use_clock_of(None);
+}
+
+#[test]
+fn what_a_failed_sync_of_an_earlier_process_was_to_write_of_a_journal_that_is_left_is_written_again() {
+    let disk = FaultyDisk::default();
+    let (recorder, shared) = recorder_on(&disk, 0);
+    let (mut journalling, mut syncing) = (Journalling::default(), Syncing::default());
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    for second in 0..4 {
+        if second == 1 {
+            disk.set_faults(Faults::refusing(&[Operation::SyncEverything]));
+        }
+        speak(&call, second * 50..second * 50 + 50);
+        journalling.turn(&shared);
+        syncing.turn(&shared, Stopwatch::start());
+    }
+    shared.abandon();
+    disk.keep_moments();
+    let disk = disk.take_moments().pop().unwrap().after_kill();
+    drop(call);
+    assert!(journal(&safe(&disk)) != journal(&disk), "some of it is forgotten");
+
+    // The next process can make no recording of it.
+    let (recorder, shared) = recorder_on(&disk, 0);
+    disk.set_faults(Faults::refusing(&[Operation::Write(What::Partial)]));
+    assert_eq!(recover(&shared).unwrap(), Recovery { failed: 1, ..Recovery::default() });
+    assert!(!recorder.files("CA1").unwrap().is_saved());
+    let disk = safe(&disk);
+
+    // The power goes, and the one after that finds all of it.
+    let (recorder, shared) = recorder_on(&disk, 0);
+    assert_eq!(recover(&shared).unwrap(), Recovery { finished: 1, ..Recovery::default() });
+    let stream = &recorder.files("CA1").unwrap().details.streams[0];
+    assert_eq!((stream.duration_ms, stream.completeness.damaged_bytes), (4_000, 0));
     use_clock_of(None);
 }
 
