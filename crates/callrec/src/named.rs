@@ -85,7 +85,8 @@ impl Taken<'_> {
         same || self.before_damage.is_some() || (found > expected && self.ended == EndReason::Interrupted)
     }
 
-    /// Whether the file sounds like this recording, up to a second before its end or the first damage.
+    /// Whether the file sounds like this recording, up to a second before its end or the first damage: there one side may have been
+    /// heard alone, and what a format that loses some makes of it depends on what comes behind. Of what is short, the first half.
     fn begins(
         &self,
         spec: &Spec,
@@ -98,15 +99,19 @@ impl Taken<'_> {
         if !comparable {
             return Ok(false);
         }
+        let second = u64::from(spec.rate);
         let frames = self.before_damage.map_or(self.frames, |frames| frames.min(self.frames));
-        let samples = frames.saturating_sub(u64::from(spec.rate)) * u64::from(spec.channels);
-        if samples == 0 && self.before_damage.is_some() {
+        let compared = frames - second.min(frames / 2);
+        if self.before_damage.is_some() && frames <= second {
             return Ok(false);
         }
+        let samples = compared * u64::from(spec.channels);
         let ours = self.partial.reopen().map_err(NotIt::Unread)?;
         let named = heard(file, spec.format, samples).map_err(|error| NotIt::of(path, error))?;
         let made = heard(ours, self.spec.format, samples);
-        Ok(named == made.map_err(|error| NotIt::of(self.partial.path(), error))?)
+        let made = made.map_err(|error| NotIt::of(self.partial.path(), error))?;
+        // Many files begin with a moment of silence.
+        Ok(named == made && (made.has_sound || compared >= second))
     }
 }
 
@@ -114,17 +119,133 @@ fn millisecond(spec: &Spec) -> u64 {
     u64::from(spec.rate) / 1000
 }
 
-/// The first samples, as a number.
+/// What the first samples of a file sound like.
+#[derive(PartialEq, Eq)]
+struct Heard {
+    hash: u64,
+    /// Not all of them are zero.
+    has_sound: bool,
+}
+
 fn heard(
     file: impl Read + Seek + Send + Sync + 'static,
     format: Format,
     mut samples: u64,
-) -> Result<u64, ReadBackError> {
-    let mut hash = DefaultHasher::new();
-    let decoded = decode_file(file, format, |_, _, pcm| {
+) -> Result<Heard, ReadBackError> {
+    let (mut hash, mut has_sound) = (DefaultHasher::new(), false);
+    decode_file(file, format, |_, _, pcm| {
         let taken = pcm.len().min(usize::try_from(samples).unwrap_or(usize::MAX));
         pcm[..taken].iter().for_each(|sample| sample.hash(&mut hash));
+        has_sound |= pcm[..taken].iter().any(|sample| *sample != 0);
         samples -= taken as u64;
-    });
-    decoded.map(|_| hash.finish())
+    })?;
+    Ok(Heard { hash: hash.finish(), has_sound })
+}
+
+#[cfg(test)]
+#[cfg(feature = "wav")]
+mod tests {
+    use std::io::Cursor;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use callrec_faulty_disk::{FaultyDisk, Operation, What};
+    use callrec_session::EndReason;
+    use callrec_store::{CallId, RecordingsDir};
+
+    use super::*;
+    use crate::clock::simulated::use_clock_of;
+    use crate::journalling::Journalling;
+    use crate::simulated::{LIMITS, journal, recorder_on, settled};
+    use crate::{Audio, AudioOutcome, Call, CallOptions};
+
+    fn wav() -> Settings {
+        Settings::default().with_format(Format::Wav)
+    }
+
+    /// Both sides of a frame: nothing that another sounds like.
+    fn speak(call: &Call, frame: u64) {
+        let codes = |side: u64| -> [u8; 160] {
+            std::array::from_fn(|at| (frame * 31 + side * 17 + at as u64 * 7) as u8 & 0x7f)
+        };
+        call.caller_at(frame * 20, Audio::mulaw(&codes(0)));
+        call.assistant_at(frame * 20, Audio::mulaw(&codes(1)));
+    }
+
+    /// What is there when the process is killed as a recording of 0.9 s has its name.
+    fn killed_when_published() -> FaultyDisk {
+        let disk = FaultyDisk::default();
+        let (recorder, shared) = recorder_on(&disk, wav(), LIMITS);
+        let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+        (0..45).for_each(|frame| speak(&call, frame));
+        disk.keep_moments();
+        let finishing = call.finish(EndReason::Stopped);
+        settled(&shared, &mut Journalling::default(), &finishing).unwrap();
+        let published = Some(Operation::SyncDirectory(What::Recording));
+        let moments = disk.take_moments();
+        moments.iter().find(|moment| moment.before == published).unwrap().after_kill()
+    }
+
+    #[test]
+    fn a_short_recording_is_found_though_the_end_of_its_journal_is_forgotten() {
+        for forgotten in (40..8_000).step_by(370) {
+            let disk = killed_when_published();
+            let bytes = journal(&disk).len();
+            let path = Path::new("/responses/.journal/CA1_1.journal");
+            (bytes - forgotten..bytes).step_by(8).for_each(|at| disk.damage(path, at));
+            let (recorder, _shared) = recorder_on(&disk, wav(), LIMITS);
+            assert_eq!(recorder.recover().unwrap().finished, 1, "without its last {forgotten} bytes");
+            let stream = &recorder.files("CA1").unwrap().details.streams[0];
+            assert_eq!(stream.audio.file().unwrap().duration_ms, 900);
+            assert_eq!((stream.recovered, stream.ended), (true, EndReason::Interrupted));
+        }
+        use_clock_of(None);
+    }
+
+    /// A file in the place of a recording of which 0.9 s are in a journal: the caller speaks from this frame on, of 20 ms.
+    fn in_the_way(speaks_from: u64, foreign: &[u8]) {
+        let disk = FaultyDisk::default();
+        let (recorder, shared) = recorder_on(&disk, wav(), LIMITS);
+        let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+        (0..45).for_each(|frame| {
+            let code = if frame < speaks_from { 0xff } else { 0x10 };
+            call.caller_at(frame * 20, Audio::mulaw(&[code; 160]));
+        });
+        Journalling::default().turn(&shared);
+        disk.keep_moments();
+        let left = disk.take_moments().pop().unwrap().after_kill();
+        shared.abandon();
+        drop((call, recorder, shared));
+
+        let dir = RecordingsDir::open_simulated(Arc::new(left.clone()), "/responses").unwrap();
+        let mut partial = dir.create_partial(&CallId::new("CA1").unwrap(), 1, "wav").unwrap();
+        partial.write(foreign).unwrap();
+        let place = partial.publish().unwrap();
+        let (recorder, _shared) = recorder_on(&left, wav(), LIMITS);
+        assert_eq!(recorder.recover().unwrap().failed, 1);
+        let stream = &recorder.files("CA1").unwrap().details.streams[0];
+        let AudioOutcome::NotSaved { reason } = &stream.audio else { panic!("{:?}", stream.audio) };
+        assert!(reason.contains("move it away"), "{reason}");
+        assert!(!journal(&left).is_empty(), "it is there");
+        let there = left.files().into_iter().find(|(path, _)| Path::new(path) == place).unwrap();
+        assert_eq!(*there.1, foreign);
+        use_clock_of(None);
+    }
+
+    #[test]
+    fn a_file_that_took_the_name_of_a_recording_of_less_than_a_second_costs_no_audio() {
+        for (speaks_from, sample) in [(0, 1), (40, 0)] {
+            let spec = hound::WavSpec {
+                channels: 2,
+                sample_rate: 8_000,
+                bits_per_sample: 16,
+                sample_format: hound::SampleFormat::Int,
+            };
+            let mut foreign = Vec::new();
+            let mut writer = hound::WavWriter::new(Cursor::new(&mut foreign), spec).unwrap();
+            (0..2 * 80_000).for_each(|_| writer.write_sample(sample as i16).unwrap());
+            writer.finalize().unwrap();
+            in_the_way(speaks_from, &foreign);
+        }
+    }
 }
