@@ -111,6 +111,7 @@ fn impossible_values_are_refused_with_name_value_and_what_is_allowed() {
         ("MAX_CALLS", "0", "1 to 100000"),
         ("IDLE_TIMEOUT_SECONDS", "-1", "1 to 3600"),
         ("RUST_LOG", "callrec=loud", "filter"),
+        ("RUST_LOG", "warn, ééé[span]=debug", "filter"),
         ("LOG_FORMAT", "xml", "text or json"),
     ] {
         let message = refusal([(name, value)]);

@@ -110,6 +110,10 @@ impl Values {
 
     pub(super) fn log_filter(&self, name: &'static str) -> Result<String, ConfigError> {
         let value = self.required(name)?;
+        // What reads filters panics at some other letters behind a space.
+        if !value.is_ascii() {
+            return Err(self.impossible(name, Some("it has letters beyond ASCII".to_owned())));
+        }
         EnvFilter::try_new(value).map_err(|error| self.impossible(name, Some(error.to_string())))?;
         Ok(value.to_owned())
     }
