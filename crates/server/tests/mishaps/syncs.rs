@@ -53,6 +53,10 @@ const RESERVE: Part = (
     ],
 );
 const RECORD: Part = ("2. Record", &["write deep/responses/.journal/CA1_1.journal"]);
+const WRITE_AGAIN: Part = (
+    "5. Tell that the audio is in another's journal: before",
+    &["write deep/responses/.journal/CA1_1.journal"],
+);
 const TAKE: Part = (
     "3. Take",
     &[
@@ -143,10 +147,10 @@ async fn a_journal_is_synced_on_the_real_disk_before_a_summary_says_that_the_aud
     compare(server.end(), &[OPEN_NEW, RESERVE, RECORD, SYNC_JOURNAL, TELL]);
     assert!(home.join(JOURNAL).exists());
 
-    // The next one cannot make the recording either: what it has read may be in memory alone.
+    // The next one cannot make the recording either: what it has read may be in memory alone, and forgotten by a sync that failed.
     let server = Trailed::start(&home, FULL, &SETTINGS);
     server.wait("a summary", |steps| steps.iter().any(is_told)).await;
-    compare(server.end(), &[OPEN_AGAIN, SYNC_JOURNAL, TELL_OF_ANOTHER]);
+    compare(server.end(), &[OPEN_AGAIN, WRITE_AGAIN, SYNC_JOURNAL, TELL_OF_ANOTHER]);
     assert!(home.join(JOURNAL).exists());
 
     // And this one can.
