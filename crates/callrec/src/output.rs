@@ -20,6 +20,8 @@ pub(crate) const AHEAD_S: u64 = 60;
 pub(crate) const FOR_JOURNALS: u64 = 68 * 1024 * 1024;
 /// How much of the disk is asked for at a time, beyond what is needed: more than a second of any file.
 const STEP: u64 = 512 * 1024;
+/// How many bytes are written to the disk at a time, or a few more.
+const AT_ONCE: usize = 4_096;
 
 pub(crate) struct Output {
     spec: Spec,
@@ -27,7 +29,8 @@ pub(crate) struct Output {
     encoder: Box<dyn Encoder>,
     readback: ReadBack,
     partial: Partial,
-    written: Vec<u8>,
+    /// What was encoded and is not in the file yet.
+    unwritten: Vec<u8>,
     frames: u64,
     /// How fast it grows at most, in bytes a second.
     rate: u64,
@@ -49,7 +52,7 @@ impl Output {
             encoder,
             readback: ReadBack::new(&spec),
             partial: dir.create_partial(call, *number, spec.format.extension())?,
-            written: Vec::new(),
+            unwritten: Vec::new(),
             frames: 0,
             rate: most_bytes_a_second(&spec),
             spec,
@@ -58,7 +61,7 @@ impl Output {
 
     /// Whether another second may be written.
     pub(crate) fn has_room(&self, room: &mut Room) -> bool {
-        room.has(self.partial.len(), self.rate)
+        room.has(self.partial.len() + self.unwritten.len() as u64, self.rate)
     }
 
     /// How many samples of each channel were encoded so far.
@@ -76,12 +79,15 @@ impl Output {
         if pcm.is_empty() {
             return Ok(());
         }
-        self.written.clear();
-        self.encoder.encode(pcm, &mut self.written)?;
+        let before = self.unwritten.len();
+        self.encoder.encode(pcm, &mut self.unwritten)?;
         self.readback.encoded(pcm);
         self.frames += (pcm.len() / usize::from(self.spec.channels)) as u64;
-        self.readback.written(&self.written)?;
-        self.partial.write(&self.written)?;
+        self.readback.written(&self.unwritten[before..])?;
+        if self.unwritten.len() >= AT_ONCE {
+            self.partial.write(&self.unwritten)?;
+            self.unwritten.clear();
+        }
         Ok(())
     }
 
@@ -91,11 +97,11 @@ impl Output {
         requested: Option<Format>,
     ) -> Result<TakenAudio, TakeError> {
         self.encode(true)?;
-        self.written.clear();
-        let patch = self.encoder.finish(&mut self.written)?;
-        self.readback.written(&self.written)?;
+        let before = self.unwritten.len();
+        let patch = self.encoder.finish(&mut self.unwritten)?;
+        self.readback.written(&self.unwritten[before..])?;
+        self.partial.write(&self.unwritten)?;
         self.readback.finish()?;
-        self.partial.write(&self.written)?;
         if let Some(patch) = patch {
             self.partial.patch(patch.offset, &patch.bytes)?;
         }
