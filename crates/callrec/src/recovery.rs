@@ -122,8 +122,9 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
     let mut recovery = Recovery::default();
     let journals = shared.dir.free_journals()?;
     let mut before = Before::new(&shared.recoveries_waiting, journals.len());
-    for journal in journals {
-        if shared.is_stopping() {
+    for (before_it, journal) in journals.into_iter().enumerate() {
+        // Of many that are short, none might stand back in its middle.
+        if shared.is_stopping() || (before_it > 0 && !stand_back(shared)) {
             break;
         }
         let (call, number) = (journal.call().clone(), journal.number());

@@ -57,7 +57,7 @@ async fn messages_of_a_one_way_stream_are_gathered_until_it_pauses_and_those_of_
         let MaybeTlsStream::Plain(stream) = socket.get_ref() else { panic!() };
         let address = stream.local_addr().unwrap();
         let mut bot = accept_async(bot.accept().await.unwrap().0).await.unwrap();
-        let mut provider = Provider::new("CA1", "MZ1");
+        let mut provider = Provider::new(["CA0", "CA1"][tracks.len() - 1], "MZ1");
         socket.send(Message::text(provider.start(tracks, &[]))).await.unwrap();
         for index in 0..50 {
             socket
@@ -85,7 +85,22 @@ async fn messages_of_a_one_way_stream_are_gathered_until_it_pauses_and_those_of_
             socket.send(Message::text(provider.media(Track::Caller, sent * 20, &[0x10; 160]))).await.unwrap();
             sent += 1;
         }
+        // Fewer than are gathered, and nothing behind them.
         while !marks_are(|mark| mark == 1) {
+            assert!(began.elapsed() < LONG, "it does not pause");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        socket.send(Message::text(provider.media(Track::Caller, sent * 20, &[0x10; 160]))).await.unwrap();
+        while !marks_are(|mark| mark > 600) {
+            assert!(began.elapsed() < LONG, "one alone is never read");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        socket
+            .send(Message::text(provider.media(Track::Caller, sent * 20 + 20, &[0x10; 160])))
+            .await
+            .unwrap();
+        let journal = home.path().join("responses/.journal/CA1_1.journal");
+        while std::fs::metadata(&journal).unwrap().len() < (sent + 2) * 160 {
             assert!(began.elapsed() < LONG, "the last messages are never read");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

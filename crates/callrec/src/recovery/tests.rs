@@ -72,6 +72,19 @@ fn recovery_stands_back_while_a_live_call_waits_for_a_worker_but_not_for_ever() 
 }
 
 #[test]
+fn it_stands_back_between_journals_however_short() {
+    let disk = killed_with(Format::compiled().last().unwrap(), &[("CA1", 50), ("CA2", 50), ("CA3", 50)]);
+    let (recorder, shared) = recorder_on(&disk, 0);
+    wait_for_a_worker(&shared);
+    let begun_us = disk.now_us();
+    assert_eq!(recover(&shared).unwrap().finished, 3);
+    assert!(disk.now_us() - begun_us >= 2 * STANDS_BACK.as_micros() as u64);
+    assert!(recorder.files("CA3").unwrap().is_saved());
+    shared.work_at_hand().unwrap();
+    use_clock_of(None);
+}
+
+#[test]
 #[cfg(feature = "wav")]
 fn what_a_recording_took_that_found_no_room_is_there_for_the_next() {
     use crate::{output::FOR_JOURNALS, space::measure_once};

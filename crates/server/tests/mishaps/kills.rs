@@ -56,7 +56,8 @@ async fn kill_once(number: u64, luck: &mut Luck, tally: &mut Tally) {
     tokio::time::sleep(Duration::from_micros(luck.between(400_000, 2_200_000))).await;
     if crowd {
         phones.many_hang_up();
-        tokio::time::sleep(Duration::from_micros(luck.between(0, 150_000))).await;
+        // A hang-up is heard within a tenth of a second, and what follows takes as long.
+        tokio::time::sleep(Duration::from_micros(luck.between(0, 250_000))).await;
     }
     if number % 10 == 3 {
         // What the bots say in the meantime reaches nobody, and all of it is in the journal soon afterwards.
