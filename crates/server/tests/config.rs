@@ -205,6 +205,8 @@ fn secrets_are_shown_neither_by_debug_nor_by_refusals() {
             "mailto:hush@bot.example.com",
             "user:hush@bot.example.com",
             "bot.example.com/?token=hush",
+            "bot.example.com/hush",
+            "//bot.example.com/hush",
             "wss://user:hush@bot.example.com:99999/",
             "ws:/user:hush",
             "wss:user:hush",

@@ -143,7 +143,9 @@ const HIDDEN: &str = "(hidden: it may have a password in it)";
 /// shown; of any other address with a scheme, the scheme alone.
 pub(super) fn without_secrets(value: String) -> String {
     let Some((scheme, rest)) = value.trim().split_once(':') else {
-        let may_have_one = value.contains(['@', '?']) || value.contains("//");
+        // A path alone has none; one behind a host may, and so may what is behind two slashes.
+        let may_have_one = value.contains(['@', '?', '\\'])
+            || value.char_indices().any(|(at, letter)| at > 0 && letter == '/');
         return if may_have_one { HIDDEN.to_owned() } else { value };
     };
     let names_host = rest.strip_prefix("//").is_some_and(|host| !host.starts_with(['/', '\\']));

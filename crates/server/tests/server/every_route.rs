@@ -13,8 +13,8 @@ const FULL: &str = "the-full-token";
 const READ: &str = "the-read-token";
 const PUBLIC: &str = "https://rec.example.com";
 
-const METHODS: [&str; 10] =
-    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get"];
+const METHODS: [&str; 11] =
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get"];
 
 const FORM: &str = "CallSid=CAnew&From=%2B15550001111";
 
