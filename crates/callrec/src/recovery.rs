@@ -12,7 +12,7 @@ use callrec_store::{CallId, FreeJournal, HeaderDamage, LockedJournal, StoreError
 
 use crate::again::try_again;
 use crate::clock::{self, Stopwatch};
-use crate::finish::{complete_texts, note_not_saved, tell_of_damage};
+use crate::finish::{FinishError, complete_texts, note_not_saved, read_summary, tell_of_damage, write_texts};
 use crate::header::Header;
 use crate::shared::Shared;
 use crate::source::{Source, is_synced};
@@ -119,6 +119,7 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
     for error in shared.dir.clean_up()?.refused {
         tracing::warn!(%error, "a file that nobody needs any more could not be removed");
     }
+    complete_marked(shared)?;
     let mut recovery = Recovery::default();
     let journals = shared.dir.free_journals()?;
     let mut before = Before::new(&shared.recoveries_waiting, journals.len());
@@ -150,6 +151,24 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
         tracing::info!(finished, failed, owned, "journals that were left were looked through");
     }
     Ok(recovery)
+}
+
+/// Writes the texts of calls anew that a crash left half written, as the JSON has them.
+fn complete_marked(shared: &Shared) -> Result<(), StoreError> {
+    let complete = |call: &CallId| -> Result<(), FinishError> {
+        let _lock = shared.dir.lock_call(call)?;
+        if let Some(summary) = read_summary(&shared.dir, call)? {
+            write_texts(&shared.dir, call, &summary)?;
+        }
+        Ok(shared.dir.unmark_texts(call)?)
+    };
+    for call in shared.dir.marked_texts()? {
+        if let Err(error) = complete(&call) {
+            tracing::warn!(call = call.for_log(), %error, "the texts of a call could not be completed");
+            shared.left.note();
+        }
+    }
+    Ok(())
 }
 
 /// What a recovery has before it, as it shows in the recorder's health.

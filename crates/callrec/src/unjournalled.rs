@@ -141,7 +141,10 @@ fn write(dir: &RecordingsDir, note: &mut Note) -> Result<(), FinishError> {
         summary.streams.retain(|known| !is_same_but_for_number(known, stream));
         stream.number = free_number(dir, call, &summary)?;
         summary.put_stream_within(usize::try_from(MAX_TEXT).unwrap_or(usize::MAX), stream.clone());
+        // A crash in between would leave texts that contradict each other, and no journal from which that is seen.
+        dir.mark_texts(call)?;
         write_texts(dir, call, &summary)?;
+        dir.unmark_texts(call)?;
         // Whoever makes a journal looks into the summary when that has its name, and gives the number back if it is there. One that
         // looked before this was written has it: then this has the next.
         if !dir.is_taken(call, stream.number)? {

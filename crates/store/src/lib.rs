@@ -94,6 +94,7 @@ mod rename;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub mod simulation;
+mod texts_mark;
 
 pub use call_id::{CallId, CallIdError};
 pub use call_lock::CallLock;

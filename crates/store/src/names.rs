@@ -43,6 +43,16 @@ pub(crate) fn partial(call: &CallId, number: u32, extension: &str, unique: u64) 
     format!("{call}_{number}.{extension}.{unique:016x}.partial")
 }
 
+/// The mark of a call whose texts are being written.
+pub(crate) fn texts_mark(call: &CallId) -> String {
+    format!("{call}.texts")
+}
+
+/// The call of such a mark's name; none for anything else.
+pub(crate) fn parse_texts_mark(name: &str) -> Option<CallId> {
+    CallId::new(name.strip_suffix(".texts")?).ok()
+}
+
 pub(crate) fn temporary(unique: u64) -> String {
     format!("{unique:016x}.tmp")
 }
@@ -103,7 +113,8 @@ pub(crate) fn name_for_log(name: &str) -> Cow<'_, str> {
 fn call_of(name: &str) -> Option<Range<usize>> {
     let ours = without_aside(name);
     let ends_as_ours = |end| ours.strip_suffix(end).is_some_and(|stream| !stream.is_empty());
-    let is_like_ours = ours.starts_with("call_") || ends_as_ours(".journal") || ends_as_ours(".partial");
+    let is_like_ours =
+        ours.starts_with("call_") || [".journal", ".partial", ".texts"].into_iter().any(ends_as_ours);
     is_like_ours.then(|| call_in(ours).unwrap_or(0..ours.len()))
 }
 
@@ -119,6 +130,9 @@ fn call_in(ours: &str) -> Option<Range<usize>> {
     let partial = ours.strip_suffix(".partial").and_then(|partial| partial.rsplitn(3, '.').last());
     if let Some(stream) = partial.or_else(|| ours.strip_suffix(".journal")) {
         return Some(0..stream.rsplit_once('_')?.0.len());
+    }
+    if let Some(call) = ours.strip_suffix(".texts") {
+        return Some(0..call.len());
     }
     let rest = ours.strip_prefix("call_")?;
     let call = rest.rsplit_once("_conversation").map(|(call, _)| call);
@@ -187,6 +201,7 @@ mod tests {
                 summary(&call),
                 summary_json(&call),
                 journal(&call, 1),
+                texts_mark(&call),
                 partial(&call, 3, "flac", 0x0123_4567_89ab_cdef),
                 format!("{}.bad.2", journal(&call, 4)),
                 format!("{}.bad", summary_json(&call)),
@@ -218,7 +233,9 @@ mod tests {
         }
         let call = CallId::new("CA1").unwrap();
         let unique = temporary(0x1234_5678_9012_3456);
-        for name in [&recording(&call, 2, "mp3"), &journal(&call, 1), &transcript(&call), &unique] {
+        for name in
+            [&recording(&call, 2, "mp3"), &journal(&call, 1), &texts_mark(&call), &transcript(&call), &unique]
+        {
             assert_eq!(name_for_log(name), *name);
         }
         for path in ["1_call/CA1.txt", "/srv/2026", "/srv/2026_journals", "5.wav", "call_9", ".journal", "/"]

@@ -51,7 +51,7 @@ impl RecordingsDir {
     }
 
     /// The names of the regular files in `.journal`.
-    fn list_journals(&self) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn list_journals(&self) -> Result<Vec<String>, StoreError> {
         let dir = self.own_journals()?;
         let mut names = Vec::new();
         let mut found = |name: &str, kind| {

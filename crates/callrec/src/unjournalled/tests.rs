@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
-use callrec_session::{DropKind, EndReason, Event};
+use callrec_session::{DropKind, EndReason, Event, Speaker};
 use callrec_store::FreeJournal;
 use callrec_summary::LocalTime;
 
@@ -187,6 +187,41 @@ fn its_number_is_that_of_no_other_stream_whether_of_a_summary_a_journal_or_a_rec
         .map(|stream| (stream.number, stream.stream.as_str(), stream.audio.file().is_some()))
         .collect();
     assert_eq!(found, [(1, "first", true), (2, "second", true), (4, "refused", false), (5, "fifth", true)]);
+    use_clock_of(None);
+}
+
+#[test]
+fn a_crash_while_a_summary_tells_of_such_a_call_leaves_no_texts_that_contradict_each_other() {
+    let disk = FaultyDisk::default();
+    let (recorder, shared) = recorder_on(&disk, 10);
+    let mut journalling = Journalling::default();
+    let first = recorder.start_call(CallOptions::new("CA1").stream("first")).unwrap();
+    first.said_at(0, Speaker::Caller, "it is there");
+    speak(&first, 0..50);
+    assert!(end(&shared, &mut journalling, first).unwrap().is_saved());
+    disk.set_faults(Faults::refusing(&NO_JOURNAL));
+    let second = recorder.start_call(CallOptions::new("CA1").stream("second")).unwrap();
+    speak(&second, 0..50);
+    disk.keep_moments();
+    assert!(end(&shared, &mut journalling, second).is_err());
+    let moments = disk.take_moments();
+    let mut streams = BTreeSet::new();
+    for left in moments.iter().flat_map(|moment| [moment.after_kill(), moment.all_that_is_safe()]) {
+        let (recorder, shared) = recorder_on(&left, 10);
+        recover_or_tell(&shared);
+        let summary = recorder.files("CA1").unwrap().details;
+        streams.insert(summary.streams.len());
+        let files = left.files();
+        for (name, text) in [
+            ("call_CA1.txt", callrec_summary::transcript_text(&summary)),
+            ("call_CA1_summary.txt", callrec_summary::summary_text(&summary)),
+        ] {
+            let (_, found) = files.iter().find(|(path, _)| path.ends_with(name)).unwrap();
+            assert_eq!(String::from_utf8_lossy(found), text);
+        }
+        assert!(!files.iter().any(|(path, _)| path.ends_with(".texts")));
+    }
+    assert_eq!(streams, BTreeSet::from([1, 2]));
     use_clock_of(None);
 }
 
