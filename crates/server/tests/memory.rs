@@ -80,6 +80,14 @@ async fn next_but_text(socket: &mut WebSocketStream<TcpStream>) -> Option<Result
     }
 }
 
+/// The next text that a provider gets.
+async fn provider_hears(provider: &mut WebSocketStream<TcpStream>) -> String {
+    match timeout(LONG, provider.next()).await.expect("a message in time") {
+        Some(Ok(Message::Text(text))) => text.to_string(),
+        next => panic!("no text: {next:?}"),
+    }
+}
+
 /// A frame of a text, with an empty masking key or none.
 fn text(bytes: usize, is_masked: bool) -> Vec<u8> {
     let (bit, key) = if is_masked { (0x80, [0; 4].as_slice()) } else { (0, [].as_slice()) };
@@ -212,4 +220,48 @@ async fn of_a_message_in_frames_without_end_and_of_pings_between_them_little_is_
     );
     assert_eq!(refused(&server, "messages_too_long").await, 1);
     assert!(held < 4 * MIB, "{held} bytes were held of a message of 1,001");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_answers_to_pings_that_a_bot_does_not_read_little_is_held_and_no_message_behind_them_is_lost() {
+    const PINGS: u32 = 300_000;
+    let _alone = ALONE.lock().await;
+    for is_spoken_to in [false, true] {
+        let home = tempfile::tempdir().unwrap();
+        let (server, mut provider, mut bot) = relayed(home.path()).await;
+        let payload = |number: u32| [number.to_be_bytes().as_slice(), &[b'x'; 121]].concat();
+        ALLOCATOR.reset_peak_usage();
+        let before = ALLOCATOR.current_usage();
+        for first in (0..PINGS).step_by(1_000) {
+            let pings: Vec<u8> = (first..first + 1_000)
+                .flat_map(|number| [vec![0x89, 125], payload(number)].concat())
+                .collect();
+            timeout(LONG, bot.get_mut().write_all(&pings)).await.expect("it is not read").unwrap();
+        }
+        // What it says behind them is heard: they have all been read.
+        bot.get_mut().write_all(&text(10, false)).await.unwrap();
+        while provider_hears(&mut provider).await != "xxxxxxxxxx" {}
+        let held = ALLOCATOR.peak_usage() - before;
+        assert!(held < 8 * MIB, "{held} bytes were held of the answers to {PINGS} pings");
+        if is_spoken_to {
+            provider.send(Message::text("are you there")).await.unwrap();
+            provider.send(Message::Ping(Default::default())).await.unwrap();
+            let answer = next_but_text(&mut provider).await;
+            assert!(matches!(&answer, Some(Ok(Message::Pong(_)))), "{answer:?}");
+        }
+        // The last of them is answered, though nothing else is to be sent.
+        let (mut answers, mut is_last_answered, mut hears) = (0, false, !is_spoken_to);
+        while !(is_last_answered && hears) {
+            match timeout(LONG, bot.next()).await.expect("the last answer").expect("it goes on").unwrap() {
+                Message::Pong(pong) => {
+                    answers += 1;
+                    is_last_answered = *pong == payload(PINGS - 1);
+                }
+                Message::Text(text) => hears |= text == "are you there",
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(answers < PINGS / 2, "{answers} answers waited");
+        assert_eq!(refused(&server, "bots_deaf").await, 0);
+    }
 }

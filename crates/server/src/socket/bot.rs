@@ -2,6 +2,7 @@
 
 use super::bot_address::BotAddress;
 use super::outbox::{Outbox, Room, TooFarBehind};
+use super::provider;
 use crate::config::BotUrl;
 use crate::secret::Secret;
 use bytes::Bytes;
@@ -27,6 +28,11 @@ const LONGEST_MESSAGE: usize = 16 * 1024 * 1024;
 /// What is read at once. The library fills as much with zeros before each read, and keeps it as long as the call lives; its
 /// default is 128 KiB. A message of 20 ms has some 300 bytes.
 const READ_AT_ONCE: usize = 8 * 1024;
+/// What the library gathers before it writes without being flushed: its default.
+const WRITTEN_AT_ONCE: usize = 128 * 1024;
+/// What the library may hold that is not written, answers to pings among it; its default is no bound. Behind what it gathers the
+/// longest message for a bot, a provider's, still finds room with its head.
+const MOST_UNWRITTEN: usize = WRITTEN_AT_ONCE + provider::LONGEST_MESSAGE + 1024;
 /// How far a bot may be behind with reading: more than two minutes of a call.
 const MOST_UNREAD: usize = 4 * 1024 * 1024;
 
@@ -97,6 +103,8 @@ impl BotConnector {
         }
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_AT_ONCE)
+            .write_buffer_size(WRITTEN_AT_ONCE)
+            .max_write_buffer_size(MOST_UNWRITTEN)
             .max_message_size(Some(LONGEST_MESSAGE))
             .max_frame_size(Some(LONGEST_MESSAGE));
         let connecting = async {
@@ -139,6 +147,7 @@ pub(crate) struct BotSocket {
     state: State,
     outbox: Outbox<Message>,
     closing: bool,
+    /// What was handed to the library, or is its answer to a ping, may not have left.
     unflushed: bool,
 }
 
@@ -185,6 +194,10 @@ impl BotSocket {
         }
         let State::Open(stream) = &mut self.state else { return Poll::Pending };
         let mut stream = Pin::new(stream.as_mut());
+        if !self.outbox.is_empty() {
+            // Answers to pings that the bot has not read may have left no room for a message, which would be lost.
+            ready!(stream.as_mut().poll_flush(cx))?;
+        }
         while !self.outbox.is_empty() {
             ready!(stream.as_mut().poll_ready(cx))?;
             if let Some(message) = self.outbox.pop() {
@@ -193,6 +206,8 @@ impl BotSocket {
             }
         }
         if self.unflushed {
+            ready!(stream.as_mut().poll_flush(cx))?;
+            // An answer to a ping that found no room has it only now, and stays where it is until the next flush.
             ready!(stream.as_mut().poll_flush(cx))?;
             self.unflushed = false;
         }
@@ -216,7 +231,13 @@ impl BotSocket {
                 State::Failed(_) => return self.end(),
                 State::Connecting(_) | State::Gone => return Poll::Pending,
             };
-            return match ready!(Pin::new(stream.as_mut()).poll_next(cx)) {
+            let Poll::Ready(next) = Pin::new(stream.as_mut()).poll_next(cx) else {
+                if self.unflushed {
+                    self.poll_flush(cx);
+                }
+                return Poll::Pending;
+            };
+            return match next {
                 Some(Ok(Message::Text(text))) => {
                     let text = ByteString::try_from(Bytes::from(text)).unwrap_or_default();
                     Poll::Ready(FromBot::Text(text))
@@ -233,7 +254,10 @@ impl BotSocket {
                         well: frame.is_none_or(|frame| !tells_of_an_error(frame.code)),
                     })
                 }
-                Some(Ok(_)) => continue,
+                Some(Ok(_)) => {
+                    self.unflushed = true;
+                    continue;
+                }
                 Some(Err(error)) if !is_end(&error) => {
                     self.state = State::Failed(error.into());
                     self.end()

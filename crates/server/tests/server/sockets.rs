@@ -1,7 +1,8 @@
 //! The media socket itself: fragments, control frames, limits, silence.
 
 use super::beside::Beside;
-use super::phone::{start, stop};
+use super::phone::{relayed, start, stop};
+use super::scripted_bot::ScriptedBot;
 use super::test_server::{Got, LONG, TestServer};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
@@ -42,7 +43,7 @@ async fn a_call_that_a_bot_could_not_take_is_not_answered_and_one_that_goes_on_e
 
 #[tokio::test]
 async fn a_call_that_comes_back_from_its_own_stream_is_answered_though_all_places_are_taken() {
-    let bot = super::scripted_bot::ScriptedBot::listen().await;
+    let bot = ScriptedBot::listen().await;
     let server = TestServer::start([("MAX_CALLS", "1"), ("BOT_URL", &bot.url())]);
     let twiml = server.request("POST /incoming-call", b"CallSid=CA1").text();
     let (_, token) = twiml.split_once(r#"name="callrec_token" value=""#).expect("a token");
@@ -115,4 +116,21 @@ async fn a_ping_is_answered() {
     provider.socket.send(Message::Ping(b"are you there".as_slice().into())).await.unwrap();
     let answer = provider.socket.next().await.unwrap().unwrap();
     assert_eq!(answer, Message::Pong(b"are you there".as_slice().into()));
+}
+
+#[tokio::test]
+async fn each_ping_of_a_bot_that_reads_is_answered() {
+    let bot = ScriptedBot::listen().await;
+    let server = TestServer::start([("BOT_URL", &bot.url())]);
+    let mut provider = server.provider().await;
+    provider.send(relayed("CA1")).await;
+    let mut call = bot.accept().await;
+    assert_eq!(call.next().await, Some(relayed("CA1")));
+    for number in 0..100_u8 {
+        let ping = Message::Ping(vec![number; usize::from(number)].into());
+        call.socket.send(ping.clone()).await.unwrap();
+        let answer = tokio::time::timeout(LONG, call.socket.next()).await.expect("an answer in time");
+        assert_eq!(answer.unwrap().unwrap(), Message::Pong(ping.into_data()));
+    }
+    provider.send(stop("CA1")).await;
 }
