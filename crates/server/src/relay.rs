@@ -6,6 +6,7 @@
 //! first, which waits for nothing either: the start of a stream that may not begin goes nowhere.
 
 mod bot_end;
+mod farewell;
 
 use crate::counters::Limit;
 use crate::live::Place;
@@ -17,14 +18,14 @@ use bot_end::BotEnd;
 use callrec::EndReason;
 use callrec_protocol::Message;
 use callrec_protocol::twilio::Verdict;
+use farewell::{BOT_FAREWELL, flushed, send_away, silence};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep};
 
-/// How long the bot may go on after the call ended: its last transcript lines, and its Close.
-const BOT_FAREWELL: Duration = Duration::from_secs(2);
 /// How long the provider may take to close its socket after `stop`; behind some tunnels it never does.
 const PROVIDER_FAREWELL: Duration = Duration::from_secs(2);
 /// How long the provider is listened to before a Close of ours. What it has sent by then belongs to the call, and behind
@@ -108,10 +109,9 @@ impl Relay {
             {
                 mark_timer.as_mut().reset(marks.next());
             }
-            let step = poll_fn(|cx| {
-                if let Poll::Ready(step) = poll_step(provider, bot.as_mut(), cx) {
-                    return Poll::Ready(step);
-                }
+            // A bot that always has something to say leaves nothing of what the runtime lets a task do in one turn: what is
+            // none of the sockets is asked beyond that, or it would never be heard.
+            let mut beside = unconstrained(poll_fn(|cx| {
                 if marks.is_some() && mark_timer.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Step::MarkDue);
                 }
@@ -119,6 +119,10 @@ impl Relay {
                     return Poll::Ready(Step::Closing);
                 }
                 timer.as_mut().poll(cx).map(|()| Step::Late)
+            }));
+            let step = poll_fn(|cx| match poll_step(provider, bot.as_mut(), cx) {
+                Poll::Pending => Pin::new(&mut beside).poll(cx),
+                step => step,
             })
             .await;
             let heard = match step {
@@ -362,40 +366,6 @@ async fn flush(bot: &mut BotSocket) {
     poll_fn(|cx| {
         bot.poll_flush(cx);
         Poll::Ready(())
-    })
-    .await;
-}
-
-/// Says goodbye to a bot that has nothing to do, and waits for its answer.
-async fn send_away(mut bot: BotSocket) {
-    bot.close();
-    let farewell = async {
-        while !bot.is_gone() {
-            poll_fn(|cx| bot.poll_receive(cx)).await;
-        }
-    };
-    let _ = tokio::time::timeout(BOT_FAREWELL, farewell).await;
-}
-
-/// Reads the provider's socket until its end.
-async fn silence(provider: &mut ProviderSocket, mut each: impl FnMut(Message<'_>)) {
-    while !provider.is_over() {
-        let news = poll_fn(|cx| {
-            provider.poll_send(cx);
-            provider.poll_receive(cx)
-        });
-        match news.await {
-            FromProvider::Text(text) => each(Message::Text(&text)),
-            FromProvider::Binary(bytes) => each(Message::Binary(&bytes)),
-            FromProvider::Closed | FromProvider::Broken(_) | FromProvider::Vanished => {}
-        }
-    }
-}
-
-async fn flushed(provider: &mut ProviderSocket) {
-    poll_fn(|cx| {
-        provider.poll_send(cx);
-        if provider.is_flushed() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }

@@ -35,6 +35,8 @@ const WRITTEN_AT_ONCE: usize = 128 * 1024;
 const MOST_UNWRITTEN: usize = WRITTEN_AT_ONCE + provider::LONGEST_MESSAGE + 1024;
 /// How far a bot may be behind with reading: more than two minutes of a call.
 const MOST_UNREAD: usize = 4 * 1024 * 1024;
+/// How many pings and pongs are read in a row before others have their turn.
+const MOST_CONTROLS: usize = 64;
 
 type BotStream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -225,7 +227,7 @@ impl BotSocket {
     /// Drives connecting and sending, and gives the next news from the bot; pending for good once the end was told.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<FromBot> {
         self.poll_flush(cx);
-        loop {
+        for _ in 0..MOST_CONTROLS {
             let stream = match &mut self.state {
                 State::Open(stream) => stream,
                 State::Failed(_) => return self.end(),
@@ -265,6 +267,8 @@ impl BotSocket {
                 Some(Err(_)) | None => self.end(),
             };
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn end(&mut self) -> Poll<FromBot> {

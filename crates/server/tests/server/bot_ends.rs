@@ -5,6 +5,7 @@ use super::scripted_bot::{BotCall, ScriptedBot};
 use super::test_server::{Client, Got, TestServer};
 use futures_util::{SinkExt, StreamExt};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -139,4 +140,37 @@ async fn a_one_way_stream_sends_the_bot_away_with_a_close_and_does_without_one()
     both_sides(&mut provider, 0, 10).await;
     provider.send(stop("CA1")).await;
     assert_eq!(finished(&server, "CA1").await["streams"][0]["ended"], "stopped");
+}
+
+/// Says this without a pause until nobody listens any more, and reads nothing.
+async fn says_without_end(mut call: BotCall, message: Vec<u8>) {
+    let many = message.repeat(65_536 / message.len());
+    while call.socket.get_mut().write_all(&many).await.is_ok() {}
+}
+
+/// Each is for the server alone: no provider that does not read holds the bot back.
+fn pings_and_lines() -> [Vec<u8>; 2] {
+    let line = r#"{"event":"transcript","speaker":"caller","text":"hello"}"#;
+    let line = [&[0x81, u8::try_from(line.len()).unwrap()], line.as_bytes()].concat();
+    [[&[0x89, 125], [0; 125].as_slice()].concat(), line]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_a_silent_provider_ends_though_its_bot_never_pauses() {
+    let bot = ScriptedBot::listen().await;
+    let url = bot.url();
+    // Silence is looked for first when a start would be too late: until then the system's buffers grow with what is sent.
+    let soon = [("START_TIMEOUT_SECONDS", "6"), ("IDLE_TIMEOUT_SECONDS", "1")];
+    let server = TestServer::start([WAV, ("BOT_URL", &url), soon[0], soon[1]]);
+    for (sid, message) in ["CA1", "CA2"].into_iter().zip(pings_and_lines()) {
+        let (mut provider, call) = call(&server, &bot, sid).await;
+        let floods = tokio::spawn(says_without_end(call, message));
+        // Sooner or later even such a bot has a pause, for want of a processor.
+        let closed = tokio::time::timeout(Duration::from_secs(10), provider.next()).await;
+        assert_eq!(closed.expect("a Close in time"), Got::Close(Some(1000)), "{sid}");
+        drop(provider);
+        assert_eq!(finished(&server, sid).await["streams"][0]["ended"], "idle", "{sid}");
+        floods.await.unwrap();
+    }
+    assert_eq!(server.refused("sockets_idle"), 2);
 }
