@@ -24,6 +24,8 @@ use crate::workers;
 
 /// How many finished calls are listed.
 const MOST_LISTED: usize = 1_000;
+/// How long a shutdown that runs out of time waits until all that came is in the journals.
+const LAST_TURN: Duration = Duration::from_secs(10);
 
 /// Records calls into a directory. Cheap to clone; all clones are one recorder.
 ///
@@ -254,7 +256,8 @@ impl Recorder {
     }
 
     /// Takes no new calls, ends the live ones, and waits for their files as long as `patience`. Returns how many
-    /// calls are not finished; the next start finishes what is in their journals.
+    /// calls are not finished; the next start finishes what is in their journals, where all that came is written before this returns, unless
+    /// the disk takes longer than ten seconds for that.
     pub fn shutdown(&self, patience: Duration) -> usize {
         let shared = &self.handle.shared;
         shared.close();
@@ -271,6 +274,8 @@ impl Recorder {
         let left: Vec<_> = calls.iter().filter(|call| !in_time(call)).collect();
         if !left.is_empty() {
             shared.abandon();
+            // Whoever ends now may end the process before this recorder is dropped.
+            shared.journal_turn(LAST_TURN);
         }
         for call in &left {
             let reason =

@@ -54,10 +54,11 @@ impl Due {
 
 /// What the journals on a disk hold, by the name of the stream.
 fn journalled(disk: &FaultyDisk) -> BTreeMap<String, Due> {
-    let mut found = BTreeMap::new();
+    let mut found: BTreeMap<String, Due> = BTreeMap::new();
     for (_, bytes) in disk.files().into_iter().filter(|(path, _)| path.ends_with(".journal")) {
         if let Some((stream, due)) = in_journal(&bytes) {
-            found.insert(stream, due);
+            let known = found.entry(stream).or_default();
+            *known = std::mem::take(known).and(due);
         }
     }
     found

@@ -1,5 +1,6 @@
 //! Whether what must be there after a crash is there, and nothing else.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -52,7 +53,8 @@ pub(super) fn judge(life: &Life, disk: &FaultyDisk, due: &[Due], forgot: bool) -
     for (index, stream) in life.streams.iter().enumerate() {
         let entries = summaries.get(stream.call).map_or(&[][..], |summary| &summary.streams);
         let mut entries: Vec<_> = entries.iter().filter(|entry| entry.stream == stream.name).collect();
-        entries.sort_by_key(|entry| !matches!(entry.audio, AudioOutcome::Recorded(_)));
+        let has_audio = |entry: &StreamSummary| matches!(entry.audio, AudioOutcome::Recorded(_));
+        entries.sort_by_key(|entry| Reverse((has_audio(entry), entry.duration_ms, entry.lines.len())));
         let Some((entry, others)) = entries.split_first() else {
             if due[index].exists {
                 return Err(format!("{} is in no summary, and {:?}", stream.name, due[index]));
@@ -60,8 +62,9 @@ pub(super) fn judge(life: &Life, disk: &FaultyDisk, due: &[Due], forgot: bool) -
             continue;
         };
         // A journal that was given up when a look at the disk failed may come back, without a record.
-        if others.iter().any(|other| life.plan.is_sound() || matches!(other.audio, AudioOutcome::Recorded(_)))
-        {
+        let has_any =
+            |other: &StreamSummary| has_audio(other) || other.duration_ms > 0 || !other.lines.is_empty();
+        if others.iter().any(|other| life.plan.is_sound() || has_any(other)) {
             return Err(format!("{} is there twice", stream.name));
         }
         let given = life.given_us[index].len() as u64;

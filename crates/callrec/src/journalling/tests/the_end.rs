@@ -20,8 +20,8 @@ fn ended_in_a_slow_turn(disk: &FaultyDisk, before: Faults, meanwhile: Faults) {
     disk.set_between(move || {
         if counted.fetch_add(1, Ordering::AcqRel) == 1 {
             speak(&spoken, 60..260);
-            assert_eq!(end.shutdown(Duration::ZERO), 2);
             of_end.stop();
+            assert_eq!(end.shutdown(Duration::ZERO), 2);
             faulty.set_faults(meanwhile.clone());
         }
     });
