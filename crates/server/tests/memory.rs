@@ -80,6 +80,13 @@ async fn next_but_text(socket: &mut WebSocketStream<TcpStream>) -> Option<Result
     }
 }
 
+/// What a provider gets next that is no mark is a Close with this code.
+async fn is_sent_away(provider: &mut WebSocketStream<TcpStream>, code: u16) {
+    let next = next_but_text(provider).await;
+    let told = matches!(&next, Some(Ok(Message::Close(Some(frame)))) if u16::from(frame.code) == code);
+    assert!(told, "{next:?}");
+}
+
 /// The next text that a provider gets.
 async fn provider_hears(provider: &mut WebSocketStream<TcpStream>) -> String {
     match timeout(LONG, provider.next()).await.expect("a message in time") {
@@ -132,12 +139,8 @@ async fn a_bot_that_does_not_read_is_given_up_however_short_the_messages_are() {
                 break;
             }
         }
-        let next = next_but_text(&mut provider).await;
+        is_sent_away(&mut provider, 1011).await;
         let held = ALLOCATOR.peak_usage() - before;
-        assert!(
-            matches!(&next, Some(Ok(Message::Close(Some(frame)))) if u16::from(frame.code) == 1011),
-            "{next:?}"
-        );
         assert_eq!(refused(&server, "bots_deaf").await, 1);
         assert!(held < 16 * MIB, "{held} bytes were held of messages of {bytes}");
     }
@@ -212,12 +215,8 @@ async fn of_a_message_in_frames_without_end_and_of_pings_between_them_little_is_
             break;
         }
     }
-    let next = next_but_text(&mut provider).await;
+    is_sent_away(&mut provider, 1009).await;
     let held = ALLOCATOR.peak_usage() - before;
-    assert!(
-        matches!(&next, Some(Ok(Message::Close(Some(frame)))) if u16::from(frame.code) == 1009),
-        "{next:?}"
-    );
     assert_eq!(refused(&server, "messages_too_long").await, 1);
     assert!(held < 4 * MIB, "{held} bytes were held of a message of 1,001");
 }
