@@ -89,21 +89,28 @@ pub(crate) struct Phones {
     over: Arc<AtomicBool>,
     /// The bots' door and those who call.
     tasks: JoinSet<()>,
+    bots: Arc<Mutex<JoinSet<Option<u16>>>>,
 }
 
 impl Phones {
     pub(crate) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let bot_url = format!("ws://{}", listener.local_addr().unwrap());
-        let (calls, over, many_hang_up) = (Arc::default(), Arc::default(), watch::Sender::new(()));
-        Self { bot_url, listener: Some(listener), calls, many_hang_up, over, tasks: JoinSet::new() }
+        Self {
+            bot_url,
+            listener: Some(listener),
+            calls: Arc::default(),
+            many_hang_up: watch::Sender::new(()),
+            over: Arc::default(),
+            tasks: JoinSet::new(),
+            bots: Arc::default(),
+        }
     }
 
     /// Everybody begins to call, for so many ticks of the provider, and calls again after each call.
     pub(crate) fn call(&mut self, server: &str, ticks: (u64, u64), luck: &mut Luck) {
-        let calls = Arc::clone(&self.calls);
         if let Some(listener) = self.listener.take() {
-            self.tasks.spawn(answer_all(listener, calls));
+            self.tasks.spawn(answer_all(listener, Arc::clone(&self.calls), Arc::clone(&self.bots)));
         }
         for slot in 0..LIVE {
             let mut luck = Luck::new(luck.any());
@@ -138,10 +145,22 @@ impl Phones {
         }
     }
 
+    /// Waits until no bot has a socket any more, since the server is gone; gives the codes with which the server closed those that had
+    /// not been told whose call it was.
+    pub(crate) async fn bots_sent_away(&self) -> Vec<u16> {
+        let mut bots = std::mem::take(&mut *self.bots.lock().unwrap());
+        let mut codes = Vec::new();
+        while let Some(ended) = bots.join_next().await {
+            codes.extend(ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())));
+        }
+        codes
+    }
+
     /// Nobody calls any more, or says anything; gives every call that began.
     pub(crate) async fn hush(mut self) -> Vec<Sent> {
         self.over.store(true, Ordering::Relaxed);
         self.tasks.abort_all();
+        self.bots.lock().unwrap().abort_all();
         while let Some(ended) = self.tasks.join_next().await {
             well(ended);
         }
@@ -263,24 +282,55 @@ async fn goodbye(mut socket: WebSocketStream<MaybeTlsStream<TcpStream>>) {
 }
 
 /// Takes the server's calls to the bot.
-async fn answer_all(listener: TcpListener, calls: Arc<Mutex<HashMap<String, Arc<Mutex<Sent>>>>>) {
-    let mut answered = JoinSet::new();
+async fn answer_all(
+    listener: TcpListener,
+    calls: Arc<Mutex<HashMap<String, Arc<Mutex<Sent>>>>>,
+    bots: Arc<Mutex<JoinSet<Option<u16>>>>,
+) {
     while let Ok((stream, _)) = listener.accept().await {
-        answered.spawn(answer(stream, Arc::clone(&calls)));
+        let calls = Arc::clone(&calls);
+        let mut bots = bots.lock().unwrap();
+        bots.spawn(async move {
+            let (socket, sent) = match answer(stream, &calls).await? {
+                Answered::Call(socket, sent) => (socket, sent),
+                Answered::SentAway(code) => return Some(code),
+            };
+            converse(*socket, &sent).await;
+            None
+        });
+    }
+}
+
+/// What the server wants of a bot.
+enum Answered {
+    Call(Box<WebSocketStream<TcpStream>>, Arc<Mutex<Sent>>),
+    /// It had nothing to say to it but goodbye.
+    SentAway(u16),
+}
+
+async fn answer(stream: TcpStream, calls: &Mutex<HashMap<String, Arc<Mutex<Sent>>>>) -> Option<Answered> {
+    stream.set_nodelay(true).ok()?;
+    let mut socket = tokio_tungstenite::accept_async(stream).await.ok()?;
+    loop {
+        match socket.next().await?.ok()? {
+            Message::Text(text) => {
+                let message: serde_json::Value = serde_json::from_str(&text).unwrap();
+                if let Some(sid) = message["start"]["callSid"].as_str() {
+                    let sent = Arc::clone(calls.lock().unwrap().get(sid)?);
+                    return Some(Answered::Call(Box::new(socket), sent));
+                }
+            }
+            Message::Close(frame) => {
+                while let Some(Ok(_)) = socket.next().await {}
+                return Some(Answered::SentAway(code_of(frame)));
+            }
+            _ => {}
+        }
     }
 }
 
 /// One call from the bot's side: it speaks for a second, is silent for a while, and begins again.
-async fn answer(stream: TcpStream, calls: Arc<Mutex<HashMap<String, Arc<Mutex<Sent>>>>>) -> Option<()> {
-    stream.set_nodelay(true).ok()?;
-    let mut socket = tokio_tungstenite::accept_async(stream).await.ok()?;
-    let sent = loop {
-        let Message::Text(text) = socket.next().await?.ok()? else { continue };
-        let message: serde_json::Value = serde_json::from_str(&text).unwrap();
-        if let Some(sid) = message["start"]["callSid"].as_str() {
-            break Arc::clone(calls.lock().unwrap().get(sid)?);
-        }
-    };
+async fn converse(mut socket: WebSocketStream<TcpStream>, sent: &Mutex<Sent>) -> Option<()> {
     let (sid, seed, one_way) = {
         let sent = sent.lock().unwrap();
         (sent.sid.clone(), sent.seeds[1], sent.one_way)
