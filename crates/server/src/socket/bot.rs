@@ -167,7 +167,7 @@ impl BotSocket {
     /// Queues a text message, byte for byte as it came.
     pub(crate) fn send_text(&mut self, text: ByteString) -> Result<(), TooFarBehind> {
         let length = text.len();
-        let bytes = if self.outbox.should_copy(length) {
+        let bytes = if self.outbox.should_copy() {
             Bytes::copy_from_slice(text.as_bytes())
         } else {
             text.into_bytes()

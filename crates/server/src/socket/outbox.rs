@@ -1,6 +1,5 @@
 //! Messages that wait for slow readers, counted by the memory that they take.
 
-use super::in_flight::is_long;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -52,10 +51,10 @@ impl<M> Outbox<M> {
         Self { messages: VecDeque::new(), taken: 0, limit, room }
     }
 
-    /// Whether a message of so many bytes, which is about to be put at the end, should have a copy of them alone: those that it came
-    /// with are a part of all that was read at once, which stays as long as it waits.
-    pub(super) fn should_copy(&self, bytes: usize) -> bool {
-        !self.is_empty() && !is_long(bytes)
+    /// Whether a message that is about to be put at the end should have a copy of its bytes alone: those that it came with are a part
+    /// of all that was read at once, or of a buffer that grew beyond them, which stays as long as it waits.
+    pub(super) fn should_copy(&self) -> bool {
+        !self.is_empty()
     }
 
     /// Puts a message at the end; `bytes` is its length.
@@ -136,11 +135,11 @@ mod tests {
     }
 
     #[test]
-    fn a_short_message_behind_others_has_bytes_of_its_own() {
+    fn a_message_behind_others_has_bytes_of_its_own() {
         let mut outbox = Outbox::new(10_000, Arc::new(Room::new(10_000)));
-        assert!(!outbox.should_copy(1));
+        assert!(!outbox.should_copy());
         assert_eq!(outbox.push("first", 5), Ok(()));
-        assert!(outbox.should_copy(1) && !outbox.should_copy(1_000_000));
+        assert!(outbox.should_copy());
     }
 
     #[test]

@@ -105,14 +105,14 @@ impl ProviderSocket {
     /// Queues a text message, byte for byte as it is.
     pub(crate) fn send_text(&mut self, text: ByteString) -> Result<(), TooFarBehind> {
         let bytes = text.len();
-        let text = if self.outbox.should_copy(bytes) { ByteString::from(&*text) } else { text };
+        let text = if self.outbox.should_copy() { ByteString::from(&*text) } else { text };
         self.push(Message::Text(text), bytes)
     }
 
     /// Queues a binary message.
     pub(crate) fn send_binary(&mut self, message: Bytes) -> Result<(), TooFarBehind> {
         let bytes = message.len();
-        let message = if self.outbox.should_copy(bytes) { Bytes::copy_from_slice(&message) } else { message };
+        let message = if self.outbox.should_copy() { Bytes::copy_from_slice(&message) } else { message };
         self.push(Message::Binary(message), bytes)
     }
 
