@@ -56,7 +56,7 @@ impl Syncing {
             self.has_failed = true;
         } else if std::mem::take(&mut self.has_failed) {
             // What that was to write, no later sync brings to the disk, unless it is written again.
-            write_again(shared, &self.synced);
+            self.has_failed = !write_again(shared, &self.synced);
         } else {
             self.synced = committed;
         }
@@ -64,16 +64,19 @@ impl Syncing {
     }
 }
 
-/// Writes again what is not safe of each journal.
-fn write_again(shared: &Shared, synced: &HashMap<u64, u64>) {
+/// Writes again what is not safe of each journal; tells whether all of it was taken.
+fn write_again(shared: &Shared, synced: &HashMap<u64, u64>) -> bool {
+    let mut is_taken = true;
     for call in shared.live_calls() {
         let from = synced.get(&call.serial).copied().unwrap_or(0);
         if let Some(journal) = &mut *lock(&call.journal)
             && let Err(error) = journal.write_again(from)
         {
-            tracing::error!(call = call.id.for_log(), %error, "what a failed sync was to write of a journal could not be written again");
+            tracing::error!(call = call.id.for_log(), %error, "what a failed sync was to write of a journal could not be written again; it is tried again");
+            is_taken = false;
         }
     }
+    is_taken
 }
 
 /// Syncs every journal, whatever becomes of another; the first error is told.
@@ -155,18 +158,23 @@ mod tests {
         for (of_each, operation) in
             [(false, Operation::SyncEverything), (true, Operation::Sync(What::Journal))]
         {
-            // The first of its syncs, with which the header goes, or a later one.
-            for good in [0, 2] {
+            // The first of its syncs, with which the header goes, or a later one; and when it is written again, that is taken, or refused
+            // once.
+            for (good, is_refused) in [(0, false), (2, false), (0, true), (2, true)] {
                 let mut played = Played::new(of_each);
                 let call = played.begin("CA1");
                 (0..good).for_each(|_| played.sync(&call));
                 played.disk.set_faults(Faults::refusing(&[operation]));
                 (0..3).for_each(|_| played.sync(&call));
+                if is_refused {
+                    played.disk.set_faults(Faults::refusing(&[Operation::Write(What::Journal)]));
+                    played.sync(&call);
+                }
                 played.disk.set_faults(Faults::none());
                 // One that is good, and one behind what was written again.
                 (0..2).for_each(|_| played.sync(&call));
                 let is_safe = journal(&safe(&played.disk)) == journal(&played.disk);
-                assert!(is_safe, "{operation:?} behind {good} good ones");
+                assert!(is_safe, "{operation:?} behind {good} good ones, {is_refused}");
             }
         }
     }
