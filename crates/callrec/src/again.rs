@@ -1,4 +1,5 @@
-//! What the disk had no room for, or refused, is tried again when there is room and time: no start is needed.
+//! What the disk had no room for, or refused, is tried again when there is room and time, and what another process was at is looked for
+//! when that may be gone: no start is needed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,21 +12,34 @@ use crate::unjournalled::tell_when_due;
 
 /// Whether recordings are left in their journals that are to be tried again.
 #[derive(Debug, Default)]
-pub(crate) struct Left(AtomicBool);
+pub(crate) struct Left {
+    is_any: AtomicBool,
+    is_anothers: AtomicBool,
+}
 
 impl Left {
     pub(crate) fn is_any(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.is_any.load(Ordering::Acquire)
     }
 
     /// One is, and its journal is free.
     pub(crate) fn note(&self) {
-        self.0.store(true, Ordering::Release);
+        self.is_any.store(true, Ordering::Release);
+    }
+
+    /// There is a journal of another process that is at it, and may end before it is done.
+    pub(crate) fn note_anothers(&self) {
+        self.is_anothers.store(true, Ordering::Release);
+    }
+
+    fn is_anything(&self) -> bool {
+        self.is_any() || self.is_anothers.load(Ordering::Acquire)
     }
 
     /// All are tried now: what is left from here on is for the next time.
     pub(crate) fn begin_again(&self) {
-        self.0.store(false, Ordering::Release);
+        self.is_any.store(false, Ordering::Release);
+        self.is_anothers.store(false, Ordering::Release);
     }
 
     /// Gives up the journal of a recording of which no take succeeded, and then notes it, if that was the disk's doing, or if not all of
@@ -64,7 +78,7 @@ impl Again {
 
     /// Whether it is time to recover again.
     pub(crate) fn is_due(&mut self, shared: &Shared) -> bool {
-        self.is_time(shared.left.is_any(), || !shared.space.is_low())
+        self.is_time(shared.left.is_anything(), || !shared.space.is_low())
     }
 
     /// Whether it is time to try what there is.
@@ -105,6 +119,7 @@ mod tests {
     use crate::journalling::Journalling;
     use crate::live::Outcome;
     use crate::options::CallOptions;
+    use crate::recovery::{Recovery, recover};
     use crate::simulated::{LIMITS, recorder_on, settings, speak, work};
     use crate::status::CallFiles;
 
@@ -149,10 +164,17 @@ mod tests {
         assert!(shared.health().left_in_journals && has_journal());
 
         disk.set_faults(Faults::none());
+        until_no_journal_is_left(&disk, &shared);
+        (told, recorder.files("CA1").unwrap())
+    }
+
+    /// Tries again as time passes, until no journal is left.
+    fn until_no_journal_is_left(disk: &FaultyDisk, shared: &Shared) {
+        let has_journal = || disk.files().iter().any(|(path, _)| path.ends_with(".journal"));
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 use_clock_of(Some(disk.clone()));
-                try_again(&shared);
+                try_again(shared);
             });
             for _ in 0..400 {
                 disk.pass(10_000_000);
@@ -166,7 +188,43 @@ mod tests {
         });
         assert!(!has_journal() && !shared.health().left_in_journals);
         use_clock_of(None);
-        (told, recorder.files("CA1").unwrap())
+    }
+
+    #[test]
+    fn what_another_process_was_at_is_recovered_when_that_is_gone_and_no_start_is_needed() {
+        let disk = FaultyDisk::default();
+        let (other, its) = recorder_on(&disk, settings(), LIMITS);
+        let (recorder, shared) = recorder_on(&disk, settings(), LIMITS);
+        let [call, live] = [&other, &recorder].map(|recorder| {
+            let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+            speak(&call, 0..50);
+            call
+        });
+        for shared in [&its, &shared] {
+            Journalling::default().turn(shared);
+        }
+        assert_eq!(recover(&shared).unwrap(), Recovery { owned: 2, ..Recovery::default() });
+        assert!(shared.left.is_anything() && !shared.health().left_in_journals, "nothing is wrong");
+        // The other is killed.
+        its.abandon();
+        drop((call, other, its));
+        let finishing = live.finish(EndReason::Stopped);
+        Journalling::default().turn(&shared);
+        work(&shared);
+        finishing.wait_timeout(Duration::ZERO).unwrap().unwrap();
+        until_no_journal_is_left(&disk, &shared);
+        let streams = recorder.files("CA1").unwrap().details.streams;
+        let of_both: Vec<_> = streams.iter().map(|stream| (stream.recovered, stream.duration_ms)).collect();
+        assert_eq!(of_both, [(true, 1_000), (false, 1_000)]);
+
+        // Its own journals are not another's.
+        let live = recorder_on(&disk, settings(), LIMITS);
+        let call = live.0.start_call(CallOptions::new("CA2")).unwrap();
+        Journalling::default().turn(&live.1);
+        assert_eq!(recover(&live.1).unwrap(), Recovery { owned: 1, ..Recovery::default() });
+        assert!(!live.1.left.is_anything());
+        live.1.abandon();
+        drop(call);
     }
 
     #[test]

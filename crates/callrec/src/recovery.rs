@@ -129,6 +129,7 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
             break;
         }
         let (call, number) = (journal.call().clone(), journal.number());
+        let is_ours = shared.is_journal_of_ours(&call, number);
         let found = recover_one(shared, journal);
         if matches!(found, Ok(Found::Finished | Found::Failed)) {
             shared.when_recovered.tell(shared, &call);
@@ -136,7 +137,12 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
         match found {
             Ok(Found::Finished) => recovery.finished += 1,
             Ok(Found::Failed) => recovery.failed += 1,
-            Ok(Found::Owned) => recovery.owned += 1,
+            Ok(Found::Owned) => {
+                recovery.owned += 1;
+                if !is_ours {
+                    shared.left.note_anothers();
+                }
+            }
             Ok(Found::Left) => break,
             Err(error) => {
                 tracing::error!(call = call.for_log(), number, %error, "a journal could not be recovered");

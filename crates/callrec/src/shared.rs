@@ -153,7 +153,7 @@ impl Shared {
         kept(&lock(&self.calls))
     }
 
-    /// Adds a call, unless there are too many, the disk is nearly full, or the recorder closes.
+    /// Adds a call, unless there are too many, the disk is nearly full and its audio is to be recorded, or the recorder closes.
     pub(crate) fn add(&self, call: &Arc<LiveCall>) -> Result<(), RecordError> {
         let mut calls = lock(&self.calls);
         if self.closing.load(Ordering::Acquire) {
@@ -162,7 +162,9 @@ impl Shared {
         if self.unfinished() >= self.max_calls {
             return Err(RecordError::TooManyCalls { most: self.max_calls });
         }
-        self.space.check(kept(&calls))?;
+        if call.header.record_audio {
+            self.space.check(kept(&calls))?;
+        }
         self.count.fetch_add(1, Ordering::AcqRel);
         calls.entry(call.id.clone()).or_default().push(Arc::clone(call));
         Ok(())
@@ -192,6 +194,14 @@ impl Shared {
     /// The streams of a call, in the order in which they began.
     pub(crate) fn streams(&self, call: &CallId) -> Vec<Arc<LiveCall>> {
         lock(&self.calls).get(call).cloned().unwrap_or_default()
+    }
+
+    /// Whether a journal is that of a live call, or of one that is being taken. May wait for a write to it.
+    pub(crate) fn is_journal_of_ours(&self, call: &CallId, number: u32) -> bool {
+        let is_it = |stream: &Arc<LiveCall>| {
+            lock(&stream.journal).as_ref().is_some_and(|journal| journal.number() == number)
+        };
+        self.streams(call).iter().any(is_it)
     }
 
     /// No call is added from here on.
