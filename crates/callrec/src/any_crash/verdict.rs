@@ -91,9 +91,8 @@ pub(super) fn judge(life: &Life, disk: &FaultyDisk, due: &[Due], forgot: bool) -
             return Err(format!("{} has {} frames of {given}, not {missing:?}", stream.name, frames.len()));
         }
         // A journal whose end the disk forgot, behind a recording that was made before, has fewer lines than that has frames.
-        let nothing = Due::default();
-        let (due, frames) = if forgot { (&nothing, 0) } else { (&due[index], frames.len() as u64) };
-        check_lines(stream, &entry.lines, due, (!has_holes).then_some(frames))?;
+        let frames = if forgot { 0 } else { frames.len() as u64 };
+        check_lines(stream, &entry.lines, &due[index], (!has_holes).then_some(frames))?;
     }
     // A journal that the disk forgot cannot tell whose a recording is; what it holds was whole when it had its name.
     if recordings > 0 && !forgot {
