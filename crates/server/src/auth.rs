@@ -30,6 +30,8 @@ pub(crate) struct Auth {
     read_only: Option<Secret>,
     provider: Option<Secret>,
     public_url: Option<WebUrl>,
+    /// Of BOT_URL, where that is another machine.
+    bot_host: Option<String>,
 }
 
 impl Auth {
@@ -39,6 +41,12 @@ impl Auth {
             read_only: config.api_read_token.clone(),
             provider: config.twilio_auth_token.clone(),
             public_url: config.public_url.clone(),
+            bot_host: config
+                .bot_url
+                .as_ref()
+                .and_then(|bot| bot.as_url().host_str())
+                .filter(|host| !is_loopback_host(host))
+                .map(ToOwned::to_owned),
         }
     }
 
@@ -168,13 +176,16 @@ impl Auth {
     }
 
     /// The addresses under which the provider may have called. Only the operator knows behind a proxy; without a
-    /// PUBLIC_URL the Host header is believed, since a wrong one makes no signature right that the token did not make.
+    /// PUBLIC_URL the Host header is believed, since a wrong one makes no signature right that the token did not make; but for the
+    /// bot's, whose signatures we make ourselves, and it might show them to anybody.
     fn bases(&self, request: &HttpRequest) -> Vec<String> {
         match &self.public_url {
             Some(url) => vec![url.to_string()],
             None => {
                 let host = host_header(request);
-                vec![format!("https://{host}"), format!("http://{host}")]
+                let is_bots =
+                    self.bot_host.as_deref().is_some_and(|bot| host_alone(host).eq_ignore_ascii_case(bot));
+                if is_bots { vec![] } else { vec![format!("https://{host}"), format!("http://{host}")] }
             }
         }
     }
@@ -186,13 +197,17 @@ pub(crate) fn host_header(request: &HttpRequest) -> &str {
     header.or_else(|| request.uri().authority().map(Authority::as_str)).unwrap_or_default()
 }
 
-/// Whether a host, with or without a port, is this machine by its own name for itself.
-pub(crate) fn is_loopback_host(authority: &str) -> bool {
-    let host = match authority.rsplit_once(':') {
+/// A host without its port.
+fn host_alone(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => host,
         _ => authority,
-    };
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+    }
+}
+
+/// Whether a host, with or without a port, is this machine by its own name for itself.
+pub(crate) fn is_loopback_host(authority: &str) -> bool {
+    let host = host_alone(authority).trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 

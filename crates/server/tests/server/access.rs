@@ -151,6 +151,17 @@ const FROM_ELSEWHERE: [(&str, &str); 5] = [
 ];
 
 #[tokio::test]
+async fn what_is_signed_for_the_bot_opens_no_socket_here() {
+    let bot = ("BOT_URL", "wss://bot.example.com/media-stream");
+    let server = TestServer::start([bot, ("TWILIO_AUTH_TOKEN", "12345")]);
+    let signature = sign_url("12345", "wss://bot.example.com/media-stream");
+    for host in ["bot.example.com", "bot.example.com:443"] {
+        let headers = [("host", host), ("x-twilio-signature", signature.as_str())];
+        assert_eq!(server.provider_with(&headers).await.err(), Some(403), "{host}");
+    }
+}
+
+#[tokio::test]
 async fn without_the_providers_token_webhooks_and_sockets_are_taken_of_this_machine_alone() {
     let bot = ("BOT_URL", "ws://127.0.0.1:9/");
     for server in [TestServer::start([bot]), TestServer::start([bot, ("API_TOKEN", "x")])] {
