@@ -5,6 +5,8 @@
 use crate::counters::{Counters, Limit};
 use crate::descriptors::OpenFiles;
 use crate::error::ApiError;
+#[cfg(unix)]
+use crate::security_headers::SECURITY_HEADERS;
 use crate::socket::{Descriptor, Socket};
 use actix_web::body::MessageBody;
 use actix_web::dev::{Extensions, Payload, ServiceRequest, ServiceResponse};
@@ -102,9 +104,11 @@ impl Drop for Connection {
 #[cfg(unix)]
 fn turn_away(socket: &TcpStream) {
     let body = format!(r#"{{"error":{{"code":"full","message":"{FULL}"}}}}"#);
+    let secure: String =
+        SECURITY_HEADERS.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
-         retry-after: 5\r\nconnection: close\r\n\r\n{body}",
+         {secure}retry-after: 5\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );
     let _ = rustix::net::send(socket, answer.as_bytes(), rustix::net::SendFlags::NOSIGNAL);

@@ -20,8 +20,9 @@ pub(crate) const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
     (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
 ];
 
-/// The headers of every answer, refusals and upgrades included. Only what middleware refuses passes by them: such errors have
-/// [`SECURITY_HEADERS`] by themselves.
+/// The headers of every answer, refusals and upgrades included. Only what middleware refuses passes by them, and what is refused before
+/// it is read: such errors have [`SECURITY_HEADERS`] by themselves. The framework's own answers to what is no request (400, 408, 431)
+/// have neither headers nor a body.
 pub(crate) fn security_headers(config: &Config) -> DefaultHeaders {
     let headers = SECURITY_HEADERS.into_iter().fold(DefaultHeaders::new(), DefaultHeaders::add);
     // Believed only of an answer that came over TLS, which is the proxy's.

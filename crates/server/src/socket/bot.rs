@@ -17,6 +17,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
@@ -67,7 +68,7 @@ pub(crate) enum ConnectError {
 impl ConnectError {
     /// Whether a message of the bot was longer than any may be.
     pub(crate) fn is_too_long(&self) -> bool {
-        matches!(self, Self::Socket(SocketError::Capacity(_)))
+        matches!(self, Self::Socket(SocketError::Capacity(CapacityError::MessageTooLong { .. })))
     }
 }
 

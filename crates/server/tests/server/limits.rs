@@ -55,6 +55,10 @@ async fn a_connection_too_many_is_told_so_and_the_calls_beside_go_on() {
     // One or another from before may not be gone yet.
     until("they are told", || crowd.iter().filter(is_told).count() >= 50).await;
     assert!(crowd.iter().filter(is_told).count() <= 60);
+    let mut answer = vec![0; 1_000];
+    let length = crowd.iter().find(is_told).unwrap().peek(&mut answer).unwrap();
+    let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+    assert!(answer.contains("x-frame-options: DENY\r\n") && answer.ends_with('}'), "{answer}");
     drop(crowd);
     for (call, sid) in calls.iter_mut().zip(["CA1", "CA2", "CA3"]) {
         call.send(one_way(sid)).await;
