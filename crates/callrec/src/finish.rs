@@ -92,7 +92,7 @@ pub(crate) fn finish(
                 return Err(left);
             }
         },
-        None if !subject.header.record_audio => AudioOutcome::RecordingOff,
+        None if !subject.header.record_audio => not_recorded(&subject.header),
         None => AudioOutcome::NoAudio,
     };
     let stream = summarise(&subject.header, subject.number, taken, source.is_recovered(), audio);
@@ -118,6 +118,14 @@ pub(crate) fn finish(
 /// A journal was set aside, since it is damaged: a person may find more in it.
 pub(crate) fn tell_of_damage(subject: &Subject, aside: &Path) {
     tracing::error!(call = subject.call.for_log(), aside = %path_for_log(aside), "a journal is damaged: what could be read of it is recorded, and it was set aside");
+}
+
+/// Why there is to be no audio.
+fn not_recorded(header: &Header) -> AudioOutcome {
+    match &header.without_audio {
+        Some(reason) => AudioOutcome::NotSaved { reason: reason.clone() },
+        None => AudioOutcome::RecordingOff,
+    }
 }
 
 /// Whether audio may be among what was lost on the way to the recording.

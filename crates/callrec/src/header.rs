@@ -20,6 +20,9 @@ pub(crate) struct Header {
     pub(crate) started_at: LocalTime,
     pub(crate) settings: Settings,
     pub(crate) record_audio: bool,
+    /// Why not, where the recorder's settings would have it recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) without_audio: Option<String>,
     /// The callrec that recorded the call. The files name it, whichever version completes them.
     #[serde(default = "any_version")]
     pub(crate) recorder: String,
@@ -85,6 +88,7 @@ mod tests {
             started_at: LocalTime::from_unix_ms(0, 0).unwrap(),
             settings: Settings::default(),
             record_audio: true,
+            without_audio: None,
             recorder: "callrec 9.8.7".to_owned(),
         };
         let encoder = |header: &Header| {
@@ -105,6 +109,7 @@ mod tests {
             started_at: LocalTime::from_unix_ms(1_752_395_325_250, -12_600).unwrap(),
             settings: Settings::default(),
             record_audio: true,
+            without_audio: None,
             recorder: THIS_VERSION.to_owned(),
         };
         let (whole, call) = (header.to_bytes(), CallId::new("CA1").unwrap());

@@ -14,6 +14,7 @@ pub struct CallOptions {
     pub(crate) assistant_rate: u32,
     pub(crate) settings: Option<Settings>,
     pub(crate) mark_echoes: MarkEchoes,
+    pub(crate) without_audio: Option<String>,
 }
 
 impl CallOptions {
@@ -28,6 +29,7 @@ impl CallOptions {
             assistant_rate: 8_000,
             settings: None,
             mark_echoes: MarkEchoes::default(),
+            without_audio: None,
         }
     }
 
@@ -59,6 +61,13 @@ impl CallOptions {
     /// Where the provider of a relay puts the echo of a mark that it reaches within a tick; a constant of the provider.
     pub fn mark_echoes(mut self, echoes: MarkEchoes) -> Self {
         self.mark_echoes = echoes;
+        self
+    }
+
+    /// Only what is said is recorded, and the summary gives `reason` for it. A disk that is too full for audio has room for that: such a
+    /// call is never refused with [`DiskLow`](crate::RecordError::DiskLow).
+    pub fn without_audio(mut self, reason: impl Into<String>) -> Self {
+        self.without_audio = Some(reason.into());
         self
     }
 

@@ -106,7 +106,8 @@ impl Recorder {
             start,
             started_at: local_now(),
             settings,
-            record_audio: shared.record_audio,
+            record_audio: shared.record_audio && options.without_audio.is_none(),
+            without_audio: options.without_audio.filter(|_| shared.record_audio),
             recorder: THIS_VERSION.to_owned(),
         };
         let live = Arc::new(LiveCall::new(id, header, shared));

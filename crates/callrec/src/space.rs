@@ -215,6 +215,7 @@ mod kept {
             started_at: local_now(),
             settings: Settings::default(),
             record_audio: true,
+            without_audio: None,
             recorder: THIS_VERSION.to_owned(),
         };
         let large = Settings::default().with_format(Format::Wav).with_rate(RateSetting::Hz(48_000));

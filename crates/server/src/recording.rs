@@ -9,7 +9,8 @@ use crate::state::State;
 use crate::stream_tokens::Pass;
 use actix_web::web;
 use callrec::{
-    Call, CallId, CallOptions, DropKind, EndReason, Event, Format, Settings, StreamStart, Topology,
+    Call, CallId, CallOptions, DropKind, EndReason, Event, Format, RecordError, Settings, StreamStart,
+    Topology,
 };
 use callrec_protocol::twilio::{BotSide, Twilio, Verdict};
 use callrec_protocol::{Dialect as _, Message};
@@ -296,20 +297,25 @@ fn begin(state: &State, start: &StreamStart) -> Tape {
         .assistant_rate(start.assistant_rate)
         .mark_echoes(state.config.mark_echoes)
         .settings(wished.flatten().unwrap_or_else(|| default.clone()));
-    match state.recorder.start_call(options) {
-        Ok(call) => {
-            tracing::info!(
-                call = CallId::name_for_log(&start.call),
-                stream = CallId::name_for_log(&start.stream),
-                "recording"
-            );
+    let call = CallId::name_for_log(&start.call);
+    let begun = match state.recorder.start_call(options.clone()) {
+        // What is said has room, and so has a summary that tells of it.
+        Err(error @ RecordError::DiskLow { .. }) => {
+            tracing::error!(call, %error, "the audio of this call is not recorded");
+            state.recorder.start_call(options.without_audio(format!("when the call began: {error}")))
+        }
+        begun => begun,
+    };
+    match begun {
+        Ok(begun) => {
+            tracing::info!(call, stream = CallId::name_for_log(&start.stream), "recording");
             if unusable {
-                call.handle(&Event::Dropped { what: DropKind::Parameter, count: 1 });
+                begun.handle(&Event::Dropped { what: DropKind::Parameter, count: 1 });
             }
-            Tape::Running(call)
+            Tape::Running(begun)
         }
         Err(error) => {
-            tracing::error!(call = CallId::name_for_log(&start.call), %error, "this call is not recorded");
+            tracing::error!(call, %error, "this call is not recorded");
             Tape::Off
         }
     }

@@ -36,7 +36,8 @@ pub(super) fn inspect(
     let torn = reader.torn();
     let mut remarks = Vec::new();
     if !header.record_audio {
-        remarks.push("no audio of it is recorded, as the settings say".to_owned());
+        let why = header.without_audio.as_deref().unwrap_or("as the settings say");
+        remarks.push(format!("no audio of it is recorded: {why}"));
     }
     if pass.ended.is_none() {
         remarks.push(

@@ -45,6 +45,7 @@ fn wait_for_a_worker(shared: &Shared) {
         started_at: local_now(),
         settings: Settings::default(),
         record_audio: true,
+        without_audio: None,
         recorder: THIS_VERSION.to_owned(),
     };
     let call = LiveCall::new(CallId::new("CA9").unwrap(), header, shared);

@@ -145,7 +145,7 @@ pub static SETTINGS: LazyLock<Vec<Setting>> = LazyLock::new(|| {
             "MIN_FREE_DISK_MB",
             "512",
             "a whole number from 0 to 1000000000 (MB of 1000000 bytes); 0: it is not looked",
-            "with less free, and 10 MB or more for each live call, no new recording begins; calls go on",
+            "with less free, and 10 MB or more for each live call, no audio of new calls is recorded, only what is said",
         ),
         setting(
             "REQUEST_TIMEOUT_SECONDS",

@@ -9,24 +9,36 @@ const WAV: (&str, &str) = ("DEFAULT_AUDIO_FORMAT", "wav");
 const LOW: (&str, &str) = ("MIN_FREE_DISK_MB", "1000000000");
 
 #[tokio::test]
-async fn a_call_with_a_bot_goes_on_unrecorded() {
+async fn of_a_call_with_a_bot_the_words_are_recorded_and_the_summary_says_why_no_audio_is() {
     let bot = ScriptedBot::listen().await;
     let server = TestServer::start([WAV, LOW, ("BOT_URL", &bot.url())]);
     assert_eq!((server.get("/health").status, server.get("/health/ready").status), (503, 503));
     assert_eq!(server.get("/health/live").status, 200, "it lives");
     let mut provider = server.provider().await;
     let mut call = bot.accept().await;
-    for text in [relayed("CA1"), inbound(0, 0x10), stop("CA1")] {
+    for text in [relayed("CA1"), inbound(0, 0x10)] {
         provider.send(text.clone()).await;
         assert_eq!(call.next().await, Some(text));
     }
+    call.send(r#"{"event":"transcript","speaker":"caller","text":"is anybody there"}"#).await;
+    provider.send(stop("CA1")).await;
+    assert_eq!(call.next().await, Some(stop("CA1")));
     let health = server.get("/health").json();
     assert_eq!(health["recorder"]["refused"]["calls_disk_low"], 1);
     assert!(health["recorder"]["disk_free_bytes"].as_u64().is_some_and(|free| free > 0), "{health}");
     let problem = health["problems"][0].as_str().unwrap();
     assert!(problem.contains("no new recordings") && problem.contains("free some space"), "{problem}");
     provider.close().await;
-    assert_eq!(files_in(&server.responses()), [""; 0]);
+    drop(call);
+    let summary = finished(&server, "CA1").await;
+    let stream = &summary["streams"][0];
+    assert_eq!((&stream["audio"]["outcome"], &stream["ended"]), (&"not_saved".into(), &"stopped".into()));
+    let reason = stream["audio"]["reason"].as_str().unwrap();
+    assert!(reason.contains("when the call began") && reason.contains("free some space"), "{reason}");
+    let files = ["call_CA1.txt", "call_CA1_summary.json", "call_CA1_summary.txt"];
+    assert_eq!(files_in(&server.responses()), files);
+    let transcript = std::fs::read_to_string(server.responses().join("call_CA1.txt")).unwrap();
+    assert!(transcript.contains("is anybody there"), "{transcript}");
 }
 
 #[tokio::test]
