@@ -2,7 +2,7 @@
 //! setting.
 
 use crate::config::{Config, SETTINGS, Sources};
-use crate::{Application, demo, descriptors, inspect, telemetry};
+use crate::{Application, demo, descriptors, file_size, inspect, telemetry};
 use anyhow::Context as _;
 use callrec::{Health, Recorder};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -52,6 +52,7 @@ enum Command {
 /// # Errors
 /// What is to be told to the user, in one line.
 pub async fn run() -> anyhow::Result<()> {
+    file_size::let_writes_fail().context("SIGXFSZ cannot be handled")?;
     let command = Arguments::command().after_long_help(settings_help()).after_help(SHORT_HELP);
     let arguments = match Arguments::from_arg_matches(&command.get_matches()) {
         Ok(arguments) => arguments,

@@ -26,6 +26,7 @@ mod counters;
 mod demo;
 mod descriptors;
 pub mod error;
+mod file_size;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -6,7 +6,7 @@
 #[allow(dead_code, reason = "not every file of tests uses all of it")]
 mod spawned;
 
-use callrec::{Audio, CallOptions, Format, Recorder, Settings, Track};
+use callrec::Track;
 use callrec_protocol::twilio::outgoing::Provider;
 use futures_util::{SinkExt, StreamExt};
 use spawned::Spawned as Server;
@@ -193,65 +193,6 @@ fn a_server_that_cannot_start_says_in_one_line_what_to_do() {
         assert!(!output.status.success() && output.stdout.is_empty());
         assert!(error.contains(told) && error.lines().count() == 1, "{variables:?}: {error}");
     }
-}
-
-#[test]
-fn recover_finishes_what_is_left_and_tells_how_much() {
-    let home = tempfile::tempdir().unwrap();
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_callrec")).arg("recover").current_dir(home.path()).output().unwrap();
-    assert!(output.status.success());
-    let told = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(told, "recordings finished: 0; failed: 0; in use by a running server: 0\n");
-}
-
-#[test]
-fn recover_takes_nothing_of_what_is_to_stay_free_of_the_disk_and_says_what_to_do() {
-    let home = tempfile::tempdir().unwrap();
-    let journals = home.path().join("responses/.journal");
-    std::fs::create_dir_all(&journals).unwrap();
-    let journal = journals.join("CA1_1.journal");
-    // As it is when the process is killed that writes it.
-    let elsewhere = tempfile::tempdir().unwrap();
-    let settings = Settings::default().with_format(Format::Wav);
-    let recorder = Recorder::builder(elsewhere.path()).settings(settings).start().unwrap();
-    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
-    (0..120).for_each(|second| call.caller_at(second * 1_000, Audio::mulaw(&[0x10; 8_000])));
-    assert!(call.flush());
-    std::fs::copy(elsewhere.path().join(".journal/CA1_1.journal"), &journal).unwrap();
-    let left = std::fs::read(&journal).unwrap();
-
-    let recover = |least: &str| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_callrec"));
-        command.arg("recover").current_dir(home.path()).env("MIN_FREE_DISK_MB", least).env_remove("RUST_LOG");
-        let output = command.output().unwrap();
-        let [told, error] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        (output.status.success(), told, error)
-    };
-    // More than any disk has.
-    let (well, told, error) = recover("1000000000");
-    assert_eq!(
-        (well, told.as_str()),
-        (false, "recordings finished: 0; failed: 1; in use by a running server: 0\n")
-    );
-    let line = error.lines().last().unwrap();
-    assert!(line.starts_with("callrec: some journals could not be finished"), "{error}");
-    for part in
-        ["they are kept", "For want of room: 1;", " 1000000000 MB are to stay free", "lower MIN_FREE_DISK_MB"]
-    {
-        assert!(line.contains(part), "{part}: {error}");
-    }
-    assert_eq!(std::fs::read(&journal).unwrap(), left);
-    let recording = home.path().join("responses/call_CA1_conversation.wav");
-    let partial = |file: std::io::Result<std::fs::DirEntry>| {
-        file.unwrap().path().extension() == Some("partial".as_ref())
-    };
-    assert!(!recording.exists() && !std::fs::read_dir(&journals).unwrap().any(partial));
-
-    let (well, told, error) = recover("0");
-    assert_eq!(told, "recordings finished: 1; failed: 0; in use by a running server: 0\n");
-    assert!(well && !journal.exists(), "{error}");
-    assert_eq!(hound::WavReader::open(recording).unwrap().duration(), 120 * 8_000);
 }
 
 /// What a shell gives a process is too little for a thousand calls; what it may have is more.

@@ -20,8 +20,8 @@ impl Spawned {
 
     /// A server that can write no file longer than this: further writes fail, as on a disk that is full.
     pub(crate) fn start_limited(home: &Path, kib: u32, variables: &[(&str, &str)]) -> Self {
-        // What is ignored stays ignored in the program that takes the shell's place. Units are 512 bytes (POSIX).
-        Self::start_after(&format!("trap '' XFSZ; ulimit -f {}", kib * 2), home, variables)
+        // Units are 512 bytes (POSIX).
+        Self::start_after(&format!("ulimit -f {}", kib * 2), home, variables)
     }
 
     /// A server for which a shell has set something before.
