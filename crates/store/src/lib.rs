@@ -87,6 +87,7 @@ mod look;
 mod names;
 mod open;
 mod partial;
+mod probe;
 mod reader;
 mod record;
 mod recovery;
