@@ -71,3 +71,18 @@ fn what_callrec_takes_beside_its_peers_is_quoted_from_the_results() {
         assert!(results.lines().any(|line| line == row), "not in the results: {row}");
     }
 }
+
+/// `StartLimitIntervalSec=` is of the unit, and in the other section systemd passes over it; a second is more than no time at all, and
+/// less than a call takes to be given up.
+#[test]
+fn the_systemd_unit_is_started_again_as_often_as_it_takes() {
+    let readme = readme();
+    let unit = readme.split("```ini\n").nth(1).unwrap().split("```").next().unwrap();
+    let section = |name: &str| {
+        let behind = unit.split(&format!("[{name}]\n")).nth(1).unwrap();
+        behind.split("\n[").next().unwrap().lines().collect::<Vec<_>>()
+    };
+    assert!(section("Unit").contains(&"StartLimitIntervalSec=0"));
+    let service = section("Service");
+    assert!(service.contains(&"Restart=on-failure") && service.contains(&"RestartSec=1"), "{service:?}");
+}
