@@ -9,6 +9,7 @@ use callrec_store::{Readers, RecordingsDir};
 
 use crate::error::RecordError;
 use crate::journalling::write_journals;
+use crate::live::lock;
 use crate::pending::PHONE_LINE_HZ;
 use crate::recorder::{Handle, Recorder};
 use crate::recovery::WhenRecovered;
@@ -117,13 +118,49 @@ impl Builder {
 
     /// Opens the directory, which is made if it is missing, and starts the threads.
     ///
+    /// On a disk that is full or refuses for now it starts all the same: the log has an error, [`Recorder::health`] a `journal_error`
+    /// until the disk takes files again, and calls are recorded from there on, with as much of them as could wait in memory.
+    ///
     /// # Errors
     /// The directory cannot be used, or the settings are impossible; both say what to do.
     pub fn start(self) -> Result<Recorder, RecordError> {
         self.settings.resolve(PHONE_LINE_HZ)?;
         let dir = RecordingsDir::open_for(&self.directory, self.readers)?;
-        dir.probe()?;
-        for open in dir.lets_strangers_in()? {
+        let (workers, recover_at_start) = (self.workers, self.recover_at_start);
+        let handle = Handle::new(Arc::new(self.begin(dir)?));
+        handle.spawn("callrec-space", space::measure)?;
+        handle.spawn("callrec-journal", write_journals)?;
+        handle.spawn("callrec-sync", sync_journals)?;
+        for _ in 0..workers {
+            handle.spawn("callrec-worker", workers::work)?;
+        }
+        if recover_at_start {
+            // Before the thread runs, so that nobody finds the recorder at rest in between.
+            handle.shared().recovering.store(true, Ordering::Release);
+            handle.spawn("callrec-recover", recovery::recover_in_background)?;
+        }
+        Ok(Recorder::new(handle))
+    }
+
+    /// Tries the directory, and makes what the threads are to have in common.
+    fn begin(self, dir: RecordingsDir) -> Result<Shared, RecordError> {
+        let refused = match dir.probe() {
+            Err(error) if error.is_for_now() => {
+                tracing::error!(
+                    %error,
+                    "the disk takes no recordings: free some space on it, or see to it that it can be written to; calls go on, and are \
+                     recorded as soon as it does, without another start"
+                );
+                Some(error.to_string())
+            }
+            probed => probed.map(|()| None)?,
+        };
+        let open = match dir.lets_strangers_in() {
+            // There may be nothing to look at yet.
+            Err(_) if refused.is_some() => Vec::new(),
+            looked => looked?,
+        };
+        for open in open {
             tracing::warn!(
                 directory = %open.path.display(),
                 mode = format!("{:04o}", open.mode),
@@ -133,20 +170,100 @@ impl Builder {
         }
         let mut shared = Shared::new(dir, self.settings, self.record_audio, self.limits);
         shared.when_recovered = self.when_recovered;
-        let shared = Arc::new(shared);
+        *lock(&shared.journal_error) = refused;
         space::measure_once(&shared);
-        let handle = Handle::new(shared);
-        handle.spawn("callrec-space", space::measure)?;
-        handle.spawn("callrec-journal", write_journals)?;
-        handle.spawn("callrec-sync", sync_journals)?;
-        for _ in 0..self.workers {
-            handle.spawn("callrec-worker", workers::work)?;
+        Ok(shared)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
+    use callrec_session::EndReason;
+
+    use super::*;
+    use crate::clock::simulated::use_clock_of;
+    use crate::journalling::{Journalling, PROBE_EVERY};
+    use crate::options::CallOptions;
+    use crate::simulated::{settings, settled, speak};
+
+    /// A disk where nothing is made yet, or a recorder was before.
+    fn disk(is_new: bool) -> FaultyDisk {
+        let disk = FaultyDisk::default();
+        if !is_new {
+            drop(open(&disk));
         }
-        if self.recover_at_start {
-            // Before the thread runs, so that nobody finds the recorder at rest in between.
-            handle.shared().recovering.store(true, Ordering::Release);
-            handle.spawn("callrec-recover", recovery::recover_in_background)?;
+        disk
+    }
+
+    fn open(disk: &FaultyDisk) -> RecordingsDir {
+        RecordingsDir::open_simulated(Arc::new(disk.clone()), "/disk/responses").unwrap()
+    }
+
+    /// What starts on it, without its threads.
+    fn start(disk: &FaultyDisk) -> Result<(Recorder, Arc<Shared>), RecordError> {
+        use_clock_of(Some(disk.clone()));
+        let builder = Recorder::builder("/disk/responses").settings(settings()).min_free_disk(0);
+        let shared = Arc::new(builder.begin(open(disk))?);
+        Ok((Recorder::new(Handle::new(Arc::clone(&shared))), shared))
+    }
+
+    /// As long as it takes to look after the disk once.
+    fn go_on(journalling: &mut Journalling, shared: &Shared) {
+        for _ in 0..PROBE_EVERY {
+            journalling.turn(shared);
         }
-        Ok(Recorder::new(handle))
+    }
+
+    #[test]
+    fn a_recorder_starts_on_a_full_disk_and_a_call_is_recorded_when_it_has_room_without_another_start() {
+        for is_new in [true, false] {
+            let disk = disk(is_new);
+            disk.set_faults(Faults::full());
+            let (recorder, shared) = start(&disk).unwrap();
+            let told = recorder.health().journal_error.expect("it is told");
+            assert!(told.contains("free some space"), "{told}");
+            let mut journalling = Journalling::default();
+            // It goes on, whatever the disk does.
+            let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+            speak(&call, 0..50);
+            go_on(&mut journalling, &shared);
+            assert!(recorder.health().journal_error.is_some());
+            disk.set_faults(Faults::none());
+            speak(&call, 50..100);
+            let files = settled(&shared, &mut journalling, &call.finish(EndReason::Stopped)).unwrap();
+            let stream = &files.details.streams[0];
+            assert!(files.is_saved() && stream.completeness.is_complete(), "{stream:?}");
+            assert_eq!(stream.duration_ms, 2_000, "what waited is there too");
+            go_on(&mut journalling, &shared);
+            assert_eq!(recorder.health().journal_error, None);
+            use_clock_of(None);
+        }
+    }
+
+    #[test]
+    fn a_disk_that_was_full_at_the_start_is_well_again_without_a_call() {
+        for is_new in [true, false] {
+            let disk = disk(is_new);
+            disk.set_faults(Faults::full());
+            let (recorder, shared) = start(&disk).unwrap();
+            let mut journalling = Journalling::default();
+            go_on(&mut journalling, &shared);
+            assert!(recorder.health().journal_error.is_some());
+            disk.set_faults(Faults::none());
+            go_on(&mut journalling, &shared);
+            assert_eq!(recorder.health().journal_error, None);
+            assert_eq!(recorder.recover().unwrap(), recovery::Recovery::default());
+            use_clock_of(None);
+        }
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_used_at_all_keeps_a_recorder_from_starting() {
+        let disk = disk(false);
+        disk.set_faults(Faults::refusing(&[Operation::Lock(What::Temporary)]));
+        let told = start(&disk).expect_err("no recorder").to_string();
+        assert!(told.contains("cannot lock /disk/responses/.journal/"), "{told}");
+        use_clock_of(None);
     }
 }

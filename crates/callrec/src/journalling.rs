@@ -22,7 +22,7 @@ const RETRY_EVERY: u32 = 4;
 /// How often it is tried for a call that has ended, before the call is given up.
 const LAST_TRIES: u32 = 5;
 /// How often a directory that refused is tried when nothing waits for it any more, in turns.
-const PROBE_EVERY: u32 = 8;
+pub(crate) const PROBE_EVERY: u32 = 8;
 
 /// Writes until the recorder is gone and every call is sealed.
 pub(crate) fn write_journals(shared: &Shared) {
@@ -77,8 +77,11 @@ impl Journalling {
             && shared.has_journal_error()
         {
             // Nothing waits that could tell whether the disk is well again: the calls were written, or given up.
-            let probed = shared.dir.probe().err().map(|error| error.to_string());
-            *lock(&shared.journal_error) = probed;
+            let refused = shared.dir.probe().err().map(|error| error.to_string());
+            if refused.is_none() {
+                tracing::info!("the disk takes recordings again");
+            }
+            *lock(&shared.journal_error) = refused;
         }
         calls.is_empty()
     }

@@ -34,7 +34,7 @@ pub struct Application {
 
 impl Application {
     /// Opens the recordings directory and the listening socket. Port 0 takes a free one; see
-    /// [`address`](Self::address).
+    /// [`address`](Self::address). On a disk that is full or refuses for now it is built all the same, and is not ready until the disk is well.
     ///
     /// # Errors
     /// The address cannot be listened on, or the recordings directory cannot be used.

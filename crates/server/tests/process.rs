@@ -135,6 +135,51 @@ async fn a_disk_that_is_full_stops_no_call_and_the_log_the_health_and_the_summar
     assert!(well && log.contains("the journal cannot be written"), "{log}");
 }
 
+/// The disk is full from the start: no file may have a byte. Whoever started the server may raise that while it runs.
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(target_os = "linux")]
+async fn a_server_starts_on_a_full_disk_tells_so_and_records_when_there_is_room_without_another_start() {
+    use rustix::process::{Pid, Resource, getrlimit, prlimit};
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start_after("ulimit -Sf 0", home.path(), &[]);
+    let health = |base: &str| {
+        let url = format!("{base}/health");
+        tokio::task::spawn_blocking(move || {
+            let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+            let mut answer = agent.get(&url).call().unwrap();
+            (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
+        })
+    };
+    let (status, told) = health(&server.base).await.unwrap();
+    assert!(
+        status == 503 && told.contains("the journals cannot be written: cannot write "),
+        "{status}: {told}"
+    );
+    let (mut socket, _) = connect_async(server.media()).await.unwrap();
+    let mut provider = Provider::new("CA1", "MZ1");
+    socket.send(Message::text(provider.start(&[Track::Caller, Track::Assistant], &[]))).await.unwrap();
+    for index in 0..100 {
+        for track in [Track::Caller, Track::Assistant] {
+            socket.send(Message::text(provider.media(track, index * 20, &[0x10; 160]))).await.unwrap();
+        }
+    }
+    // More than it takes to refuse what has come.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let id = Pid::from_raw(server.id().try_into().unwrap()).unwrap();
+    prlimit(Some(id), Resource::Fsize, getrlimit(Resource::Fsize)).unwrap();
+    let began = std::time::Instant::now();
+    while health(&server.base).await.unwrap().0 != 200 {
+        assert!(began.elapsed() < LONG, "it is not well again: {}", health(&server.base).await.unwrap().1);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    socket.send(Message::text(provider.stop())).await.unwrap();
+    while let Ok(Some(Ok(_))) = tokio::time::timeout(LONG, socket.next()).await {}
+    let (well, log) = tokio::task::spawn_blocking(move || server.terminate()).await.unwrap();
+    assert!(well && log.contains("the disk takes recordings again"), "{log}");
+    let wav = hound::WavReader::open(home.path().join("responses/call_CA1_conversation.wav")).unwrap();
+    assert_eq!(wav.duration(), 100 * 160, "what came before there was room too");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_says_which_call_found_its_bot_gone() {
     let home = tempfile::tempdir().unwrap();

@@ -1,8 +1,8 @@
 //! The recordings directory: opening it, the paths of a call's files, the sync of everything in it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::disk::{Disk, File, Kind};
 use crate::error::{At, StoreError};
@@ -50,6 +50,13 @@ struct Inner {
     readers: Readers,
     /// How many syncs of everything failed.
     failed_syncs: AtomicU64,
+    /// There is none as long as the disk refused to make the directories.
+    made: OnceLock<Made>,
+}
+
+/// The directories are there.
+#[derive(Debug)]
+struct Made {
     /// Held from the beginning: the kernel reports a failed write-back to descriptors that were open when it happened.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     handle: Option<std::fs::File>,
@@ -62,7 +69,8 @@ impl RecordingsDir {
     ///
     /// # Errors
     /// A [`StoreError`] that names the path. A directory that exists but cannot be written to opens: the first write
-    /// tells, or [`probe`](Self::probe).
+    /// tells, or [`probe`](Self::probe). So does one that the disk refuses [for now](StoreError::is_for_now): what is missing is made
+    /// before it is used.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::open_for(path, Readers::Owner)
     }
@@ -95,28 +103,47 @@ impl RecordingsDir {
         renaming: Renaming,
         readers: Readers,
     ) -> Result<Self, StoreError> {
-        open::make_lasting_directory(&disk, path, readers)?;
-        if readers == Readers::Group {
+        let dir = Self {
+            inner: Arc::new(Inner {
+                path: path.to_owned(),
+                journals: path.join(names::JOURNAL_DIR),
+                disk,
+                renaming,
+                readers,
+                failed_syncs: AtomicU64::new(0),
+                made: OnceLock::new(),
+            }),
+        };
+        match dir.make() {
+            Err(error) if error.is_for_now() => {}
+            made => made?,
+        }
+        Ok(dir)
+    }
+
+    /// Makes the directories, unless that was done: a disk that had no room for them may have it now.
+    fn make(&self) -> Result<(), StoreError> {
+        if self.inner.made.get().is_some() {
+            return Ok(());
+        }
+        let Inner { path, journals, disk, readers, .. } = &*self.inner;
+        open::make_lasting_directory(disk, path, *readers)?;
+        if *readers == Readers::Group {
             disk.let_group_in(path).at("let the group into", path)?;
         }
-        let journals = path.join(names::JOURNAL_DIR);
-        refuse_link(&disk, &journals)?;
-        open::make_directory_in_lasting(&disk, &journals)?;
-        let inner = Inner {
+        refuse_link(disk, journals)?;
+        open::make_directory_in_lasting(disk, journals)?;
+        let made = Made {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             handle: match disk {
                 Disk::System => Some(std::fs::File::open(path).at("open", path)?),
                 #[cfg(feature = "simulation")]
                 Disk::Simulated(_) => None,
             },
-            path: path.to_owned(),
-            journals,
-            disk,
-            renaming,
-            readers,
-            failed_syncs: AtomicU64::new(0),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        // Who was faster has one that is as good.
+        let _ = self.inner.made.set(made);
+        Ok(())
     }
 
     /// The directory as it was given.
@@ -129,12 +156,14 @@ impl RecordingsDir {
         &self.inner.journals
     }
 
-    /// The same, before something is made, looked for or synced in it: it may have been replaced by a link since it was opened.
+    /// The same, before something is made, looked for or synced in it: it may have been replaced by a link since it was opened, or the
+    /// disk had no room for it then.
     ///
     /// What remains: it is looked before each use, and not held open, so that a link put there between the look and the use is
     /// followed; and files that were made or found before are renamed and removed by their paths without another look. Who could do that may
     /// write in the recordings directory, which is for its owner alone (and read by a group at most): it is themselves that they would mislead.
     pub(crate) fn own_journals(&self) -> Result<&Path, StoreError> {
+        self.make()?;
         // Nobody else is at a simulated disk, where each look is a step at which it may fail.
         if matches!(self.disk(), Disk::System) {
             refuse_link(self.disk(), self.journals())?;
@@ -246,7 +275,7 @@ impl RecordingsDir {
 
     fn sync_everything(&self) -> Result<(), StoreError> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Some(handle) = &self.inner.handle {
+        if let Some(Made { handle: Some(handle) }) = self.inner.made.get() {
             rustix::fs::syncfs(handle).map_err(std::io::Error::from).at("sync", self.path())?;
         }
         #[cfg(feature = "simulation")]

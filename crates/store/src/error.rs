@@ -124,6 +124,24 @@ impl StoreError {
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Full { .. })
     }
+
+    /// The disk is full or refuses, as one that is broken or mounted read-only, or takes no file as long as this: the same call may
+    /// succeed when that is mended, and by no change of who calls or of which directory it is.
+    pub fn is_for_now(&self) -> bool {
+        match self {
+            Self::Full { .. } => true,
+            Self::NotWritable { cause, .. } | Self::Io { cause, .. } => refuses_for_now(cause),
+            _ => false,
+        }
+    }
+}
+
+fn refuses_for_now(cause: &io::Error) -> bool {
+    #[cfg(unix)]
+    if cause.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) {
+        return true;
+    }
+    matches!(cause.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::FileTooLarge)
 }
 
 /// Turns a failure of the system into an error that names what was tried and where.
@@ -208,5 +226,18 @@ mod tests {
         assert!(told(io::ErrorKind::ReadOnlyFilesystem).contains("another recordings directory"));
         assert!(told(io::ErrorKind::PermissionDenied).contains("another recordings directory"));
         assert!(told(io::ErrorKind::Unsupported).contains("local disk"));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_disk_that_is_full_or_broken_or_read_only_refuses_for_now_and_a_right_that_is_missing_does_not() {
+        use rustix::io::Errno;
+        let refused = |errno: Errno| StoreError::new("write", Path::new("responses"), errno.into());
+        for errno in [Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::IO, Errno::FBIG] {
+            assert!(refused(errno).is_for_now(), "{errno:?}");
+        }
+        for errno in [Errno::ACCESS, Errno::PERM, Errno::NOTDIR, Errno::NOENT, Errno::NOSYS, Errno::XDEV] {
+            assert!(!refused(errno).is_for_now(), "{errno:?}");
+        }
     }
 }
