@@ -2,9 +2,8 @@
 //! setting.
 
 use crate::config::{Config, SETTINGS, Sources};
-use crate::{Application, demo, descriptors, file_size, inspect, telemetry};
+use crate::{Application, demo, descriptors, file_size, inspect, recover, telemetry};
 use anyhow::Context as _;
-use callrec::{Health, Recorder};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::fmt::Write as _;
 use std::future::Future;
@@ -34,7 +33,8 @@ enum Command {
     /// Finish the recordings that a killed server left in their journals, and exit.
     ///
     /// The server does the same when it starts; calls of a server that is running are left to it. What the
-    /// disk has no room for beside MIN_FREE_DISK_MB is left in its journal.
+    /// disk has no room for beside MIN_FREE_DISK_MB is left in its journal. Run it as the user that the server runs as: for another,
+    /// root too, it refuses, since that server could not open what it makes.
     ///
     /// Beside a server that is running in the same directory it keeps neither processor time nor room for that server's
     /// live calls, for it does not know of them. Leave it to the server's next start, which gives way to its calls; or run
@@ -71,7 +71,7 @@ pub async fn run() -> anyhow::Result<()> {
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config).await,
         Command::Demo(options) => demo::run(&config, settings_file.as_deref(), options).await,
-        Command::Recover => recover(&config),
+        Command::Recover => recover::run(&config),
         Command::Inspect(options) => inspect::run(&config, &options, no_color),
     }
 }
@@ -85,40 +85,6 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let _ = writeln!(stdout, "callrec listening on http://{}", application.address());
     let _ = stdout.flush();
     application.run_until(stop).await
-}
-
-fn recover(config: &Config) -> anyhow::Result<()> {
-    let recorder = Recorder::builder(&config.recordings_directory)
-        .group_read(config.recordings_group_read)
-        .settings(config.audio.clone())
-        .min_free_disk(config.min_free_disk)
-        .recover_at_start(false)
-        .start()
-        .context("RECORDINGS_DIRECTORY")?;
-    let recovery = recorder.recover()?;
-    let mut stdout = io::stdout();
-    let _ = writeln!(
-        stdout,
-        "recordings finished: {}; failed: {}; in use by a running server: {}",
-        recovery.finished, recovery.failed, recovery.owned
-    );
-    anyhow::ensure!(recovery.failed == 0, not_recovered(config, &recorder.health()));
-    Ok(())
-}
-
-/// What to do where some journals could not be finished.
-fn not_recovered(config: &Config, health: &Health) -> String {
-    let told = "some journals could not be finished; the log says why, and they are kept";
-    let (no_room, free) = (health.refused.recordings_no_room, health.disk_free_bytes.unwrap_or_default());
-    if no_room == 0 {
-        return told.to_owned();
-    }
-    format!(
-        "{told}. For want of room: {no_room}; the disk has {} MB free, and {} MB are to stay free beside some for live calls: free some \
-         space, or lower MIN_FREE_DISK_MB",
-        free / 1_000_000,
-        config.min_free_disk / 1_000_000
-    )
 }
 
 /// Ready at the first SIGTERM or SIGINT (elsewhere Ctrl-C). The next one ends the process at once, as it would without us.

@@ -37,6 +37,7 @@ mod marks;
 mod media_stream;
 mod opening;
 mod recording;
+mod recover;
 #[allow(clippy::disallowed_methods, reason = "a connection has its deadlines: the server reads a clock")]
 mod relay;
 mod routes;

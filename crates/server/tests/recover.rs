@@ -93,3 +93,33 @@ fn recover_is_not_killed_where_no_file_may_be_as_long_as_the_recording_and_says_
     assert_eq!(std::fs::read(home.path().join(JOURNAL)).unwrap(), left);
     assert!(!home.path().join(RECORDING).exists() && partial_files(home.path()).is_empty());
 }
+
+/// As another user's server has left it, which root can play; whoever is not root finds enough that is root's.
+#[test]
+fn recover_refuses_what_belongs_to_another_user_and_makes_nothing_there() {
+    use std::os::unix::fs::chown;
+    let home = tempfile::tempdir().unwrap();
+    let responses = home.path().join("responses");
+    let journals = responses.join(".journal");
+    let refused = |directory: &Path, told: &str| {
+        let refused = recover(home.path(), "", &[("RECORDINGS_DIRECTORY", directory.to_str().unwrap())]);
+        assert_eq!((refused.code, refused.told.as_str()), (Some(1), ""));
+        assert!(refused.error.contains(told) && refused.error.lines().count() == 1, "{}", refused.error);
+    };
+    if !rustix::process::geteuid().is_root() {
+        refused(Path::new("/usr"), "/usr belongs to another user");
+        assert!(!Path::new("/usr/.journal").exists());
+        return;
+    }
+    std::fs::create_dir(&responses).unwrap();
+    chown(&responses, Some(12_345), None).unwrap();
+    refused(&responses, "responses belongs to another user");
+    assert!(!journals.exists());
+    std::fs::create_dir(&journals).unwrap();
+    // Its own, in whoever's directory.
+    assert!(recover(home.path(), "", &[]).well);
+    chown(&journals, Some(12_345), None).unwrap();
+    chown(&responses, Some(0), None).unwrap();
+    refused(&responses, "sudo -u '#12345' callrec recover");
+    assert_eq!(std::fs::read_dir(&journals).unwrap().count(), 0);
+}
