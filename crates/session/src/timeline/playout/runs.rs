@@ -117,7 +117,9 @@ impl Runs {
                 Some(before) => before.end(),
                 None => self.last_end.unwrap_or(0),
             };
-            let room = start.saturating_sub(before.max(self.given)).min(left);
+            // Behind what was cut, speech may be that was to be heard before it.
+            let earliest = self.runs.range(first..).fold(start, |earliest, run| earliest.min(run.start));
+            let room = earliest.saturating_sub(before.max(self.given)).min(left);
             if start <= self.given {
                 break;
             }
@@ -225,5 +227,29 @@ impl Account<'_> {
         let (begin_ms, end_ms) = (self.rate.ms_of(begin), self.rate.ms_of(end));
         let why = GapWhy::Underrun;
         self.noted.push(Note::Gap(Gap { track: Track::Assistant, begin_ms, end_ms, why }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_behind_a_cut_is_moved_back_as_far_as_what_was_heard_before_it_and_no_farther() {
+        let mut runs = Runs::default();
+        let [first, cut, last] = [(); 3].map(|()| runs.receive(Codec::Mulaw, &[0x10; 100]));
+        runs.place(0, first, true);
+        runs.place(1_000, cut, true);
+        assert_eq!(runs.cut(500), (100, false));
+        runs.place(500, last, true);
+        assert_eq!(runs.move_back(900), 400);
+        let (mut report, mut noted) = (Report::default(), Noted::default());
+        let mut account = Account { report: &mut report, noted: &mut noted, rate: 8_000 };
+        let mut heard = Vec::new();
+        runs.give(u64::MAX, 3_200, &mut account, |what| match what {
+            Heard::At { first, start, .. } => heard.push((first, Some(start))),
+            Heard::Never { first, .. } => heard.push((first, None)),
+        });
+        assert_eq!(heard, [(0, Some(0)), (100, None), (200, Some(100))]);
     }
 }
