@@ -14,8 +14,9 @@ mod giving;
 mod grid;
 mod path;
 mod runs;
-
-use std::collections::VecDeque;
+#[cfg(test)]
+mod tests;
+mod waiting;
 
 use super::noted::Noted;
 use super::rate::RateExt;
@@ -25,6 +26,7 @@ use grid::Grid;
 use path::Path;
 pub(super) use runs::Heard;
 use runs::{Runs, Sound};
+use waiting::{Echoed, Named, Sent, Waiting, What};
 
 /// A pause shorter than this, in milliseconds, is speech that came too late; a longer one is a pause.
 const STALL_MS: u64 = 400;
@@ -34,28 +36,6 @@ const ONE_WRITE_US: u64 = 1_000;
 const UNBELIEVABLE: i64 = 25;
 /// A mark whose echo is so late, in microseconds, that it will not come any more.
 const LOST_US: u64 = 10_000_000;
-/// The most marks that wait for their echoes; more are not tracked.
-const MOST_MARKS: usize = 4_096;
-
-/// Something that was sent to the provider and that no echo has settled yet.
-#[derive(Debug)]
-struct Sent {
-    at_us: u64,
-    what: What,
-}
-
-#[derive(Debug)]
-enum What {
-    Chunk {
-        sound: Sound,
-    },
-    Mark {
-        name: Box<str>,
-        /// The tick of the last frame of the caller before its echo.
-        echo: Option<(i64, u64)>,
-    },
-    Clear,
-}
 
 /// What is queued and what was heard of it.
 #[derive(Debug)]
@@ -65,9 +45,7 @@ pub(super) struct Playout {
     most: u64,
     grid: Grid,
     path: Path,
-    sent: VecDeque<Sent>,
-    marks_waiting: usize,
-    clears_waiting: usize,
+    waiting: Waiting,
     runs: Runs,
     known: Known,
     /// When something was sent that arrived as `known` says.
@@ -100,9 +78,7 @@ impl Playout {
             most,
             grid: Grid::new(rate),
             path: Path::default(),
-            sent: VecDeque::new(),
-            marks_waiting: 0,
-            clears_waiting: 0,
+            waiting: Waiting::default(),
             runs: Runs::default(),
             known: Known { end: 0, arrived: -1 },
             known_sent_us: None,
@@ -142,7 +118,7 @@ impl Playout {
         if taken > 0 {
             self.model_end = self.model_end.max(now) + taken;
             let sound = self.runs.receive(codec, &bytes[..taken as usize * width]);
-            self.sent.push_back(Sent { at_us, what: What::Chunk { sound } });
+            self.waiting.push(at_us, What::Chunk { sound });
         }
         samples - taken
     }
@@ -150,59 +126,45 @@ impl Playout {
     pub(super) fn mark_sent(&mut self, at_us: u64, now_us: u64, name: &str) {
         let reached_us = now_us.max(self.rate.us_of(self.model_end));
         self.unanswered_us.get_or_insert(reached_us);
-        if self.marks_waiting < MOST_MARKS {
-            self.marks_waiting += 1;
+        if self.waiting.has_room_for_a_mark() {
             self.report.marks += 1;
-            self.sent.push_back(Sent { at_us, what: What::Mark { name: name.into(), echo: None } });
+            self.waiting.push_mark(at_us, name);
         }
     }
 
     pub(super) fn clear(&mut self, at_us: u64, now_us: u64) {
         self.model_end = self.model_end.min(self.rate.samples_in_us(now_us));
-        self.clears_waiting += 1;
-        self.sent.push_back(Sent { at_us, what: What::Clear });
-    }
-
-    /// The first clear among the first so many things sent.
-    fn first_clear(&self, count: usize) -> Option<usize> {
-        // Looked for with every frame of the caller, and hardly ever there.
-        let found = || self.sent.range(..count).position(|sent| matches!(sent.what, What::Clear));
-        if self.clears_waiting == 0 { None } else { found() }
+        self.waiting.push(at_us, What::Clear);
     }
 
     /// A mark came back. If others of its name wait too, nobody knows which one it was.
     pub(super) fn mark_echoed(&mut self, at_us: u64, now_us: u64, name: &str) {
-        let waiting =
-            |sent: &Sent| matches!(&sent.what, What::Mark { name: sent, echo: None } if **sent == *name);
-        let mut named_so =
-            self.sent.iter().enumerate().filter(|(_, sent)| waiting(sent)).map(|(index, _)| index);
-        let (Some(index), other) = (named_so.next(), named_so.next()) else {
-            self.report.stray_echoes += 1;
-            return;
-        };
-        if other.is_some() {
+        let index = match self.waiting.named(name) {
+            Named::Nobody => {
+                self.report.stray_echoes += 1;
+                return;
+            }
             // It may be that of another one, if an echo got lost; then all that follow would be as well.
-            self.report.echoes += 1;
-            return;
-        }
+            Named::Several => {
+                self.report.echoes += 1;
+                return;
+            }
+            Named::One(index) => index,
+        };
         let tick = self.frame.unwrap_or_else(|| self.grid.tick_of_us(now_us as i64));
-        let sent = &mut self.sent[index];
-        if let What::Mark { echo, .. } = &mut sent.what {
-            *echo = Some((tick, at_us));
-        }
-        self.path.see_echo(&self.grid, sent.at_us, tick, at_us);
+        let sent_us = self.waiting.echo(index, tick, at_us);
+        self.path.see_echo(&self.grid, sent_us, tick, at_us);
         self.report.echoes += 1;
         (self.echoed_us, self.unanswered_us) = (Some(now_us), None);
         // Whether a mark before a clear was played or thrown away, the marks behind the clear tell.
-        let clear_follows = |sent: &Sent| matches!(sent.what, What::Clear);
-        if self.clears_waiting == 0 || !self.sent.range(index..).any(clear_follows) {
+        if !self.waiting.clear_follows(index) {
             self.settle_through(index, tick);
         }
     }
 
     /// Settles everything up to a mark that came back, behind which there is no clear.
     fn settle_through(&mut self, mut index: usize, tick: i64) {
-        while let Some(clear) = self.first_clear(index) {
+        while let Some(clear) = self.waiting.first_clear().filter(|clear| *clear < index) {
             self.settle_clear(clear, Some(tick));
             index -= clear + 1;
         }
@@ -211,24 +173,19 @@ impl Playout {
 
     /// Settles the first so many things sent, among which there is no clear and the last of which is a mark that came back.
     fn settle_marks(&mut self, mut count: usize) {
-        while let Some(index) = self.sent.range(..count).position(is_echoed) {
-            count -= self.settle_mark(index);
+        while let Some(echoed) = self.waiting.first_echoed(count) {
+            count -= self.settle_mark(echoed);
         }
     }
 
     /// Settles the chunks before a mark that came back. Returns how many of the things sent that did away with.
-    fn settle_mark(&mut self, index: usize) -> usize {
-        let Sent { at_us: sent_us, what: What::Mark { echo: Some((tick, echoed_us)), .. } } =
-            self.sent[index]
-        else {
-            return 0;
-        };
+    fn settle_mark(&mut self, mark: Echoed) -> usize {
+        let Echoed { index, tick, at_us: echoed_us } = mark;
+        let Some(sent_us) = self.waiting.get(index).map(|sent| sent.at_us) else { return 0 };
         self.chunks.clear();
-        for sent in self.sent.range(..index) {
-            if let What::Chunk { sound } = &sent.what {
-                let earliest = self.path.earliest(&self.grid, sent.at_us);
-                self.chunks.push(Chunk { samples: sound.samples, earliest, start: 0 });
-            }
+        for (at_us, sound) in self.waiting.chunks(index) {
+            let earliest = self.path.earliest(&self.grid, at_us);
+            self.chunks.push(Chunk { samples: sound.samples, earliest, start: 0 });
         }
         let behind = i64::from(self.echoes == MarkEchoes::BeforeFrame);
         let echo =
@@ -237,8 +194,7 @@ impl Playout {
             explain(&self.grid, self.known, &mut self.chunks, echo, self.path.longest_lateness() + 1);
         if fit.too_late > self.grid.at(UNBELIEVABLE) - self.grid.at(0) {
             self.report.stray_echoes += 1;
-            self.marks_waiting -= 1;
-            self.sent.remove(index);
+            self.waiting.remove_mark(index);
             return 1;
         }
         if self.forced && self.chunks.is_empty() && echo.empty - echo.earliest > UNBELIEVABLE {
@@ -255,25 +211,15 @@ impl Playout {
         let starts = std::mem::take(&mut self.chunks);
         let mut next = starts.iter();
         let mut end = self.known.end;
-        for sent in self.sent.drain(..=index) {
-            match sent.what {
-                What::Chunk { sound } => {
-                    let start = next.next().map_or(known.end, |chunk| chunk.start);
-                    if start > end {
-                        // It found the queue empty, and so tells how long its way was.
-                        self.path.see_arrival(
-                            &self.grid,
-                            sent.at_us,
-                            self.grid.arrival_before(start),
-                            echoed_us,
-                        );
-                    }
-                    end = start + sound.samples;
-                    self.runs.place(start, sound, true);
-                }
-                What::Mark { .. } => self.marks_waiting -= 1,
-                What::Clear => {}
+        for Sent { at_us, what, .. } in self.waiting.take(index + 1) {
+            let What::Chunk { sound } = what else { continue };
+            let start = next.next().map_or(known.end, |chunk| chunk.start);
+            if start > end {
+                // It found the queue empty, and so tells how long its way was.
+                self.path.see_arrival(&self.grid, at_us, self.grid.arrival_before(start), echoed_us);
             }
+            end = start + sound.samples;
+            self.runs.place(start, sound, true);
         }
         self.chunks = starts;
         if fit.too_late > 0 {
@@ -303,10 +249,9 @@ impl Playout {
         self.chunks.clear();
         let mut doubt = 0;
         let Known { mut end, mut arrived } = self.known;
-        for sent in self.sent.range(..count) {
-            let What::Chunk { sound } = &sent.what else { continue };
-            let earliest = self.path.earliest(&self.grid, sent.at_us);
-            let with_known = self.known_sent_us.is_some_and(|us| sent.at_us.abs_diff(us) < ONE_WRITE_US);
+        for (at_us, sound) in self.waiting.chunks(count) {
+            let earliest = self.path.earliest(&self.grid, at_us);
+            let with_known = self.known_sent_us.is_some_and(|us| at_us.abs_diff(us) < ONE_WRITE_US);
             let arrival = if with_known { earliest } else { earliest + usual };
             arrived = arrived.max(arrival).min(bound);
             let start = end.max(self.grid.at(arrived.saturating_add(1)));
@@ -345,16 +290,5 @@ impl Playout {
         }
         report.largest_error_ms = report.calibrated.then_some(largest_ms);
         report
-    }
-}
-
-fn is_echoed(sent: &Sent) -> bool {
-    echo_of(sent).is_some()
-}
-
-fn echo_of(sent: &Sent) -> Option<i64> {
-    match &sent.what {
-        What::Mark { echo, .. } => echo.map(|(tick, _)| tick),
-        What::Chunk { .. } | What::Clear => None,
     }
 }

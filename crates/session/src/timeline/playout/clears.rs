@@ -1,6 +1,6 @@
 //! What a clear threw away.
 
-use super::{Playout, What, echo_of, is_echoed};
+use super::{Echoed, Playout, Sent, What};
 use crate::timeline::rate::RateExt;
 use crate::{Cut, CutBy, MarkEchoes, Note};
 
@@ -10,25 +10,25 @@ const SURE: i64 = 6;
 impl Playout {
     /// Settles the things before a clear; whatever is behind it arrived in tick `bound` or before.
     pub(super) fn settle_clear(&mut self, clear: usize, bound: Option<i64>) {
-        let cleared_us = self.sent[clear].at_us;
+        let Some(&Sent { at_us: cleared_us, .. }) = self.waiting.get(clear) else { return };
         let behind = i64::from(self.echoes == MarkEchoes::BeforeFrame);
         let mut clear = clear;
         let mut thrown_away = None;
         let mut played_last = None;
-        while let Some(index) = self.sent.range(..clear).position(is_echoed)
-            && let Some(tick) = echo_of(&self.sent[index])
-        {
-            let last = self.sent.range(..clear).rev().find_map(echo_of);
+        while let Some(echoed) = self.waiting.first_echoed(clear) {
+            let tick = echoed.tick;
+            let last = self.waiting.last_echoed(clear);
             // A mark came back before all in front of it can have been played, or it is the last one before the clear, or came
             // back with that one: then it was thrown away, in the tick of the clear.
-            let (end, _) = self.model(index, i64::MAX, 0);
+            let (end, _) = self.model(echoed.index, i64::MAX, 0);
             let too_early = end > self.grid.at(tick + behind + 1 + SURE);
-            if too_early || (last == Some(tick) && !self.speech_follows_the_last_echo(clear)) {
+            let is_the_last = |last: Echoed| last.tick == tick && !self.waiting.has_chunk(last.index, clear);
+            if too_early || last.is_some_and(is_the_last) {
                 thrown_away = Some(tick);
                 break;
             }
             played_last = Some(tick);
-            clear -= self.settle_mark(index);
+            clear -= self.settle_mark(echoed);
         }
         let pinned = thrown_away.is_some();
         let usual = self.path.earliest(&self.grid, cleared_us) + self.path.usual_lateness();
@@ -39,28 +39,16 @@ impl Playout {
         self.doubt(if self.chunks.is_empty() { 1 } else { doubt + 2 });
         let starts = std::mem::take(&mut self.chunks);
         let mut next = starts.iter();
-        for sent in self.sent.drain(..=clear) {
-            match sent.what {
-                What::Chunk { sound } => {
-                    let chunk = next.next();
-                    let start = chunk.map_or(self.known.end, |chunk| chunk.start);
-                    self.known.end = start + sound.samples;
-                    // The echo dates the cut, not when this speech began.
-                    self.runs.place(start, sound, false);
-                }
-                What::Mark { .. } => self.marks_waiting -= 1,
-                What::Clear => {}
-            }
+        for sent in self.waiting.take(clear + 1) {
+            let What::Chunk { sound } = sent.what else { continue };
+            let start = next.next().map_or(self.known.end, |chunk| chunk.start);
+            self.known.end = start + sound.samples;
+            // The echo dates the cut, not when this speech began.
+            self.runs.place(start, sound, false);
         }
         self.chunks = starts;
-        self.clears_waiting -= 1;
         self.cut(arrival, pinned, CutBy::Cleared);
         self.known_sent_us = Some(cleared_us);
-    }
-
-    fn speech_follows_the_last_echo(&self, clear: usize) -> bool {
-        let last = self.sent.range(..clear).rposition(is_echoed).unwrap_or(0);
-        self.sent.range(last..clear).any(|sent| matches!(sent.what, What::Chunk { .. }))
     }
 
     /// Throws away what is not heard before the tick after `arrival`.

@@ -22,36 +22,43 @@ impl Playout {
 
     fn force(&mut self, until: u64) {
         // A clear cuts what is heard already, whatever waits before it.
-        while let Some(clear) = self.first_clear(self.sent.len())
+        while let Some(clear) = self.waiting.first_clear()
             && self.is_due(clear, until)
         {
             self.settle_clear(clear, None);
         }
         // A mark waits with what is behind it; alone it decides nothing.
-        while let Some(next) = self.sent.iter().position(|sent| !matches!(sent.what, What::Mark { .. })) {
-            if matches!(self.sent[next].what, What::Clear) || !self.is_due(next, until) {
+        loop {
+            let next = self.waiting.marks_in_front();
+            let is_chunk = |sent: &Sent| matches!(sent.what, What::Chunk { .. });
+            if !self.waiting.get(next).is_some_and(is_chunk) || !self.is_due(next, until) {
                 return;
             }
-            self.marks_waiting -= next;
-            self.sent.drain(..next);
-            let (_, doubt) = self.model(1, i64::MAX, self.path.usual_lateness());
-            self.doubt(doubt + 1);
-            let start = self.chunks.first().map_or(self.known.end, |chunk| chunk.start);
-            if let Some(Sent { what: What::Chunk { sound }, .. }) = self.sent.pop_front() {
-                self.known.end = start + sound.samples;
-                self.runs.place(start, sound, false);
-                self.forced = true;
-            }
+            self.place_first(next);
+        }
+    }
+
+    /// Places the first chunk, which so many marks are before, where the model says.
+    fn place_first(&mut self, marks: usize) {
+        drop(self.waiting.take(marks));
+        let (_, doubt) = self.model(1, i64::MAX, self.path.usual_lateness());
+        self.doubt(doubt + 1);
+        let start = self.chunks.first().map_or(self.known.end, |chunk| chunk.start);
+        if let Some(Sent { what: What::Chunk { sound }, .. }) = self.waiting.take(1).next() {
+            self.known.end = start + sound.samples;
+            self.runs.place(start, sound, false);
+            self.forced = true;
         }
     }
 
     /// Whether something sent may be heard, or cut, before `until`.
     fn is_due(&self, index: usize, until: u64) -> bool {
-        let arrival = self.path.earliest(&self.grid, self.sent[index].at_us);
+        let Some(sent) = self.waiting.get(index) else { return false };
+        let arrival = self.path.earliest(&self.grid, sent.at_us);
         let place = self.grid.at(arrival + 1);
-        match self.sent[index].what {
+        match sent.what {
             What::Chunk { .. } => place.max(self.known.end) < until,
-            What::Mark { .. } | What::Clear => place < until,
+            What::Mark | What::Clear => place < until,
         }
     }
 
@@ -66,14 +73,14 @@ impl Playout {
             Some(frame) => frame,
             None => self.grid.tick_of(now) - 1,
         };
-        while let Some(clear) = self.first_clear(self.sent.len()) {
+        while let Some(clear) = self.waiting.first_clear() {
             self.settle_clear(clear, Some(last));
         }
-        let (_, doubt) = self.model(self.sent.len(), last, self.path.usual_lateness());
+        let (_, doubt) = self.model(self.waiting.len(), last, self.path.usual_lateness());
         self.doubt(doubt + 1);
         let starts = std::mem::take(&mut self.chunks);
         let mut next = starts.iter();
-        for sent in self.sent.drain(..) {
+        for sent in self.waiting.take(self.waiting.len()) {
             if let What::Chunk { sound } = sent.what {
                 let start = next.next().map_or(self.known.end, |chunk| chunk.start);
                 self.known.end = start + sound.samples;
