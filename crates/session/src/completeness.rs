@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::notes::is_none;
 use crate::{DropKind, Topology, Track};
 
 /// What became of all that was received. Numbers only, so that a program can judge; [`sentences`](Self::sentences)
@@ -87,6 +88,9 @@ pub struct Playout {
     pub calibrated: bool,
     /// Marks that were sent, of the bot's and of the relay's own.
     pub marks: u64,
+    /// Marks beyond those, sent while so many waited for their echoes that no more are tracked.
+    #[serde(skip_serializing_if = "is_none")]
+    pub marks_untracked: u64,
     /// Echoes of them that came back.
     pub echoes: u64,
     /// Echoes of no mark that waited for one.
@@ -111,6 +115,9 @@ pub struct Playout {
     pub largest_error_ms: Option<u64>,
     /// How often an echo contradicted what was given out already.
     pub late_news: u64,
+    /// How often the model decided before its time when something was played or cut, because more waited for echoes than is kept.
+    #[serde(skip_serializing_if = "is_none")]
+    pub settled_early: u64,
     /// Speech that was generated and never heard, in milliseconds.
     pub unheard_ms: u64,
     /// How often the bot's speech came too late to go on without a pause.
@@ -276,6 +283,17 @@ impl Playout {
         tell(
             self.late_news,
             format!("echoes contradicted what was encoded already {}", times(self.late_news)),
+        );
+        tell(
+            self.marks_untracked,
+            format!("marks were sent while too many waited for their echoes: {}", self.marks_untracked),
+        );
+        tell(
+            self.settled_early,
+            format!(
+                "so much was sent at once that the model placed it before echoes could {}",
+                times(self.settled_early)
+            ),
         );
         if self.calibrated {
             let round_trip =

@@ -118,7 +118,10 @@ impl Playout {
         if taken > 0 {
             self.model_end = self.model_end.max(now) + taken;
             let sound = self.runs.receive(codec, &bytes[..taken as usize * width]);
-            self.waiting.push(at_us, What::Chunk { sound });
+            if !self.waiting.is_full() || !self.waiting.join(at_us, sound) {
+                self.make_room();
+                self.waiting.push(at_us, What::Chunk { sound });
+            }
         }
         samples - taken
     }
@@ -128,12 +131,16 @@ impl Playout {
         self.unanswered_us.get_or_insert(reached_us);
         if self.waiting.has_room_for_a_mark() {
             self.report.marks += 1;
+            self.make_room();
             self.waiting.push_mark(at_us, name);
+        } else {
+            self.report.marks_untracked += 1;
         }
     }
 
     pub(super) fn clear(&mut self, at_us: u64, now_us: u64) {
         self.model_end = self.model_end.min(self.rate.samples_in_us(now_us));
+        self.make_room();
         self.waiting.push(at_us, What::Clear);
     }
 

@@ -38,6 +38,19 @@ impl Playout {
         }
     }
 
+    /// Where more waits than may, what is in front waits for no echo any more: the model decides now.
+    pub(super) fn make_room(&mut self) {
+        while self.waiting.is_full() {
+            let next = self.waiting.marks_in_front();
+            match self.waiting.get(next).map(|sent| &sent.what) {
+                Some(What::Clear) => self.settle_clear(next, None),
+                Some(_) => self.place_first(next),
+                None => drop(self.waiting.take(next)),
+            }
+            self.report.settled_early += 1;
+        }
+    }
+
     /// Places the first chunk, which so many marks are before, where the model says.
     fn place_first(&mut self, marks: usize) {
         drop(self.waiting.take(marks));

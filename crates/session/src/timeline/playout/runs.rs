@@ -18,6 +18,17 @@ pub(in crate::timeline) struct Sound {
     first: u64,
 }
 
+impl Sound {
+    /// Takes in what was received next, if it is coded alike.
+    pub(super) fn join(&mut self, next: Self) -> bool {
+        let is_alike = self.codec == next.codec;
+        if is_alike {
+            self.samples += next.samples;
+        }
+        is_alike
+    }
+}
+
 /// What became of some of the bot's speech; final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::timeline) enum Heard<'a> {

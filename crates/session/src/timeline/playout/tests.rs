@@ -41,3 +41,48 @@ fn an_echo_is_looked_for_among_the_marks_alone_and_marks_in_front_cost_no_later_
     let looked_at = looked_at(&mut queue, |queue| (0..1_000).for_each(|_| say(queue)));
     assert!(looked_at < 100 * 1_000, "{looked_at} things in 1,000 events");
 }
+
+/// How many samples are heard in the end, and how many never are.
+fn given_out(queue: &mut Playout) -> (u64, u64) {
+    let (mut heard, mut never) = (0, 0);
+    queue.end(60_000_000);
+    queue.give(u64::MAX, |what| match what {
+        Heard::At { codec, bytes, .. } => heard += (bytes.len() / codec.bytes_per_sample()) as u64,
+        Heard::Never { samples, .. } => never += samples,
+    });
+    (heard, never)
+}
+
+#[test]
+fn no_more_than_65_536_things_wait_and_what_was_sent_in_one_write_is_joined() {
+    let mut queue = queue();
+    (0..100_000).for_each(|_| say(&mut queue));
+    assert_eq!((queue.waiting.len(), queue.report.settled_early), (65_536, 0));
+    assert_eq!(given_out(&mut queue), (100_000, 0));
+    assert_eq!((queue.report.spurts, queue.report.underruns), (1, 0));
+}
+
+#[test]
+fn where_no_more_things_may_wait_the_model_settles_the_first_and_that_is_counted() {
+    let mut queue = queue();
+    for ms in 0..70_000 {
+        assert_eq!(queue.push(ms * 1_000, 0, Codec::Mulaw, &[0x10]), 0);
+    }
+    assert_eq!((queue.waiting.len(), queue.report.settled_early), (65_536, 70_000 - 65_536));
+    queue.clear(70_000_000, 0);
+    queue.mark_sent(70_000_000, 0, "a");
+    assert_eq!((queue.waiting.len(), queue.report.settled_early), (65_536, 70_002 - 65_536));
+    let (heard, never) = given_out(&mut queue);
+    assert_eq!(heard + never, 70_000);
+    let told = crate::Completeness { playout: Some(queue.report()), ..Default::default() };
+    assert!(told.sentences().join("\n").contains("4466 times"), "{:?}", told.sentences());
+}
+
+#[test]
+fn marks_beyond_those_that_are_tracked_are_counted_and_told() {
+    let mut queue = queue();
+    (0..4_100).for_each(|n| queue.mark_sent(0, 0, &n.to_string()));
+    assert_eq!((queue.report.marks, queue.report.marks_untracked), (4_096, 4));
+    let told = crate::Completeness { playout: Some(queue.report()), ..Default::default() };
+    assert!(told.sentences()[0].ends_with("too many waited for their echoes: 4"), "{:?}", told.sentences());
+}

@@ -5,10 +5,10 @@
 
 use std::collections::VecDeque;
 
-use super::Sound;
+use super::{ONE_WRITE_US, Sound};
 
-/// The most things that wait. Ten minutes of speech in frames of 20 ms are 30,000, and no more are queued; an honest bot sends 50 in a
-/// second.
+/// The most things that wait; for one beyond, the first is settled. Ten minutes of speech in frames of 20 ms, and no more is queued,
+/// are 30,000, and an honest bot sends 50 in a second.
 pub(super) const MOST: usize = 65_536;
 /// The most marks among them; more are not tracked.
 pub(super) const MOST_MARKS: usize = 4_096;
@@ -78,6 +78,18 @@ impl Waiting {
         self.sent.len() >= MOST
     }
 
+    /// Takes in speech that was sent in one write with what was sent last, if that is speech too: together they are what they were.
+    pub(super) fn join(&mut self, at_us: u64, next: Sound) -> bool {
+        match self.sent.back_mut() {
+            Some(Sent { at_us: last_us, what: What::Chunk { sound }, .. })
+                if at_us.abs_diff(*last_us) < ONE_WRITE_US =>
+            {
+                sound.join(next)
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn has_room_for_a_mark(&self) -> bool {
         self.marks.len() < MOST_MARKS
     }
@@ -93,11 +105,6 @@ impl Waiting {
     pub(super) fn push_mark(&mut self, at_us: u64, name: &str) {
         self.marks.push_back(Mark { number: self.next, name: name.into(), echo: None });
         self.push(at_us, What::Mark);
-    }
-
-    /// What was sent last.
-    pub(super) fn last_mut(&mut self) -> Option<&mut Sent> {
-        self.sent.back_mut()
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&Sent> {
