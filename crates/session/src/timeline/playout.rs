@@ -114,7 +114,8 @@ impl Playout {
         let width = codec.bytes_per_sample();
         let samples = (bytes.len() / width) as u64;
         let now = self.rate.samples_in_us(now_us);
-        let taken = samples.min(self.most.saturating_sub(self.model_end.saturating_sub(now)));
+        let most = if self.runs.has_room() { self.most } else { 0 };
+        let taken = samples.min(most.saturating_sub(self.model_end.saturating_sub(now)));
         if taken > 0 {
             self.model_end = self.model_end.max(now) + taken;
             let sound = self.runs.receive(codec, &bytes[..taken as usize * width]);

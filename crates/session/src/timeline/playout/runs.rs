@@ -8,6 +8,8 @@ use crate::{Codec, Gap, GapWhy, Note, Playout as Report, Spurt, Track};
 
 /// Bytes that an empty store may keep of its memory.
 const KEEP: usize = 64 * 1024;
+/// The most stretches that are told apart though the caller heard nothing of them. What was heard is in one as long as it has no pause.
+const MOST: usize = 65_536;
 
 /// Speech that was received: how much, and which of it.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +85,11 @@ pub(super) struct Runs {
 }
 
 impl Runs {
+    /// Whether more speech may be placed. There is room as long as speech is coded alike: each pause is a tick at least.
+    pub(super) fn has_room(&self) -> bool {
+        self.runs.len() <= MOST
+    }
+
     /// Keeps the bytes of speech that was sent.
     pub(super) fn receive(&mut self, codec: Codec, bytes: &[u8]) -> Sound {
         let samples = (bytes.len() / codec.bytes_per_sample()) as u64;
@@ -100,6 +107,11 @@ impl Runs {
         self.given
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.runs.len()
+    }
+
     /// Places the next speech that was received.
     pub(super) fn place(&mut self, start: u64, sound: Sound, pinned: bool) {
         match self.runs.back_mut() {
@@ -111,7 +123,21 @@ impl Runs {
                 last.sound.samples += sound.samples;
                 last.heard += sound.samples;
             }
-            _ => self.runs.push_back(Run { start, sound, heard: sound.samples, pinned }),
+            _ => {
+                if self.runs.len() >= MOST {
+                    self.join_unheard();
+                }
+                self.runs.push_back(Run { start, sound, heard: sound.samples, pinned });
+            }
+        }
+    }
+
+    /// What was placed last goes with what was placed before it, if all of it was cut.
+    fn join_unheard(&mut self) {
+        let Some(last) = self.runs.pop_back() else { return };
+        let joins = |before: &mut Run| before.sound.join(last.sound);
+        if last.heard > 0 || !self.runs.back_mut().is_some_and(joins) {
+            self.runs.push_back(last);
         }
     }
 

@@ -86,3 +86,33 @@ fn marks_beyond_those_that_are_tracked_are_counted_and_told() {
     let told = crate::Completeness { playout: Some(queue.report()), ..Default::default() };
     assert!(told.sentences()[0].ends_with("too many waited for their echoes: 4"), "{:?}", told.sentences());
 }
+
+#[test]
+fn speech_that_is_cut_again_and_again_takes_no_more_room_and_every_sample_is_accounted_for() {
+    let mut queue = queue();
+    for _ in 0..80_000 {
+        say(&mut queue);
+        queue.clear(0, 0);
+    }
+    assert_eq!((queue.waiting.len(), queue.runs.len()), (65_536, (160_000 - 65_536) / 2));
+    for _ in 0..120_000 {
+        say(&mut queue);
+        queue.clear(0, 0);
+    }
+    assert_eq!((queue.waiting.len(), queue.runs.len()), (65_536, 65_536));
+    assert_eq!(given_out(&mut queue), (0, 200_000));
+    assert_eq!(queue.report.cuts, 200_000);
+}
+
+#[test]
+fn speech_that_is_coded_otherwise_with_each_sample_is_refused_where_it_is_too_much() {
+    let mut queue = queue();
+    let mut refused = 0;
+    for _ in 0..100_000 {
+        refused += queue.push(0, 0, Codec::Mulaw, &[0x10]);
+        refused += queue.push(0, 0, Codec::Pcm16, &[0x10; 2]);
+    }
+    assert_eq!((queue.waiting.len(), queue.runs.len()), (65_536, 65_537));
+    assert_eq!(refused, 200_000 - 65_536 - 65_537);
+    assert_eq!(given_out(&mut queue), (65_536 + 65_537, 0));
+}
