@@ -44,7 +44,7 @@ impl Gaps {
         self.open.push_back((begin, end));
     }
 
-    /// Audio came for this stretch.
+    /// Audio came for this stretch. What is left of a gap on both sides of it are two.
     pub(super) fn fill(&mut self, begin: u64, end: u64) {
         let mut index = self.open.partition_point(|gap| gap.1 <= begin);
         while let Some(&(from, to)) = self.open.get(index)
@@ -56,6 +56,10 @@ impl Gaps {
                     self.open.insert(index, (from, to));
                     index += 1;
                 }
+            }
+            if self.open.len() > MOST {
+                self.open.pop_front();
+                index -= 1;
             }
         }
     }
@@ -69,6 +73,7 @@ impl Gaps {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Cut, CutBy};
 
     #[test]
     fn what_comes_after_all_is_no_gap_any_more() {
@@ -84,5 +89,23 @@ mod tests {
         assert_eq!(left, [(10, 14), (16, 18)]);
         assert_eq!(gaps.poll(100), Some((35, 40)));
         assert_eq!(gaps.poll(100), None);
+    }
+    #[test]
+    fn of_notes_and_gaps_that_nobody_asks_for_the_oldest_are_forgotten() {
+        let mut noted = Noted::default();
+        for at_ms in 0..5_000 {
+            noted.push(Note::Cut(Cut { at_ms, unheard_ms: 1, pinned: false, by: CutBy::End }));
+        }
+        let Some(Note::Cut(first)) = noted.poll() else { panic!("it has notes") };
+        assert_eq!((first.at_ms, 1 + std::iter::from_fn(|| noted.poll()).count()), (904, 4_096));
+
+        let mut gaps = Gaps::default();
+        (0..5_000).for_each(|n| gaps.open(n * 10, n * 10 + 5));
+        assert_eq!((gaps.open.len(), gaps.poll(u64::MAX)), (4_096, Some((9_040, 9_045))));
+        // A gap that is filled in many places is many.
+        let mut gaps = Gaps::default();
+        gaps.open(0, 20_000);
+        (0..10_000).for_each(|n| gaps.fill(n * 2, n * 2 + 1));
+        assert_eq!((gaps.open.len(), gaps.poll(u64::MAX)), (4_096, Some((11_809, 11_810))));
     }
 }

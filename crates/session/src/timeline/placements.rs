@@ -51,3 +51,18 @@ impl Placements {
         self.waiting.pop_front()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_placements_that_nobody_asks_for_the_oldest_are_forgotten_and_what_goes_on_is_one() {
+        let mut placements = Placements::default();
+        (0..5_000).for_each(|n| placements.push(Placement { first: n, samples: 1, start: Some(n * 2) }));
+        (5_000..6_000).for_each(|n| placements.push(Placement { first: n, samples: 1, start: None }));
+        let all: Vec<_> = std::iter::from_fn(|| placements.poll()).collect();
+        assert_eq!((all.len(), all[0].first), (4_096, 905));
+        assert_eq!(all[4_095], Placement { first: 5_000, samples: 1_000, start: None });
+    }
+}
