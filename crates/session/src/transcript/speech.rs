@@ -12,6 +12,8 @@ const TOLD_LATE_US: u64 = 2_000_000;
 const WORDS_BEFORE_SPEECH_MS: u64 = 1_000;
 /// How many placements are remembered for lines that are told late.
 const REMEMBERED: usize = 256;
+/// How many utterances and stretches are told apart. Pauses in sending make no more in 48 hours; behind so many, lines are told whole.
+const MOST: usize = 262_144;
 
 /// What was sent without a pause in sending.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +65,9 @@ impl Speech {
             // A line that was told for what comes next is its own.
             let told = self.utterance.told && self.utterance.first == self.generated;
             self.utterance = Utterance { first: self.generated, sent_ms: clock_ms, told };
-            self.utterances.push(self.generated);
+            if self.utterances.len() < MOST {
+                self.utterances.push(self.generated);
+            }
             self.over = false;
         }
         self.generated = generated;
@@ -90,6 +94,9 @@ impl Speech {
             self.recent.pop_front();
         }
         self.recent.push_back(placement);
+        if self.stretches.len() == MOST {
+            return;
+        }
         let (end, heard) = (placement.first + placement.samples, placement.start.is_some());
         match self.stretches.last_mut() {
             Some((last_end, last_heard)) if *last_heard == heard => *last_end = end,
@@ -142,5 +149,30 @@ impl Speech {
 
     pub(super) fn ms_of(&self, sample: u64) -> u64 {
         sample.saturating_mul(1000) / u64::from(self.rate.max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn behind_many_utterances_that_are_cut_no_more_are_kept_and_their_lines_are_whole() {
+        let mut speech = Speech::new(8_000);
+        // Of two samples each one is cut.
+        for n in 0..200_000 {
+            speech.sent(0, 0, 2 * n + 2);
+            speech.cleared();
+            speech.placed(Placement { first: 2 * n, samples: 1, start: Some(n) });
+            speech.placed(Placement { first: 2 * n + 1, samples: 1, start: None });
+        }
+        assert_eq!((speech.utterances.len(), speech.stretches.len()), (200_000, 262_144));
+        for n in 200_000..300_000 {
+            speech.sent(0, 0, 2 * n + 2);
+            speech.cleared();
+        }
+        assert_eq!(speech.utterances.len(), 262_144);
+        assert_eq!(speech.heard_of(131_072, u64::MAX), (1, 1));
+        assert_eq!(speech.heard_of(399_998, u64::MAX), (0, 0));
     }
 }
