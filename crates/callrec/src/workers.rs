@@ -22,6 +22,8 @@ use crate::unjournalled::tell_of;
 
 /// Records read before another call has its turn: about 20 s of a call with both tracks.
 const SLICE: usize = 2_000;
+/// For how long, however few records that are: some take more work than others, and who sends them decides how much.
+const LONGEST_SLICE: Duration = Duration::from_millis(50);
 /// Records read before it is looked whether other threads should have the processor.
 const STEP: usize = 4;
 /// For how long a worker keeps the processor. A system that finds a thread busy may leave it that until its next tick, 4 ms later;
@@ -167,15 +169,24 @@ fn slice(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Progress, 
     guarded(|| advance(take, committed))
 }
 
-/// Reads on to `committed` for a slice, and lets other threads go first.
+/// Reads on to `committed` for a slice.
 fn advance(take: &mut Take, committed: u64) -> Result<Progress, TakeError> {
-    let mut since = Stopwatch::start();
+    slice_of(|| take.advance(committed, STEP))
+}
+
+/// Takes a slice's steps, as many as there is time for, and lets other threads go first.
+fn slice_of(mut step: impl FnMut() -> Result<Progress, TakeError>) -> Result<Progress, TakeError> {
+    let begun = Stopwatch::start();
+    let mut since = begun;
     for _ in 0..SLICE / STEP {
-        match take.advance(committed, STEP)? {
+        match step()? {
             Progress::More => {}
             progress => return Ok(progress),
         }
         if since.elapsed() >= MOST_AT_A_TIME {
+            if begun.elapsed() >= LONGEST_SLICE {
+                break;
+            }
             std::thread::yield_now();
             since = Stopwatch::start();
         }
@@ -300,4 +311,35 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, TakeError>) -> Result<T, TakeErro
 /// The files of a finished call.
 pub(crate) fn files(shared: &Shared, call: &callrec_store::CallId) -> Option<CallFiles> {
     CallFiles::read(&shared.dir, call)
+}
+
+#[cfg(test)]
+mod tests {
+    use callrec_faulty_disk::FaultyDisk;
+
+    use super::*;
+    use crate::clock::simulated::use_clock_of;
+
+    /// How many steps a slice has, if each takes so long.
+    fn steps_of(us: u64) -> usize {
+        let disk = FaultyDisk::default();
+        use_clock_of(Some(disk.clone()));
+        let mut steps = 0;
+        let progress = slice_of(|| {
+            steps += 1;
+            disk.pass(us);
+            Ok(Progress::More)
+        });
+        use_clock_of(None);
+        assert_eq!(progress.unwrap(), Progress::More);
+        steps
+    }
+
+    #[test]
+    fn a_slice_is_over_after_2000_records_and_after_50_ms_however_few_they_were() {
+        assert_eq!(steps_of(0), 500);
+        assert_eq!(steps_of(99), 500, "they took less than 50 ms");
+        assert_eq!(steps_of(10_000), 5);
+        assert_eq!(steps_of(3_000_000), 1, "more than none");
+    }
 }
