@@ -42,6 +42,16 @@ fn an_echo_is_looked_for_among_the_marks_alone_and_marks_in_front_cost_no_later_
     assert!(looked_at < 100 * 1_000, "{looked_at} things in 1,000 events");
 }
 
+#[test]
+fn for_what_a_clear_threw_away_no_mark_is_looked_at_that_was_sent_behind_it() {
+    let mut queue = queue();
+    (0..1_000).for_each(|_| queue.clear(0, 0));
+    (0..4_000).for_each(|n| queue.mark_sent(0, 0, &n.to_string()));
+    let looked_at = looked_at(&mut queue, |queue| queue.give(8_000, |_| {}));
+    assert_eq!(queue.waiting.len(), 4_000);
+    assert!(looked_at < 100 * 1_000, "{looked_at} things for 1,000 clears");
+}
+
 /// How many samples are heard in the end, and how many never are.
 fn given_out(queue: &mut Playout) -> (u64, u64) {
     let (mut heard, mut never) = (0, 0);

@@ -182,14 +182,18 @@ impl Waiting {
 
     /// The first mark that came back, among the first so many things.
     pub(super) fn first_echoed(&self, count: usize) -> Option<Echoed> {
-        self.echoed(self.marks.iter()).filter(|echoed| echoed.index < count)
+        self.echoed(self.marks.range(..self.marks_among(count)))
     }
 
     /// The last mark that came back, among the first so many things.
     pub(super) fn last_echoed(&self, count: usize) -> Option<Echoed> {
+        self.echoed(self.marks.range(..self.marks_among(count)).rev())
+    }
+
+    /// How many marks are among the first so many things.
+    fn marks_among(&self, count: usize) -> usize {
         let bound = self.sent.get(count).map_or(self.next, |sent| sent.number);
-        let before = self.marks.partition_point(|mark| mark.number < bound);
-        self.echoed(self.marks.range(..before).rev())
+        self.marks.partition_point(|mark| mark.number < bound)
     }
 
     fn echoed<'a>(&self, mut marks: impl Iterator<Item = &'a Mark>) -> Option<Echoed> {
