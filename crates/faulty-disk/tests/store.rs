@@ -228,23 +228,3 @@ fn a_journal_that_could_not_be_made_leaves_nothing_behind() {
     }
     assert!(made > 0 && refused > 0);
 }
-
-#[test]
-fn a_probe_tells_of_a_disk_that_can_give_no_free_name_and_of_one_that_can_sync_no_directory() {
-    for (lacks_rename, refused, words) in [
-        (false, Operation::RenameToFree(What::Temporary), "give a file the free name"),
-        (true, Operation::Link(What::Temporary), "give a file the free name"),
-        (false, Operation::SyncDirectory(What::Temporary), "sync /disk/responses"),
-    ] {
-        let disk = prepared();
-        let dir = open(&disk);
-        disk.lack(lacks_rename, false);
-        dir.probe().unwrap();
-        disk.set_faults(Faults::refusing(&[refused]));
-        let told = dir.probe().unwrap_err().to_string();
-        assert!(told.contains(words), "{told}");
-        assert!(disk.files().iter().all(|(path, _)| path.ends_with(".lock")), "nothing is left");
-        disk.set_faults(Faults::none());
-        dir.probe().unwrap();
-    }
-}

@@ -334,6 +334,17 @@ impl RecordingsDir {
     pub fn free_space(&self) -> Result<u64, StoreError> {
         self.disk().free_space(self.path()).at("measure", self.path())
     }
+
+    /// Tries whether files can be made, locked, written and removed here.
+    ///
+    /// # Errors
+    /// What a recording would fail with, for a check at start or for a health report.
+    pub fn probe(&self) -> Result<(), StoreError> {
+        let (file, path) = open::locked_temporary(self.disk(), self.own_journals()?, names::temporary)?;
+        let written = open::write_at(&file, &[0; 4096], 0).at("write", &path);
+        self.disk().remove(&path).at("remove", &path)?;
+        written
+    }
 }
 
 pub(crate) fn refuse_link(disk: &Disk, path: &Path) -> Result<(), StoreError> {

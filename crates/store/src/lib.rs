@@ -87,7 +87,6 @@ mod look;
 mod names;
 mod open;
 mod partial;
-mod probe;
 mod reader;
 mod record;
 mod recovery;

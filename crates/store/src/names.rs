@@ -53,9 +53,6 @@ pub(crate) fn parse_texts_mark(name: &str) -> Option<CallId> {
     CallId::new(name.strip_suffix(".texts")?).ok()
 }
 
-/// What a probe's file is called in the recordings directory, for a moment.
-pub(crate) const PROBE: &str = ".probe.tmp";
-
 pub(crate) fn temporary(unique: u64) -> String {
     format!("{unique:016x}.tmp")
 }

@@ -32,10 +32,8 @@ impl RecordingsDir {
     /// The directory cannot be listed.
     pub fn clean_up(&self) -> Result<CleanUp, StoreError> {
         let mut done = CleanUp::default();
-        let temporary = self.list_journals()?.into_iter().filter(|name| names::is_temporary(name));
-        let paths = temporary.map(|name| self.journals().join(name));
-        for path in [self.path().join(names::PROBE)].into_iter().chain(paths) {
-            match self.remove_unowned(&path) {
+        for name in self.list_journals()?.into_iter().filter(|name| names::is_temporary(name)) {
+            match self.remove_unowned(&self.journals().join(name)) {
                 Ok(removed) => done.removed += usize::from(removed),
                 Err(error) => done.refused.push(error),
             }
@@ -43,8 +41,7 @@ impl RecordingsDir {
         Ok(done)
     }
 
-    /// Removes a file that nobody holds; false if somebody does, or there is none.
-    pub(crate) fn remove_unowned(&self, path: &Path) -> Result<bool, StoreError> {
+    fn remove_unowned(&self, path: &Path) -> Result<bool, StoreError> {
         let Some(file) = open::read_write(self.disk(), path)? else { return Ok(false) };
         let is_free = open::try_lock(&file, path)? && open::is_file_at(self.disk(), &file, path)?;
         if is_free {

@@ -38,19 +38,10 @@ fn lacks_it(error: &io::Error) -> bool {
 }
 
 fn link_then_unlink(disk: &Disk, from: &Path, to: &Path) -> io::Result<()> {
-    disk.link(from, to).map_err(lacks_links)?;
+    disk.link(from, to)?;
     // The file has its final name: what is left of the first is clean-up's work, not a failure.
     let _ = disk.remove(from);
     Ok(())
-}
-
-/// `EPERM` is the word of a file system that knows no hard links: who may not write there has `EACCES`.
-fn lacks_links(error: io::Error) -> io::Error {
-    #[cfg(unix)]
-    if error.raw_os_error() == Some(rustix::io::Errno::PERM.raw_os_error()) {
-        return io::Error::new(io::ErrorKind::Unsupported, error);
-    }
-    error
 }
 
 #[cfg(test)]
@@ -78,17 +69,6 @@ mod tests {
             assert_eq!(fs::read(&to).unwrap(), b"new");
             assert!(!from.exists());
         }
-    }
-
-    #[test]
-    #[cfg(unix)]
-    fn where_there_are_no_hard_links_it_is_told_that_the_file_system_cannot_do_it() {
-        let refused = |errno: rustix::io::Errno| {
-            crate::StoreError::new("publish", Path::new("to"), lacks_links(errno.into())).to_string()
-        };
-        let told = refused(rustix::io::Errno::PERM);
-        assert!(told.contains("os error 1)") && told.contains("this file system cannot do it"), "{told}");
-        assert!(refused(rustix::io::Errno::ACCESS).contains("let callrec's user write there"));
     }
 
     #[test]

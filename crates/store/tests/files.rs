@@ -211,6 +211,17 @@ fn a_place_that_is_no_directory_is_refused_by_name() {
     assert!(matches!(RecordingsDir::open(home.path()), Err(StoreError::NotADirectory { .. })));
 }
 
+#[test]
+fn a_working_directory_passes_the_probe_and_is_left_clean() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = RecordingsDir::open(home.path().join("a/b")).unwrap();
+    dir.probe().unwrap();
+    assert_eq!(fs::read_dir(home.path().join("a/b/.journal")).unwrap().count(), 0);
+    fs::remove_dir(home.path().join("a/b/.journal")).unwrap();
+    let told = dir.probe().unwrap_err().to_string();
+    assert!(told.contains("a/b/.journal/"), "{told}");
+}
+
 #[cfg(unix)]
 mod unix {
     use std::os::unix::fs::{PermissionsExt, symlink};

@@ -45,15 +45,6 @@ const OPEN_NEW: Part = (
 );
 /// Whoever made them may have been killed before it synced.
 const OPEN_AGAIN: Part = ("0. Open, where all is", &["fsync deep", "fsync deep/responses"]);
-/// The first temporary file, which is removed under the name that it gets.
-const TRY: Part = (
-    "0. Open: it is tried what can be done here",
-    &[
-        "write deep/responses/.journal/0.tmp",
-        "rename to free name deep/responses/.journal/0.tmp -> deep/responses/.probe.tmp",
-        "fsync deep/responses",
-    ],
-);
 const RESERVE: Part = (
     "1. Reserve",
     &[
@@ -84,7 +75,7 @@ const PUBLISH: Part = (
         "fsync deep/responses",
     ],
 );
-/// Behind a journal, which was a temporary file.
+/// Behind a journal, which was the first temporary file.
 const TELL: Part = (
     "6. Tell",
     &[
@@ -140,7 +131,7 @@ async fn every_step_of_a_recordings_life_is_synced_on_the_real_disk_before_the_n
     phone.talk(TICKS / 2).await;
     phone.hang_up().await;
     server.wait("the journal's removal", |steps| steps.iter().any(is_removal)).await;
-    let life = [OPEN_NEW, TRY, RESERVE, RECORD, TAKE, SYNC_JOURNAL, PUBLISH, TELL, FORGET];
+    let life = [OPEN_NEW, RESERVE, RECORD, TAKE, SYNC_JOURNAL, PUBLISH, TELL, FORGET];
     compare(server.end(), &life);
 }
 
@@ -153,19 +144,19 @@ async fn a_journal_is_synced_on_the_real_disk_before_a_summary_says_that_the_aud
     phone.talk(TICKS).await;
     phone.hang_up().await;
     server.wait("a summary", |steps| steps.iter().any(is_told)).await;
-    compare(server.end(), &[OPEN_NEW, TRY, RESERVE, RECORD, SYNC_JOURNAL, TELL]);
+    compare(server.end(), &[OPEN_NEW, RESERVE, RECORD, SYNC_JOURNAL, TELL]);
     assert!(home.join(JOURNAL).exists());
 
     // The next one cannot make the recording either: what it has read may be in memory alone, and forgotten by a sync that failed.
     let server = Trailed::start(&home, FULL, &SETTINGS);
     server.wait("a summary", |steps| steps.iter().any(is_told)).await;
-    compare(server.end(), &[OPEN_AGAIN, TRY, WRITE_AGAIN, SYNC_JOURNAL, TELL_OF_ANOTHER]);
+    compare(server.end(), &[OPEN_AGAIN, WRITE_AGAIN, SYNC_JOURNAL, TELL_OF_ANOTHER]);
     assert!(home.join(JOURNAL).exists());
 
     // And this one can.
     let server = Trailed::start(&home, "", &SETTINGS);
     server.wait("the journal's removal", |steps| steps.iter().any(is_removal)).await;
-    compare(server.end(), &[OPEN_AGAIN, TRY, TAKE, SYNC_JOURNAL, PUBLISH, TELL_OF_ANOTHER, FORGET]);
+    compare(server.end(), &[OPEN_AGAIN, TAKE, SYNC_JOURNAL, PUBLISH, TELL_OF_ANOTHER, FORGET]);
 }
 
 /// A server's home, by the path that the system knows it by.
@@ -286,9 +277,9 @@ impl Names {
     }
 
     fn of(&mut self, path: &str) -> String {
-        let (known, first, end) = match Path::new(path).extension().and_then(|end| end.to_str()) {
-            Some("tmp") => (&mut self.temporary, 0, ".tmp"),
-            Some("partial") => (&mut self.partial, 1, ".partial"),
+        let (known, end) = match Path::new(path).extension().and_then(|end| end.to_str()) {
+            Some("tmp") => (&mut self.temporary, ".tmp"),
+            Some("partial") => (&mut self.partial, ".partial"),
             _ => return path.to_owned(),
         };
         let number = known.iter().position(|name| name == path).unwrap_or_else(|| {
@@ -297,6 +288,6 @@ impl Names {
         });
         let before =
             path.strip_suffix(end).unwrap().trim_end_matches(|letter: char| letter.is_ascii_hexdigit());
-        format!("{before}{}{end}", first + number)
+        format!("{before}{}{end}", number + 1)
     }
 }
