@@ -35,7 +35,7 @@ use trial::{Crash, Tally, finish, try_all, try_one};
 /// Seeds are tried in so many lanes, so that it does not depend on the machine which ones are.
 const LANES: u64 = 4;
 /// Where seeds begin, unless it is said otherwise. From this one, every pair of operation and fault comes up that is asked for.
-const SEED: u64 = 9;
+const SEED: u64 = 3;
 /// How many crashes there are, unless more are asked for.
 const CRASHES: u64 = 4_000;
 
