@@ -14,6 +14,7 @@ use crate::again::try_again;
 use crate::clock::{self, Stopwatch};
 use crate::finish::{FinishError, complete_texts, note_not_saved, read_summary, tell_of_damage, write_texts};
 use crate::header::Header;
+use crate::live::lock;
 use crate::shared::Shared;
 use crate::source::{Source, is_synced};
 use crate::status::CallFiles;
@@ -129,7 +130,7 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
             break;
         }
         let (call, number) = (journal.call().clone(), journal.number());
-        let is_ours = shared.is_journal_of_ours(&call, number);
+        let is_ours = is_of_ours(shared, &call, number);
         let found = recover_one(shared, journal);
         if matches!(found, Ok(Found::Finished | Found::Failed)) {
             shared.when_recovered.tell(shared, &call);
@@ -157,6 +158,12 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
         tracing::info!(finished, failed, owned, "journals that were left were looked through");
     }
     Ok(recovery)
+}
+
+/// Whether a journal is that of a live call of this process, or of one that is being taken. May wait for a write to it.
+fn is_of_ours(shared: &Shared, call: &CallId, number: u32) -> bool {
+    let mut streams = shared.streams(call).into_iter();
+    streams.any(|stream| lock(&stream.journal).as_ref().is_some_and(|journal| journal.number() == number))
 }
 
 /// Writes the texts of calls anew that a crash left half written, as the JSON has them.

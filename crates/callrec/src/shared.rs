@@ -196,14 +196,6 @@ impl Shared {
         lock(&self.calls).get(call).cloned().unwrap_or_default()
     }
 
-    /// Whether a journal is that of a live call, or of one that is being taken. May wait for a write to it.
-    pub(crate) fn is_journal_of_ours(&self, call: &CallId, number: u32) -> bool {
-        let is_it = |stream: &Arc<LiveCall>| {
-            lock(&stream.journal).as_ref().is_some_and(|journal| journal.number() == number)
-        };
-        self.streams(call).iter().any(is_it)
-    }
-
     /// No call is added from here on.
     pub(crate) fn close(&self) {
         let _calls = lock(&self.calls);

@@ -90,6 +90,7 @@ mod tests {
         assert_eq!(gaps.poll(100), Some((35, 40)));
         assert_eq!(gaps.poll(100), None);
     }
+
     #[test]
     fn of_notes_and_gaps_that_nobody_asks_for_the_oldest_are_forgotten() {
         let mut noted = Noted::default();
