@@ -131,7 +131,7 @@ impl Calls {
         Ok(())
     }
 
-    /// Each call says so many messages, as fast as the server takes them.
+    /// Each call says so many messages, as fast as the server takes them. By the clock they go on from there.
     pub(crate) fn say(&mut self, messages: u64) -> anyhow::Result<()> {
         for line in &mut self.lines {
             line.socket.set_nonblocking(false)?;
@@ -145,6 +145,7 @@ impl Calls {
             line.write()?;
             line.socket.set_nonblocking(true)?;
         }
+        (self.began, self.spoken) = (Instant::now(), 0);
         Ok(())
     }
 

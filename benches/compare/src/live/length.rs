@@ -4,6 +4,7 @@
 use anyhow::{Context as _, ensure};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::calls::Calls;
@@ -41,8 +42,10 @@ const APART_MS: (u64, u64) = (200, 1_200);
 const BESIDE_FOR: Duration = Duration::from_millis(500);
 /// What that is drawn from.
 const SEED: u64 = 1;
-/// Between two looks for a recording.
+/// Between two looks for a recording, and for what is due to be said.
 const LOOKS: Duration = Duration::from_millis(1);
+/// Between two looks how far all recordings have come.
+const LOOKS_AT_ALL: Duration = Duration::from_millis(100);
 
 /// What recording costs: one long call against as many minutes of short ones.
 pub(super) fn cost(live: &Live<'_>, report: &mut Report) -> anyhow::Result<()> {
@@ -111,10 +114,9 @@ pub(super) fn hang_up(live: &Live<'_>, report: &mut Report) -> anyhow::Result<()
 
 fn run(live: &Live<'_>, luck: &mut Luck, waits: &mut [Vec<Duration>; 2]) -> anyhow::Result<()> {
     let recordings = live.work.join("live");
-    // What was said too fast is followed by silence.
-    let settings = [MP3[0], MP3[1], ("IDLE_TIMEOUT_SECONDS", "600")];
-    let server = live.callrec(&recordings, &settings)?;
+    let server = live.callrec(&recordings, &MP3)?;
     let mut beside = Calls::open(server.address, BESIDE, &live.payloads)?;
+    let waiting = Mutex::new(Vec::new());
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let going_on = scope.spawn(|| {
@@ -123,13 +125,41 @@ fn run(live: &Live<'_>, luck: &mut Luck, waits: &mut [Vec<Duration>; 2]) -> anyh
             }
             beside.hang_up()
         });
-        let waited = wait(live, luck, &server, &recordings, waits);
+        let speaking = scope.spawn(|| {
+            while !is_over.load(Relaxed) {
+                speak(&waiting)?;
+                std::thread::sleep(LOOKS);
+            }
+            anyhow::Ok(())
+        });
+        let waited = wait(live, luck, &server, &recordings, &waiting, waits);
         is_over.store(true, Relaxed);
-        let _ = going_on.join().map_err(|_| anyhow::anyhow!("a thread broke"))??;
+        let broke = |_| anyhow::anyhow!("a thread broke");
+        speaking.join().map_err(broke)??;
+        let _ = going_on.join().map_err(broke)??;
         waited
     })?;
     server.end()?;
     Ok(std::fs::remove_dir_all(recordings)?)
+}
+
+/// A call that will hang up.
+#[derive(Debug)]
+struct Waiting {
+    number: usize,
+    /// Which of the lengths it has.
+    length: usize,
+    call: Calls,
+}
+
+/// Has all that wait say what is due, as telephones do: who says nothing for longer than a recording is behind, and then all at once,
+/// sends what comes too late, and his recording is made again.
+fn speak(waiting: &Mutex<Vec<Waiting>>) -> anyhow::Result<()> {
+    lock(waiting).iter_mut().try_for_each(|waiting| waiting.call.pace(LOOKS))
+}
+
+fn lock(waiting: &Mutex<Vec<Waiting>>) -> MutexGuard<'_, Vec<Waiting>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn wait(
@@ -137,26 +167,28 @@ fn wait(
     luck: &mut Luck,
     server: &ServerProcess,
     recordings: &Path,
+    waiting: &Mutex<Vec<Waiting>>,
     waits: &mut [Vec<Duration>; 2],
 ) -> anyhow::Result<()> {
-    let numbers = BESIDE..BESIDE + LENGTHS.len() * HANG_UPS;
-    let mut calls = Vec::new();
-    for number in numbers {
+    for number in BESIDE..BESIDE + LENGTHS.len() * HANG_UPS {
         let mut call = Calls::open_numbers(server.address, number..number + 1, &live.payloads)?;
         let length = (number - BESIDE) % LENGTHS.len();
         call.say(LENGTHS[length] * MESSAGES_A_MINUTE)?;
-        calls.push((number, length, call));
+        lock(waiting).push(Waiting { number, length, call });
     }
     let deadline = Instant::now() + PATIENCE;
-    while !caught_up(recordings, &calls)? {
+    while !caught_up(recordings, &lock(waiting))? {
         ensure!(Instant::now() < deadline, "the recordings do not catch up: {}", server.said());
-        for (.., call) in &mut calls {
-            call.pace(LOOKS)?;
-        }
+        std::thread::sleep(LOOKS_AT_ALL);
     }
-    go_on(&mut calls, SETTLES)?;
-    let mut calls = calls.into_iter();
-    while let Some((number, length, mut call)) = calls.next() {
+    std::thread::sleep(SETTLES);
+    loop {
+        let mut those = lock(waiting);
+        if those.is_empty() {
+            return Ok(());
+        }
+        let Waiting { number, length, mut call } = those.remove(0);
+        drop(those);
         let file = recordings.join(format!("call_{}_conversation.mp3", sid("CA", number)));
         ensure!(!file.exists(), "{} is there before its call has ended", file.display());
         let hung_up = Instant::now();
@@ -167,25 +199,12 @@ fn wait(
         }
         waits[length].push(hung_up.elapsed());
         call.wait_for_goodbye()?;
-        go_on(calls.as_mut_slice(), Duration::from_millis(luck.between(APART_MS.0, APART_MS.1)))?;
+        std::thread::sleep(Duration::from_millis(luck.between(APART_MS.0, APART_MS.1)));
     }
-    Ok(())
-}
-
-/// Has all of them speak that are behind the pace of calls.
-fn go_on(calls: &mut [(usize, usize, Calls)], time: Duration) -> anyhow::Result<()> {
-    let until = Instant::now() + time;
-    while Instant::now() < until {
-        for (.., call) in &mut *calls {
-            call.pace(LOOKS)?;
-        }
-        std::thread::sleep(LOOKS);
-    }
-    Ok(())
 }
 
 /// Whether every partial file has come as far as its call, but for the last seconds.
-fn caught_up(recordings: &Path, calls: &[(usize, usize, Calls)]) -> anyhow::Result<bool> {
+fn caught_up(recordings: &Path, calls: &[Waiting]) -> anyhow::Result<bool> {
     let mut partial = Vec::new();
     for entry in std::fs::read_dir(recordings.join(".journal"))? {
         let entry = entry?;
@@ -194,9 +213,9 @@ fn caught_up(recordings: &Path, calls: &[(usize, usize, Calls)]) -> anyhow::Resu
             partial.push((name, entry.metadata().context("a partial file is gone")?.len()));
         }
     }
-    Ok(calls.iter().all(|(number, length, _)| {
-        let due = MP3_BYTES * (LENGTHS[*length] * 60 - BEHIND);
-        partial.iter().any(|(name, size)| name.contains(&sid("CA", *number)) && *size >= due)
+    Ok(calls.iter().all(|call| {
+        let due = MP3_BYTES * (LENGTHS[call.length] * 60 - BEHIND);
+        partial.iter().any(|(name, size)| name.contains(&sid("CA", call.number)) && *size >= due)
     }))
 }
 
