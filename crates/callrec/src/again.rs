@@ -1,10 +1,15 @@
-//! What the disk had no room for, or refused, is tried again when there is room and time, and what another process was at is looked for
-//! when that may be gone: no start is needed.
+//! What the disk had no room for, or refused, is tried again when there is room and time, and what another process was at is recovered
+//! when that is gone: no start is needed.
 
+use std::collections::HashSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use callrec_store::CallId;
+
 use crate::clock::Stopwatch;
+use crate::live::lock;
 use crate::recovery::recover_or_tell;
 use crate::shared::Shared;
 use crate::take::TakeError;
@@ -14,7 +19,8 @@ use crate::unjournalled::tell_when_due;
 #[derive(Debug, Default)]
 pub(crate) struct Left {
     is_any: AtomicBool,
-    is_anothers: AtomicBool,
+    /// Journals, by call and number, that this process had its turn at: what is still there of them is left.
+    tried: Mutex<HashSet<(CallId, u32)>>,
 }
 
 impl Left {
@@ -27,19 +33,19 @@ impl Left {
         self.is_any.store(true, Ordering::Release);
     }
 
-    /// There is a journal of another process that is at it, and may end before it is done.
-    pub(crate) fn note_anothers(&self) {
-        self.is_anothers.store(true, Ordering::Release);
+    /// This process had its turn at a journal, whatever came of it: that it is there and free does not mean that another left it.
+    pub(crate) fn note_tried(&self, call: &CallId, number: u32) {
+        lock(&self.tried).insert((call.clone(), number));
     }
 
-    fn is_anything(&self) -> bool {
-        self.is_any() || self.is_anothers.load(Ordering::Acquire)
+    fn was_tried(&self, call: &CallId, number: u32) -> bool {
+        lock(&self.tried).contains(&(call.clone(), number))
     }
 
     /// All are tried now: what is left from here on is for the next time.
     pub(crate) fn begin_again(&self) {
         self.is_any.store(false, Ordering::Release);
-        self.is_anothers.store(false, Ordering::Release);
+        lock(&self.tried).clear();
     }
 
     /// Gives up the journal of a recording of which no take succeeded, and then notes it, if that was the disk's doing, or if not all of
@@ -57,6 +63,8 @@ const FIRST_AGAIN: Duration = Duration::from_secs(60);
 const LAST_AGAIN: Duration = Duration::from_secs(3600);
 /// How often it is looked whether it is time.
 const TIME_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether another process is gone, and left what it was at.
+const OTHERS_EVERY: Duration = Duration::from_secs(60);
 
 /// When what the disk had no room for, or refused, is tried again.
 #[derive(Debug)]
@@ -78,7 +86,7 @@ impl Again {
 
     /// Whether it is time to recover again.
     pub(crate) fn is_due(&mut self, shared: &Shared) -> bool {
-        self.is_time(shared.left.is_anything(), || !shared.space.is_low())
+        self.is_time(shared.left.is_any(), || !shared.space.is_low())
     }
 
     /// Whether it is time to try what there is.
@@ -96,15 +104,33 @@ impl Again {
     }
 }
 
-/// Recovers whenever something is left for which there may be room by now, and tells of calls that have no journal.
+/// Recovers whenever something is left for which there may be room by now, or another process left it, and tells of calls that have no
+/// journal.
 pub(crate) fn try_again(shared: &Shared) {
     let mut again = Again::new();
+    let mut looked = Stopwatch::start();
     while !shared.wait_for_stop(TIME_EVERY) {
         tell_when_due(shared);
-        if again.is_due(shared) {
+        let mut is_time = again.is_due(shared);
+        if looked.elapsed() >= OTHERS_EVERY && !shared.space.is_low() {
+            looked = Stopwatch::start();
+            is_time |= another_left_something(shared);
+        }
+        if is_time {
             recover_or_tell(shared);
         }
     }
+}
+
+/// Whether there is a journal that nobody holds, and that this process had no turn at. Each is held for a moment.
+fn another_left_something(shared: &Shared) -> bool {
+    let journals = shared.dir.free_journals().unwrap_or_else(|error| {
+        tracing::debug!(%error, "it is not known whether another process left a journal");
+        Vec::new()
+    });
+    let mut new =
+        journals.into_iter().filter(|journal| !shared.left.was_tried(journal.call(), journal.number()));
+    new.any(|journal| matches!(journal.lock(), Ok(Some(_))))
 }
 
 #[cfg(test)]
@@ -119,6 +145,7 @@ mod tests {
     use crate::journalling::Journalling;
     use crate::live::Outcome;
     use crate::options::CallOptions;
+    use crate::recorder::Recorder;
     use crate::recovery::{Recovery, recover};
     use crate::simulated::{LIMITS, recorder_on, settings, speak, work};
     use crate::status::CallFiles;
@@ -192,39 +219,66 @@ mod tests {
 
     #[test]
     fn what_another_process_was_at_is_recovered_when_that_is_gone_and_no_start_is_needed() {
-        let disk = FaultyDisk::default();
-        let (other, its) = recorder_on(&disk, settings(), LIMITS);
-        let (recorder, shared) = recorder_on(&disk, settings(), LIMITS);
-        let [call, live] = [&other, &recorder].map(|recorder| {
-            let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
-            speak(&call, 0..50);
-            call
-        });
-        for shared in [&its, &shared] {
-            Journalling::default().turn(shared);
+        for began_before in [true, false] {
+            let disk = FaultyDisk::default();
+            let start = || recorder_on(&disk, settings(), LIMITS);
+            let speaks = |recorder: &Recorder| {
+                let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+                speak(&call, 0..50);
+                call
+            };
+            let (other, its) = start();
+            let (recorder, shared) = start();
+            let none = Recovery::default();
+            if !began_before {
+                assert_eq!(recover(&shared).unwrap(), none, "there is nothing to be seen of it yet");
+            }
+            let [call, live] = [&other, &recorder].map(speaks);
+            for shared in [&its, &shared] {
+                Journalling::default().turn(shared);
+            }
+            if began_before {
+                assert_eq!(recover(&shared).unwrap(), Recovery { owned: 2, ..none });
+            }
+            assert!(
+                !another_left_something(&shared) && !shared.health().left_in_journals,
+                "nothing is wrong"
+            );
+            // The other is killed.
+            its.abandon();
+            drop((call, other, its));
+            assert!(another_left_something(&shared));
+            let finishing = live.finish(EndReason::Stopped);
+            Journalling::default().turn(&shared);
+            work(&shared);
+            finishing.wait_timeout(Duration::ZERO).unwrap().unwrap();
+            until_no_journal_is_left(&disk, &shared);
+            let streams = recorder.files("CA1").unwrap().details.streams;
+            let of_both: Vec<_> =
+                streams.iter().map(|stream| (stream.recovered, stream.duration_ms)).collect();
+            assert_eq!(of_both, [(true, 1_000), (false, 1_000)], "{began_before}");
         }
-        assert_eq!(recover(&shared).unwrap(), Recovery { owned: 2, ..Recovery::default() });
-        assert!(shared.left.is_anything() && !shared.health().left_in_journals, "nothing is wrong");
-        // The other is killed.
-        its.abandon();
-        drop((call, other, its));
-        let finishing = live.finish(EndReason::Stopped);
+    }
+
+    #[test]
+    fn a_journal_that_this_process_had_its_turn_at_is_not_another_processs() {
+        let disk = FaultyDisk::default();
+        let (recorder, shared) = recorder_on(&disk, settings(), LIMITS);
+        let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+        speak(&call, 0..50);
+        // A summary of a later version cannot be added to: the journal stays when the audio is published.
+        shared.dir.write_atomic("call_CA1_summary.json", br#"{"version":999}"#).unwrap();
+        let finishing = call.finish(EndReason::Stopped);
         Journalling::default().turn(&shared);
         work(&shared);
-        finishing.wait_timeout(Duration::ZERO).unwrap().unwrap();
-        until_no_journal_is_left(&disk, &shared);
-        let streams = recorder.files("CA1").unwrap().details.streams;
-        let of_both: Vec<_> = streams.iter().map(|stream| (stream.recovered, stream.duration_ms)).collect();
-        assert_eq!(of_both, [(true, 1_000), (false, 1_000)]);
-
-        // Its own journals are not another's.
-        let live = recorder_on(&disk, settings(), LIMITS);
-        let call = live.0.start_call(CallOptions::new("CA2")).unwrap();
-        Journalling::default().turn(&live.1);
-        assert_eq!(recover(&live.1).unwrap(), Recovery { owned: 1, ..Recovery::default() });
-        assert!(!live.1.left.is_anything());
-        live.1.abandon();
-        drop(call);
+        finishing.wait_timeout(Duration::ZERO).unwrap().unwrap_err();
+        for _ in 0..2 {
+            assert!(disk.files().iter().any(|(path, _)| path.ends_with(".journal")));
+            assert!(!another_left_something(&shared));
+            assert_eq!(recover(&shared).unwrap().failed, 1);
+        }
+        shared.abandon();
+        use_clock_of(None);
     }
 
     #[test]

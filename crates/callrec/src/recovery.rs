@@ -14,7 +14,6 @@ use crate::again::try_again;
 use crate::clock::{self, Stopwatch};
 use crate::finish::{FinishError, complete_texts, note_not_saved, read_summary, tell_of_damage, write_texts};
 use crate::header::Header;
-use crate::live::lock;
 use crate::shared::Shared;
 use crate::source::{Source, is_synced};
 use crate::status::CallFiles;
@@ -130,20 +129,17 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
             break;
         }
         let (call, number) = (journal.call().clone(), journal.number());
-        let is_ours = is_of_ours(shared, &call, number);
         let found = recover_one(shared, journal);
         if matches!(found, Ok(Found::Finished | Found::Failed)) {
             shared.when_recovered.tell(shared, &call);
         }
+        if !matches!(found, Ok(Found::Owned | Found::Left)) {
+            shared.left.note_tried(&call, number);
+        }
         match found {
             Ok(Found::Finished) => recovery.finished += 1,
             Ok(Found::Failed) => recovery.failed += 1,
-            Ok(Found::Owned) => {
-                recovery.owned += 1;
-                if !is_ours {
-                    shared.left.note_anothers();
-                }
-            }
+            Ok(Found::Owned) => recovery.owned += 1,
             Ok(Found::Left) => break,
             Err(error) => {
                 tracing::error!(call = call.for_log(), number, %error, "a journal could not be recovered");
@@ -158,12 +154,6 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
         tracing::info!(finished, failed, owned, "journals that were left were looked through");
     }
     Ok(recovery)
-}
-
-/// Whether a journal is that of a live call of this process, or of one that is being taken. May wait for a write to it.
-fn is_of_ours(shared: &Shared, call: &CallId, number: u32) -> bool {
-    let mut streams = shared.streams(call).into_iter();
-    streams.any(|stream| lock(&stream.journal).as_ref().is_some_and(|journal| journal.number() == number))
 }
 
 /// Writes the texts of calls anew that a crash left half written, as the JSON has them.

@@ -113,6 +113,9 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
                 shared.untold.remember(&subject, words.ended, words.completeness.clone());
                 note_not_saved(&subject, words, false, &error);
             }
+            if let Some(journal) = &journal {
+                shared.left.note_tried(&call.id, journal.number());
+            }
             shared.left.leave(journal, &error, is_safe);
             let reason = left_in_journal(&call.header, &error);
             done(shared, call, Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
@@ -240,6 +243,7 @@ fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Opti
 
 /// Publishes and summarises. What fails here fails for want of disk, not of a better take: the journal stays.
 pub(crate) fn conclude(shared: &Shared, subject: &Subject, taken: Taken, source: Source) -> Outcome {
+    shared.left.note_tried(&subject.call, subject.number);
     let finished = finish(subject, taken, source);
     if let Ok(Finished { lines_left_out, .. }) = &finished {
         shared.counters.note_lines(*lines_left_out);
