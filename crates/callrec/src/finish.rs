@@ -309,7 +309,7 @@ pub(crate) fn complete_texts(subject: &Subject) -> Result<Option<Completeness>, 
         }
         // The journal may be shorter by now, if a sync of it had failed.
         AudioOutcome::RecordingOff | AudioOutcome::NoAudio => true,
-        _ => false,
+        AudioOutcome::NotSaved { reason } => header.without_audio.as_ref() == Some(reason),
     };
     if !is_complete {
         return Ok(None);

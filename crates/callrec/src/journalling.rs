@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use callrec_store::{CallId, JournalWriter, RecordingsDir, StoreError};
+use callrec_summary::highest_stream;
 
 use crate::clock::Stopwatch;
+use crate::finish::file_name;
 use crate::live::{LiveCall, lock};
 use crate::shared::{Shared, Wanted};
-use crate::status::CallFiles;
 
 /// How often the journals are written: what a killed process loses at most, with room to spare. A write costs the more for being
 /// small: ten a second of each call took a sixth of all that a message costs.
@@ -162,7 +163,8 @@ fn write(dir: &RecordingsDir, call: &LiveCall) -> Result<(), StoreError> {
 fn create(dir: &RecordingsDir, call: &LiveCall) -> Result<JournalWriter, StoreError> {
     let header = call.header.to_bytes();
     loop {
-        let min_number = highest_number(dir, &call.id)? + 1;
+        // Nothing that callrec wrote has the last number there is.
+        let min_number = highest_number(dir, &call.id)?.saturating_add(1);
         let journal = dir.create_journal(&call.id, min_number, call.key(), &header)?;
         // Another stream of this call may have written its summary and left its number in between.
         match highest_number(dir, &call.id) {
@@ -176,15 +178,15 @@ fn create(dir: &RecordingsDir, call: &LiveCall) -> Result<JournalWriter, StoreEr
     }
 }
 
-/// The highest number of a stream that the call's summary knows. One that cannot be read now may know of any.
+/// The highest number of a stream that the call's summary knows. One that cannot be read now may know of any. Nothing else is made of
+/// it here: every live call's journal waits meanwhile, and it may be as large as the texts of many streams.
 fn highest_number(dir: &RecordingsDir, call: &CallId) -> Result<u32, StoreError> {
-    let files = match CallFiles::try_read(dir, call) {
+    let summary = match dir.read_file(&file_name(&dir.summary_json_path(call))) {
         Err(error @ StoreError::Io { .. }) => return Err(error),
         // What is no summary of ours never will be.
         read => read.ok().flatten(),
     };
-    let streams = files.map(|files| files.details.streams).unwrap_or_default();
-    Ok(streams.iter().map(|stream| stream.number).max().unwrap_or(0))
+    Ok(summary.and_then(|json| highest_stream(&json)).unwrap_or(0))
 }
 
 /// The disk refused to the last: what could not be written is lost, and said to be.

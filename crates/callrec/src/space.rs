@@ -15,6 +15,8 @@ use crate::shared::Shared;
 /// What is kept at least for each call that is being recorded, in bytes: journal and recording take 20 to 55 kB a second of a phone
 /// call, so three to eight minutes of it.
 const PER_CALL: u64 = 10_000_000;
+/// The same where no audio is: three to four minutes of a journal, of which a relayed call's takes 4 kB a second then.
+const PER_CALL_WITHOUT_AUDIO: u64 = 1_000_000;
 /// For how long what is kept lasts, in seconds, where files take more.
 const LASTS_S: u64 = 180;
 /// What a journal takes of a phone call that is relayed, in bytes a second.
@@ -88,7 +90,7 @@ impl Space {
     }
 }
 
-/// What is kept for a call that is recorded so. Where no audio is, it is nothing: what is said takes next to none.
+/// What is kept for a call that is recorded so.
 pub(crate) fn kept_for_a_call(header: &Header, settings: &Settings) -> u64 {
     let start = &header.start;
     let spec = settings.resolve(start.caller_rate.max(start.assistant_rate)).ok();
@@ -97,7 +99,7 @@ pub(crate) fn kept_for_a_call(header: &Header, settings: &Settings) -> u64 {
         .saturating_sub(2 * u64::from(PHONE_LINE_HZ));
     // Beyond what a phone line has, samples come in 16 bits.
     let journal = JOURNAL_RATE + 2 * more;
-    if header.record_audio { PER_CALL.max(LASTS_S * (journal + file)) } else { 0 }
+    if header.record_audio { PER_CALL.max(LASTS_S * (journal + file)) } else { PER_CALL_WITHOUT_AUDIO }
 }
 
 /// Measures until the recorder is gone. On a thread of its own: a disk that hangs holds up nothing else.
@@ -209,7 +211,7 @@ mod kept {
     use crate::{CallOptions, FormatChange};
 
     #[test]
-    fn what_is_kept_of_a_call_lasts_for_three_minutes_and_of_one_without_audio_it_is_nothing() {
+    fn what_is_kept_of_a_call_lasts_for_three_minutes_and_so_it_does_without_audio() {
         let mut header = Header {
             start: StreamStart::new("CA1", "MZ1", Topology::OneWay),
             started_at: local_now(),
@@ -224,7 +226,7 @@ mod kept {
         header.start.assistant_rate = 24_000;
         assert_eq!(kept_for_a_call(&header, &large), 180 * (20_000 + 32_000 + 192_125));
         header.record_audio = false;
-        assert_eq!(kept_for_a_call(&header, &large), 0);
+        assert_eq!(kept_for_a_call(&header, &large), 1_000_000);
     }
 
     #[test]

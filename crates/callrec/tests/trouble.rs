@@ -283,22 +283,25 @@ fn a_damaged_journal_is_recorded_but_for_its_damage_and_kept_for_a_person() {
 
 #[test]
 fn a_journal_that_comes_back_shorter_takes_nothing_from_a_call_of_which_no_audio_is_recorded() {
-    let home = tempfile::tempdir().unwrap();
-    let recorder =
-        Recorder::builder(home.path()).record_audio(false).recover_at_start(false).start().unwrap();
-    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
-    let journal = home.path().join(".journal/CA1_1.journal");
-    call.said(Speaker::Caller, "first");
-    assert!(call.flush());
-    let shorter = fs::read(&journal).unwrap();
-    call.said(Speaker::Caller, "second");
-    finish(call);
-    // As a disk may bring it back that had failed to sync it.
-    fs::write(&journal, shorter).unwrap();
-    assert_eq!(recorder.recover().unwrap().finished, 1);
-    let stream = &recorder.files("CA1").unwrap().details.streams[0];
-    let texts: Vec<&str> = stream.lines.iter().map(|line| line.text.as_str()).collect();
-    assert_eq!((texts, stream.recovered, journals(home.path())), (vec!["first", "second"], false, 0));
+    let options = CallOptions::new("CA1");
+    for (records, options) in [(false, options.clone()), (true, options.without_audio("no room"))] {
+        let home = tempfile::tempdir().unwrap();
+        let recorder =
+            Recorder::builder(home.path()).record_audio(records).recover_at_start(false).start().unwrap();
+        let call = recorder.start_call(options).unwrap();
+        let journal = home.path().join(".journal/CA1_1.journal");
+        call.said(Speaker::Caller, "first");
+        assert!(call.flush());
+        let shorter = fs::read(&journal).unwrap();
+        call.said(Speaker::Caller, "second");
+        finish(call);
+        // As a disk may bring it back that had failed to sync it.
+        fs::write(&journal, shorter).unwrap();
+        assert_eq!(recorder.recover().unwrap().finished, 1);
+        let stream = &recorder.files("CA1").unwrap().details.streams[0];
+        let texts: Vec<&str> = stream.lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!((texts, stream.recovered, journals(home.path())), (vec!["first", "second"], false, 0));
+    }
 }
 
 #[test]

@@ -31,6 +31,21 @@ pub fn parse_json(json: &[u8]) -> Result<CallSummary, ParseError> {
     Ok(serde_json::from_slice(json)?)
 }
 
+/// The highest number of a stream that a summary of any version names; none if it names none, or is no summary. Of a large one it makes
+/// nothing else, which takes a small part of the time of [`parse_json`].
+pub fn highest_stream(json: &[u8]) -> Option<u32> {
+    #[derive(serde::Deserialize)]
+    struct Streams {
+        streams: Vec<Stream>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Stream {
+        number: u32,
+    }
+    let Streams { streams } = serde_json::from_slice(json).ok()?;
+    streams.into_iter().map(|stream| stream.number).max()
+}
+
 /// Why a summary could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

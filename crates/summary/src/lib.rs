@@ -53,7 +53,7 @@ mod summary;
 mod transcript;
 
 pub use call_summary::{AudioFile, AudioOutcome, CallSummary, StreamSummary};
-pub use json::{ParseError, parse_json, summary_json};
+pub use json::{ParseError, highest_stream, parse_json, summary_json};
 pub use local_time::LocalTime;
 pub use one_line::one_line;
 pub use summary::summary_text;

@@ -3,8 +3,8 @@
 
 use callrec_session::{Completeness, Cut, CutBy, EndReason, Gap, GapWhy, Line, Note, Notes, Speaker, Track};
 use callrec_summary::{
-    AudioFile, AudioOutcome, CallSummary, LocalTime, ParseError, StreamSummary, parse_json, summary_json,
-    summary_text, transcript_text,
+    AudioFile, AudioOutcome, CallSummary, LocalTime, ParseError, StreamSummary, highest_stream, parse_json,
+    summary_json, summary_text, transcript_text,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -139,5 +139,18 @@ proptest! {
             prop_assert_eq!(parse_json(again.as_bytes()).unwrap(), call.clone());
             prop_assert!(!summary_text(&call).is_empty() && !transcript_text(&call).is_empty());
         }
+    }
+}
+
+#[test]
+fn the_highest_stream_of_a_summary_of_any_version_is_known_and_of_what_is_none_nothing_is() {
+    let json = summary_json(&call(recorded()));
+    let highest = call(recorded()).streams.iter().map(|stream| stream.number).max();
+    assert!(highest.is_some());
+    assert_eq!(highest_stream(json.as_bytes()), highest);
+    let later = br#"{"version": 999, "streams": [{"number": 7, "new": {}}, {"number": 3}], "call": 1}"#;
+    assert_eq!(highest_stream(later), Some(7));
+    for none in ["", "{}", "[]", r#"{"streams": []}"#, r#"{"streams": [{}]}"#, &json[..json.len() / 2]] {
+        assert_eq!(highest_stream(none.as_bytes()), None, "{none}");
     }
 }

@@ -139,7 +139,8 @@ impl Going {
     }
 
     pub(super) fn speak(&mut self, recorder: &Recorder, now_us: u64) {
-        let Stream { call, name, relayed, format, begins_us, frames, change, .. } = &self.stream;
+        let Stream { call, name, relayed, format, begins_us, frames, change, without_audio, .. } =
+            &self.stream;
         if now_us < *begins_us || self.finishing.is_some() {
             return;
         }
@@ -147,6 +148,10 @@ impl Going {
             let settings = Settings::default().with_format(*format);
             let topology = if *relayed { Topology::Relay } else { Topology::OneWay };
             let options = CallOptions::new(*call).stream(name).topology(topology).settings(settings);
+            let options = match without_audio {
+                Some(reason) => options.without_audio(*reason),
+                None => options,
+            };
             self.call = recorder.start_call(options).ok();
         }
         let Some(call) = &self.call else { return };
@@ -210,9 +215,10 @@ impl Going {
         let has_journal = disk.files().iter().any(|(path, _)| path.ends_with(&journal));
         let lost = &stream.completeness;
         let nothing_lost = lost.unjournalled_bytes + lost.damaged_bytes + lost.torn_bytes == 0;
-        let saved = match stream.audio {
+        let saved = match &stream.audio {
             AudioOutcome::Recorded(_) => self.stream.recorded,
             AudioOutcome::RecordingOff => !self.stream.recorded,
+            AudioOutcome::NotSaved { reason } => self.stream.without_audio == Some(reason),
             _ => self.stream.frames == 0,
         };
         saved && nothing_lost && !has_journal

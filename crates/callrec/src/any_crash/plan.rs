@@ -22,6 +22,8 @@ pub(super) struct Stream {
     pub(super) relayed: bool,
     /// Its audio is recorded; else what is said alone.
     pub(super) recorded: bool,
+    /// For this reason it is not, though the process records that of others.
+    pub(super) without_audio: Option<&'static str>,
     pub(super) format: Format,
     pub(super) begins_us: u64,
     /// Of 20 ms, both sides.
@@ -61,6 +63,9 @@ impl Stream {
     }
 }
 
+/// Why a stream's audio is refused.
+const NEARLY_FULL: &str = "the disk was nearly full when the call began";
+
 /// What is to happen.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -99,6 +104,11 @@ impl Plan {
         if let Some(earlier) = &mut plan.earlier {
             earlier.record(records(&mut luck));
         }
+        let mut luck = Luck::new(!seed.rotate_left(48));
+        plan.refuse_audio(&mut luck);
+        if let Some(earlier) = &mut plan.earlier {
+            earlier.refuse_audio(&mut luck);
+        }
         plan
     }
 
@@ -110,12 +120,24 @@ impl Plan {
     }
 
     fn record(&mut self, audio: bool) {
-        self.streams.iter_mut().for_each(|stream| stream.recorded = audio);
+        for stream in &mut self.streams {
+            (stream.recorded, stream.without_audio) = (audio, None);
+        }
+    }
+
+    /// Of some streams no audio is recorded, where that of others is.
+    fn refuse_audio(&mut self, luck: &mut Luck) {
+        let refused = luck.percent(25);
+        for stream in self.streams.iter_mut().filter(|stream| stream.recorded) {
+            if refused && luck.percent(50) {
+                (stream.recorded, stream.without_audio) = (false, Some(NEARLY_FULL));
+            }
+        }
     }
 
     /// Whether the process records audio.
     pub(super) fn records(&self) -> bool {
-        self.streams.iter().all(|stream| stream.recorded)
+        self.streams.iter().all(|stream| stream.recorded || stream.without_audio.is_some())
     }
 
     /// Any of which some streams are relayed.
@@ -186,6 +208,7 @@ impl Plan {
                 name: format!("MZ{index}"),
                 relayed: false,
                 recorded: true,
+                without_audio: None,
                 format: format(&mut luck),
                 begins_us: luck.between(0, 8) * TURN_US * u64::from(index > 0),
                 frames,
@@ -223,6 +246,7 @@ impl Plan {
             name: "MZ0".to_owned(),
             relayed: false,
             recorded: true,
+            without_audio: None,
             format,
             begins_us: 0,
             frames,

@@ -62,12 +62,19 @@ impl Unheard {
 }
 
 /// How many frames of what was given the summary of such a stream knows of.
-pub(super) fn frames(entry: &StreamSummary, given: u64, forgot: bool) -> Result<u64, String> {
-    match &entry.audio {
-        AudioOutcome::RecordingOff => Ok(entry.duration_ms.div_ceil(20).min(given)),
-        AudioOutcome::NotSaved { .. } if forgot => Ok(0),
+pub(super) fn frames(
+    stream: &Stream,
+    entry: &StreamSummary,
+    given: u64,
+    forgot: bool,
+) -> Result<u64, String> {
+    let of_duration = entry.duration_ms.div_ceil(20).min(given);
+    match (&entry.audio, stream.without_audio) {
+        (AudioOutcome::RecordingOff, None) => Ok(of_duration),
+        (AudioOutcome::NotSaved { reason }, Some(why)) if reason == why => Ok(of_duration),
+        (AudioOutcome::NotSaved { .. }, _) if forgot => Ok(0),
         // The disk refused it to the last: not even what was said is there.
-        AudioOutcome::NotSaved { .. } if entry.completeness.unjournalled_bytes > 0 => Ok(0),
-        other => Err(format!("{} is not recorded, and has {other:?}", entry.stream)),
+        (AudioOutcome::NotSaved { .. }, _) if entry.completeness.unjournalled_bytes > 0 => Ok(0),
+        other => Err(format!("{} is not to be recorded, and has {other:?}", entry.stream)),
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn judge(life: &Life, disk: &FaultyDisk, due: &[Due], forgot: bool) -
         let given = life.given_us[index].len() as u64;
         let has_holes = entry.completeness.damaged_bytes > 0;
         let frames = match &entry.audio {
-            _ if !stream.recorded => (0..unrecorded::frames(entry, given, forgot)?).collect(),
+            _ if !stream.recorded => (0..unrecorded::frames(stream, entry, given, forgot)?).collect(),
             AudioOutcome::Recorded(file) => {
                 let bytes = bytes(&file.file_name).ok_or_else(|| format!("{} is gone", file.file_name))?;
                 recordings -= 1;

@@ -110,18 +110,6 @@ impl File {
         }
     }
 
-    /// Waits for the lock.
-    pub(crate) fn lock(&self) -> io::Result<()> {
-        match self {
-            Self::System(file) => file.lock(),
-            #[cfg(feature = "simulation")]
-            Self::Simulated { file, .. } => match file.try_lock()? {
-                true => Ok(()),
-                false => Err(io::ErrorKind::Deadlock.into()),
-            },
-        }
-    }
-
     /// Takes the lock, if nobody else has it.
     pub(crate) fn try_lock(&self) -> io::Result<bool> {
         match self {
