@@ -35,7 +35,7 @@ pub(crate) struct StreamTokens {
 #[derive(Default)]
 struct Calls {
     answered: HashMap<String, Answered>,
-    /// When to look whether a call can be forgotten, in order.
+    /// When to look whether a call can be forgotten, in order; each call once.
     forget: VecDeque<(u64, String)>,
     /// When anything was asked last, by both clocks: the end of a stream is told by the second.
     asked: Option<(u64, Instant)>,
@@ -51,6 +51,10 @@ struct Answered {
     streams: usize,
     /// When the last of its streams has ended.
     over: Option<u64>,
+    /// When it was answered while it had a live stream: it goes on in another, which may come when that is over.
+    awaited: Option<u64>,
+    /// Whether it is to be looked at later.
+    is_queued: bool,
 }
 
 /// Why a stream is not taken.
@@ -116,7 +120,7 @@ impl StreamTokens {
         } else {
             (known.since, known.issued) = (known.since.max(began + 1), known.issued.max(began));
         }
-        calls.forget.push_back((began, call.to_owned()));
+        calls.look_later(call);
     }
 
     fn issue_at(&self, call: &str, now: u64) -> Option<String> {
@@ -127,11 +131,17 @@ impl StreamTokens {
         let answered = calls.answered.entry(call.to_owned()).or_insert_with(|| Answered::new(now));
         if answered.over.is_some() {
             // Never the token that was valid before, however soon this is.
-            *answered = Answered::new(now.max(answered.issued + 1));
+            let is_queued = answered.is_queued;
+            *answered = Answered { is_queued, ..Answered::new(now.max(answered.issued + 1)) };
         }
-        answered.issued = answered.issued.max(now).max(answered.since);
+        // Nor that of a stream that lives; of one that is awaited it may be the same.
+        let is_another = answered.streams > 0 && answered.awaited.is_none();
+        answered.issued = now.max(answered.since).max(answered.issued + u64::from(is_another));
+        if answered.streams > 0 {
+            answered.awaited = Some(answered.issued);
+        }
         let issued = answered.issued;
-        calls.forget.push_back((issued, call.to_owned()));
+        calls.look_later(call);
         Some(self.token(call, issued))
     }
 
@@ -155,7 +165,10 @@ impl StreamTokens {
         let issued = issued.ok_or(Refusal::Wrong)?;
         match known {
             Some(known) if issued < known.since => return Err(Refusal::Over),
-            Some(known) if known.streams > 0 => known.streams += 1,
+            Some(known) if known.streams > 0 => {
+                known.streams += 1;
+                known.awaited = known.awaited.filter(|awaited| issued < *awaited);
+            }
             Some(known) if known.over.is_some() || !is_fresh(issued) => return Err(Refusal::Over),
             Some(known) => known.streams = 1,
             None if !is_fresh(issued) => return Err(Refusal::Over),
@@ -187,7 +200,7 @@ impl StreamTokens {
 
 impl Answered {
     fn new(now: u64) -> Self {
-        Self { issued: now, since: now, streams: 0, over: None }
+        Self { issued: now, since: now, streams: 0, over: None, awaited: None, is_queued: false }
     }
 
     /// One whose stream began at that time in another process, and is over.
@@ -202,21 +215,32 @@ impl Answered {
 }
 
 impl Calls {
+    /// Has a call looked at when it may be forgotten, unless it is already. One with live streams comes when they end.
+    fn look_later(&mut self, call: &str) {
+        let Some(known) = self.answered.get_mut(call).filter(|known| known.streams == 0) else { return };
+        if !std::mem::replace(&mut known.is_queued, true) {
+            self.forget.push_back((known.last(), call.to_owned()));
+        }
+    }
+
     /// Forgets the calls that no token could be accepted of any more, and the oldest of too many.
     fn forget(&mut self, now: u64, counters: &Counters) {
-        while let Some((since, call)) = self.forget.front() {
+        while let Some((since, _)) = self.forget.front() {
             let is_fresh = now.saturating_sub(*since) <= FRESH;
             if self.forget.len() <= MOST && is_fresh {
                 return;
             }
-            // One with live streams comes back when they end; one that has ended or was answered since has a later entry.
-            if self.answered.get(call).is_some_and(|known| known.streams == 0 && known.last() <= *since) {
-                self.answered.remove(call);
-                if is_fresh {
-                    counters.count(Limit::TokensForgotten);
-                }
+            let Some((since, call)) = self.forget.pop_front() else { return };
+            let Some(known) = self.answered.get_mut(&call) else { continue };
+            known.is_queued = false;
+            if known.streams > 0 || known.last() > since {
+                self.look_later(&call);
+                continue;
             }
-            self.forget.pop_front();
+            self.answered.remove(&call);
+            if is_fresh {
+                counters.count(Limit::TokensForgotten);
+            }
         }
     }
 }
@@ -227,11 +251,15 @@ impl Drop for Pass {
         let now = calls.asked.map_or(0, |(asked, at)| asked + at.elapsed().as_secs());
         let Some(known) = calls.answered.get_mut(&self.call) else { return };
         known.streams = known.streams.saturating_sub(1);
-        if known.streams == 0 {
-            known.over = Some(now);
-            let last = known.last();
-            calls.forget.push_back((last, std::mem::take(&mut self.call)));
+        if known.streams > 0 {
+            return;
         }
+        match known.awaited.take().filter(|awaited| now.saturating_sub(*awaited) <= FRESH) {
+            // The call goes on, and the tokens of what is over end here.
+            Some(awaited) => known.since = awaited,
+            None => known.over = Some(now),
+        }
+        calls.look_later(&self.call);
     }
 }
 

@@ -52,6 +52,51 @@ fn a_call_that_goes_through_our_twiml_again_gets_another_token() {
 }
 
 #[test]
+fn a_call_that_is_answered_while_its_stream_lives_goes_on_in_another_when_that_is_over() {
+    for (answered, over, comes) in
+        [(1_000, 1_000, 1_001), (1_500, 1_501, 1_501), (1_500, 1_700, 1_501 + FRESH)]
+    {
+        let tokens = tokens();
+        let token = tokens.issue_at("CA1", 1_000).unwrap();
+        let pass = tokens.admit_at("CA1", Some(&token), 1_000).unwrap();
+        let next = tokens.issue_at("CA1", answered).unwrap();
+        assert_ne!(token, next);
+        assert_eq!(tokens.issue_at("CA1", answered).unwrap(), next, "asked again");
+        drop(tokens.issue_at("CA2", over));
+        drop(pass);
+        assert!(!tokens.is_live("CA1"));
+        let is_late = comes > answered + FRESH;
+        assert_eq!(refusal(&tokens, "CA1", None, comes), (!is_late).then_some(Refusal::Missing), "{comes}");
+        assert_eq!(refusal(&tokens, "CA1", Some(&token), comes), Some(Refusal::Over), "{comes}");
+        let pass = tokens.admit_at("CA1", Some(&next), comes);
+        assert_eq!(pass.is_err(), is_late, "{comes}");
+        drop(pass);
+        assert_eq!(
+            refusal(&tokens, "CA1", Some(&next), comes),
+            Some(Refusal::Over),
+            "it has come and is over"
+        );
+    }
+    // It may come while that lives; then the call is over with both.
+    let tokens = tokens();
+    let token = tokens.issue_at("CA1", 1_000).unwrap();
+    let first = tokens.admit_at("CA1", Some(&token), 1_000).unwrap();
+    let next = tokens.issue_at("CA1", 1_002).unwrap();
+    let second = tokens.admit_at("CA1", Some(&next), 1_002).unwrap();
+    drop((first, second));
+    for token in [token, next] {
+        assert_eq!(refusal(&tokens, "CA1", Some(&token), 1_003), Some(Refusal::Over));
+    }
+    // One that never came: the call was over.
+    let token = tokens.issue_at("CA2", 2_000).unwrap();
+    let pass = tokens.admit_at("CA2", Some(&token), 2_000).unwrap();
+    tokens.issue_at("CA2", 2_001).unwrap();
+    drop(tokens.issue_at("CA3", 2_002 + FRESH));
+    drop(pass);
+    assert_eq!(refusal(&tokens, "CA2", None, 2_002 + FRESH), Some(Refusal::Missing), "it is over, and known");
+}
+
+#[test]
 fn no_text_that_is_not_the_token_is_taken_for_it() {
     let tokens = tokens();
     let token = tokens.issue_at("CA1", 1_000).unwrap();
@@ -177,6 +222,22 @@ fn calls_that_are_over_or_never_came_are_forgotten_and_so_are_the_oldest_of_too_
     assert!(forgotten() >= 999, "{}", forgotten());
     assert_eq!(known + forgotten(), 1 + MOST as u64 + 1_000);
     assert!(tokens.lock().answered.len() <= MOST + 1 && tokens.lock().forget.len() <= MOST + 1);
+}
+
+#[test]
+fn a_call_that_is_answered_or_ends_again_and_again_makes_no_other_forgotten() {
+    let tokens = tokens();
+    tokens.issue_at("victim", 1_000).unwrap();
+    for _ in 0..MOST / 3 {
+        let token = tokens.issue_at("CA1", 1_000).unwrap();
+        tokens.issue_at("CA2", 1_000).unwrap();
+        drop(tokens.admit_at("CA1", Some(&token), 1_000));
+        tokens.is_over_since("CA3", 1_000);
+    }
+    assert_eq!(refusal(&tokens, "victim", None, 1_001), Some(Refusal::Missing));
+    assert_eq!(tokens.counters.of(Limit::TokensForgotten), 0);
+    let calls = tokens.lock();
+    assert_eq!((calls.answered.len(), calls.forget.len()), (4, 4));
 }
 
 #[test]

@@ -42,20 +42,33 @@ async fn a_call_that_a_bot_could_not_take_is_not_answered_and_one_that_goes_on_e
 }
 
 #[tokio::test]
-async fn a_call_that_comes_back_from_its_own_stream_is_answered_though_all_places_are_taken() {
+async fn a_call_that_comes_back_from_its_own_stream_is_answered_and_goes_on_though_all_places_are_taken() {
     let bot = ScriptedBot::listen().await;
     let server = TestServer::start([("MAX_CALLS", "1"), ("BOT_URL", &bot.url())]);
-    let twiml = server.request("POST /incoming-call", b"CallSid=CA1").text();
-    let (_, token) = twiml.split_once(r#"name="callrec_token" value=""#).expect("a token");
-    let token = token.split('"').next().unwrap();
+    let ask = |form: &str| server.request("POST /incoming-call", form.as_bytes());
+    let token_of = |twiml: &str| {
+        let (_, token) = twiml.split_once(r#"name="callrec_token" value=""#).expect("a token");
+        json!({ "callrec_token": token.split('"').next().unwrap() })
+    };
+    let token = token_of(&ask("CallSid=CA1").text());
     let mut live = server.provider().await;
-    let _call = bot.accept().await;
-    live.send(start("CA1", "MZ1", &["inbound"], &json!({ "callrec_token": token }))).await;
-    let ask = |form: &str| server.request("POST /incoming-call", form.as_bytes()).status;
-    super::test_server::until("it has begun", || ask("CallSid=CA1") == 200).await;
-    assert_eq!(ask("CallSid=CA2"), 503);
+    let mut call = bot.accept().await;
+    live.send(start("CA1", "MZ1", &["inbound"], &token)).await;
+    super::test_server::until("it has begun", || ask("CallSid=CA1").status == 200).await;
+    assert_eq!(ask("CallSid=CA2").status, 503);
+    let next = token_of(&ask("CallSid=CA1").text());
     live.send(stop("CA1")).await;
+    while call.next().await.is_some() {}
     live.close().await;
+    let summary = server.responses().join("call_CA1_summary.json");
+    super::test_server::until("it is over", || summary.exists()).await;
+    // The token was given before that.
+    let mut again = server.provider_with(&[]).await.expect("a free place");
+    let mut call = bot.accept().await;
+    again.send(start("CA1", "MZ2", &["inbound"], &next)).await;
+    let told = call.next().await.expect("a start, as its bot sees it");
+    assert!(told.contains("MZ2"), "{told}");
+    again.close().await;
 }
 
 #[tokio::test]
