@@ -49,8 +49,16 @@ struct Connection {
 
 /// Connections beyond the most whose request is read, so that whoever watches over the process learns that it lives.
 const FOR_WATCHERS: usize = 100;
+/// Connections beyond the most that are taken at all: those of watchers, and those that are being told that there are too many.
+const BEYOND: usize = 1_000;
 /// What is answered to all others.
 const FULL: &str = "as many connections as MAX_CONNECTIONS allows are open; try again later";
+
+/// How many connections one of so many workers takes before it leaves them to the others, or to the system until there is room: the
+/// web framework counts for each worker alone.
+pub(crate) fn of_each_worker(most: usize, workers: usize) -> usize {
+    most.saturating_add(BEYOND).div_ceil(workers.max(1))
+}
 
 impl Connections {
     pub(crate) fn new(most: usize, unread: Duration, files: OpenFiles, counters: Arc<Counters>) -> Arc<Self> {

@@ -1,6 +1,8 @@
 //! How many files and sockets the process may have open: a call needs several, and the usual limit is made for less.
 
 use crate::config::Config;
+use crate::connections::of_each_worker;
+use crate::state::workers;
 use actix_web::rt::net::TcpStream;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,8 +14,9 @@ const OTHERS: usize = 200;
 
 /// How many descriptors the settings may take.
 fn wanted(config: &Config) -> u64 {
+    let connections = of_each_worker(config.max_connections, workers()).saturating_mul(workers());
     let calls = config.max_calls.saturating_mul(PER_CALL);
-    (config.max_connections.saturating_add(calls).saturating_add(OTHERS)) as u64
+    (connections.saturating_add(calls).saturating_add(OTHERS)) as u64
 }
 
 /// Raises the limit of this process as far as it may; says what to do if that is not enough.

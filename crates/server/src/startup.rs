@@ -3,7 +3,7 @@
 use crate::answers;
 use crate::auth::Auth;
 use crate::config::Config;
-use crate::connections::{self, Connections};
+use crate::connections::{self, Connections, of_each_worker};
 use crate::counters::Counters;
 use crate::descriptors::OpenFiles;
 use crate::error;
@@ -11,7 +11,7 @@ use crate::live::LiveSockets;
 use crate::routes;
 use crate::security_headers::security_headers;
 use crate::socket::{BotConnector, Room};
-use crate::state::{State, WAIT_AT_ONCE, turns};
+use crate::state::{State, WAIT_AT_ONCE, turns, workers};
 use crate::stream_tokens::StreamTokens;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::http::KeepAlive;
@@ -170,8 +170,9 @@ fn listen(listener: TcpListener, state: web::Data<State>) -> anyhow::Result<Serv
     .worker_max_blocking_threads(WAIT_AT_ONCE)
     .client_request_timeout(patience)
     .keep_alive(KeepAlive::Disabled)
+    .workers(workers())
     // Ours is the bound: beyond the framework's own, nobody would be told.
-    .max_connections(most.saturating_add(BEYOND))
+    .max_connections(of_each_worker(most, workers()))
     .on_connect(move |socket, data| connections.accept(socket, data))
     // Each message of a call is small and wanted at once.
     .tcp_nodelay(true)
@@ -183,7 +184,8 @@ fn listen(listener: TcpListener, state: web::Data<State>) -> anyhow::Result<Serv
     Ok(server.run())
 }
 
-/// Connections that are being told that there are too many, and those of watchers.
-const BEYOND: usize = 1_000;
 /// How long requests that are not calls may go on at shutdown.
 const HTTP_FAREWELL: Duration = Duration::from_secs(2);
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;

@@ -32,10 +32,17 @@ pub(crate) struct State {
     pub(crate) turns: Arc<Semaphore>,
 }
 
+/// The most workers that the web framework has.
+const MOST_WORKERS: usize = 512;
+
+/// How many threads answer requests: one for each processor.
+pub(crate) fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS)
+}
+
 /// A turn for each thread that may wait for a disk.
 pub(crate) fn turns() -> Arc<Semaphore> {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    Arc::new(Semaphore::new(WAIT_AT_ONCE * processors))
+    Arc::new(Semaphore::new(WAIT_AT_ONCE * workers()))
 }
 
 impl State {

@@ -193,6 +193,12 @@ impl StreamTokens {
         bool::from(right.as_bytes().ct_eq(token.as_bytes())).then_some(issued)
     }
 
+    /// Until this is dropped, whoever asks for a token waits, and holds up the thread that it asks on.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> impl Sized + '_ {
+        self.lock()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
