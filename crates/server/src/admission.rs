@@ -1,8 +1,10 @@
 //! The door of every route: nothing of a request is looked at by a handler before its sender was.
 
 use crate::auth::Access;
+use crate::counters::Limit;
 use crate::error::ApiError;
 use crate::routes::Who;
+use crate::routes::incoming_call::{MOST_FIELDS, has_too_many_fields};
 use crate::state::State;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -45,10 +47,16 @@ fn changes(who: Who, request: &HttpRequest) -> bool {
     who == Who::MediaSocket || !matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
-/// The signature covers the body, so that is read first, as far as a webhook's may be long, and given back for the handler.
+/// The signature covers the body, so that is read first, as far as a webhook's may be long and of as many fields as it may have, and
+/// given back for the handler.
 async fn check_webhook(state: &State, request: &mut ServiceRequest) -> Result<(), actix_web::Error> {
     state.auth.check_webhook_head(request.request())?;
     let body = request.extract::<web::Bytes>().await?;
+    if has_too_many_fields(&body) {
+        state.counters.count(Limit::FormsRefused);
+        let message = format!("a form has {MOST_FIELDS} fields at most");
+        return Err(ApiError::bad_request("too_many_fields", message).into());
+    }
     state.auth.check_webhook(request.request(), &body)?;
     request.set_payload(Payload::from(body));
     Ok(())

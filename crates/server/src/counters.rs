@@ -14,6 +14,8 @@ pub(crate) enum Limit {
     RequestsTooSlow,
     /// A body was too long.
     BodiesTooLong,
+    /// The form of a webhook had too many fields.
+    FormsRefused,
     /// A request had too many lines for a transcript, or one that was too long.
     LinesRefused,
     /// An answer was not taken as a whole: its client did not read it, or was gone.
@@ -45,11 +47,12 @@ pub(crate) enum Limit {
 }
 
 /// Every limit with its name.
-const NAMES: [(Limit, &str); 18] = [
+const NAMES: [(Limit, &str); 19] = [
     (Limit::ConnectionsFull, "connections_full"),
     (Limit::ConnectionsWithoutRequest, "connections_without_request"),
     (Limit::RequestsTooSlow, "requests_too_slow"),
     (Limit::BodiesTooLong, "bodies_too_long"),
+    (Limit::FormsRefused, "forms_refused"),
     (Limit::LinesRefused, "lines_refused"),
     (Limit::AnswersUnread, "answers_unread"),
     (Limit::ListsCut, "lists_cut"),

@@ -42,6 +42,14 @@ pub(crate) async fn incoming_call(
     HttpResponse::Ok().content_type(ContentType::xml()).body(answer)
 }
 
+/// The most fields of a form: they are sorted before its signature can be checked. A provider's has some thirty.
+pub(crate) const MOST_FIELDS: usize = 1_000;
+
+/// Whether a form has more fields than it may.
+pub(crate) fn has_too_many_fields(body: &[u8]) -> bool {
+    url::form_urlencoded::parse(body).nth(MOST_FIELDS).is_some()
+}
+
 /// The fields of the provider's form, in their order.
 pub(crate) fn read_form(body: &[u8]) -> Vec<(String, String)> {
     url::form_urlencoded::parse(body).into_owned().collect()

@@ -5,6 +5,7 @@ use super::limits::{ask, status};
 use super::phone::{both_sides, call_one_way, finished, one_way, relayed, sides, speech, stop};
 use super::scripted_bot::ScriptedBot;
 use super::test_server::{Got, TestServer, until};
+use callrec_protocol::signature::sign_form;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -37,6 +38,43 @@ async fn a_head_too_large_is_refused_and_counted_and_a_call_beside_goes_on() {
         until("it is counted", || server.refused("connections_without_request") == count).await;
     }
     call.ends_whole(&server).await;
+}
+
+#[tokio::test]
+async fn a_form_of_too_many_fields_is_refused_and_counted_and_a_call_beside_goes_on() {
+    let form = |count: usize| -> Vec<(String, String)> {
+        // The provider sorts them, whatever their order.
+        (0..count).rev().map(|number| (format!("Field{number}"), "x y".to_owned())).collect()
+    };
+    let encoded = |form: &[(String, String)]| {
+        let fields: Vec<String> =
+            form.iter().map(|(name, value)| format!("{name}={}", value.replace(' ', "+"))).collect();
+        // What stands between fields and is none is not counted.
+        format!("&&{}&", fields.join("&&"))
+    };
+    let server = TestServer::start([WAV]);
+    let call = Beside::begin(&server).await;
+    let ask = |count| server.request("POST /incoming-call", encoded(&form(count)).as_bytes());
+    assert_eq!((ask(1_000).status, server.refused("forms_refused")), (200, 0));
+    for (refused, count) in [(1, 1_001), (2, 3_000)] {
+        let answer = ask(count);
+        assert_eq!((answer.status, answer.error_code().as_str()), (400, "too_many_fields"));
+        assert_eq!(server.refused("forms_refused"), refused);
+    }
+    call.ends_whole(&server).await;
+
+    let public = ("PUBLIC_URL", "https://rec.example.com");
+    let server = TestServer::start([public, ("TWILIO_AUTH_TOKEN", "12345"), ("API_TOKEN", "the-full-token")]);
+    let ask = |count: usize, token: &str| {
+        let form = form(count);
+        let fields: Vec<(&str, &str)> = form.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let signature = sign_form(token, "https://rec.example.com:443/incoming-call", &fields);
+        let head = format!("POST /incoming-call\nX-Twilio-Signature: {signature}");
+        server.request(&head, encoded(&form).as_bytes()).status
+    };
+    let answers = [(1_000, "12345"), (1_000, "other"), (1_001, "12345"), (1_001, "other")];
+    assert_eq!(answers.map(|(count, token)| ask(count, token)), [200, 403, 400, 400]);
+    assert_eq!(server.request("POST /incoming-call", encoded(&form(3_000)).as_bytes()).status, 403);
 }
 
 #[tokio::test]
