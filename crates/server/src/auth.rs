@@ -8,7 +8,7 @@ use actix_web::http::header::{AUTHORIZATION, HOST, HeaderValue, ORIGIN};
 use actix_web::http::uri::Authority;
 use actix_web::{HttpMessage as _, HttpRequest};
 use callrec_protocol::signature;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use url::Url;
 
 /// The header with the provider's signature.
@@ -183,8 +183,9 @@ impl Auth {
             Some(url) => vec![url.to_string()],
             None => {
                 let host = host_header(request);
-                let is_bots =
-                    self.bot_host.as_deref().is_some_and(|bot| host_alone(host).eq_ignore_ascii_case(bot));
+                // What is no plain host may be the bot's in other words, as with a user before it or a path behind.
+                let Some(alone) = host_alone(host) else { return vec![] };
+                let is_bots = self.bot_host.as_deref().is_some_and(|bot| alone.eq_ignore_ascii_case(bot));
                 if is_bots { vec![] } else { vec![format!("https://{host}"), format!("http://{host}")] }
             }
         }
@@ -197,18 +198,28 @@ pub(crate) fn host_header(request: &HttpRequest) -> &str {
     header.or_else(|| request.uri().authority().map(Authority::as_str)).unwrap_or_default()
 }
 
-/// A host without its port.
-fn host_alone(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => host,
+/// A host without its port; none if there is anything else in it than a name or an address, and perhaps a port.
+fn host_alone(authority: &str) -> Option<&str> {
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if is_port(port) && (port.is_empty() || port.parse::<u16>().is_ok()) => host,
         _ => authority,
-    }
+    };
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let in_brackets = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = match in_brackets {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(is_name),
+    };
+    is_host.then_some(host)
 }
 
 /// Whether a host, with or without a port, is this machine by its own name for itself.
 pub(crate) fn is_loopback_host(authority: &str) -> bool {
-    let host = host_alone(authority).trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host_alone(authority).is_some_and(|host| {
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
 }
 
 /// Headers that a proxy adds: who it asks for may be anywhere, and only the proxy is on this machine.
@@ -218,10 +229,11 @@ fn is_from_this_machine(request: &HttpRequest) -> bool {
     if FORWARDED.iter().any(|name| request.headers().contains_key(*name)) {
         return false;
     }
-    let origin = request.headers().get(ORIGIN).map(|origin| origin.to_str().unwrap_or_default());
-    let is_local_page =
-        origin.is_none_or(|origin| origin.split_once("://").is_some_and(|(_, host)| is_loopback_host(host)));
-    is_loopback_host(host_header(request)) && is_local_page
+    let is_local_page = |origin: &HeaderValue| {
+        let host = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        host.is_some_and(|(_, host)| is_loopback_host(host))
+    };
+    is_loopback_host(host_header(request)) && request.headers().get_all(ORIGIN).all(is_local_page)
 }
 
 fn bearer_token(request: &HttpRequest) -> Option<&str> {
@@ -237,3 +249,6 @@ fn unauthorized(message: &str) -> ApiError {
 fn forbidden(message: &str) -> ApiError {
     ApiError::new(StatusCode::FORBIDDEN, "forbidden", message)
 }
+
+#[cfg(test)]
+mod tests;

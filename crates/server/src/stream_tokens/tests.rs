@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 fn tokens() -> StreamTokens {
     StreamTokens::new(Some(&Secret::new("12345")), Arc::default())
@@ -258,4 +259,34 @@ fn a_live_call_is_known_however_many_others_there_are() {
 #[test]
 fn a_name_that_is_no_calls_gets_no_token() {
     assert_eq!(tokens().issue_at("../CA1", 1_000), None);
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_a_calls_token_or_is_refused(
+        text in any::<String>(), at in any::<prop::sample::Index>(), letter in any::<char>(), how in 0..4_u8,
+        now in any::<u32>(), other in "[A-Za-z0-9]{1,34}",
+    ) {
+        let (tokens, now) = (tokens(), u64::from(now));
+        let token = tokens.issue_at("CA1", now).unwrap();
+        let mut bent: Vec<char> = token.chars().collect();
+        let at = at.index(bent.len());
+        match how {
+            0 => bent[at] = letter,
+            1 => bent.truncate(at),
+            2 => bent.insert(at, letter),
+            _ => drop(bent.remove(at)),
+        }
+        let bent: String = bent.into_iter().collect();
+        let earlier = format!("{:x}-{text}", now.saturating_sub(1));
+        for text in [text, bent, earlier, format!("{token} "), format!("0{token}"), format!("+{token}")] {
+            // Of 128 bits none is right by chance.
+            let expected = (text != token).then_some(Refusal::Wrong);
+            prop_assert_eq!(refusal(&tokens, "CA1", Some(&text), now), expected, "{}", text);
+        }
+        prop_assume!(other != "CA1");
+        prop_assert_eq!(refusal(&tokens, &other, Some(&token), now), Some(Refusal::Wrong));
+        prop_assert_eq!(refusal(&tokens, "CA1", None, now), Some(Refusal::Missing));
+        prop_assert_eq!(refusal(&tokens, "CA1", Some(&token), now), None);
+    }
 }
