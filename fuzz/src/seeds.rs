@@ -174,7 +174,7 @@ fn settings(all: &mut Vec<Seed>) {
         "others",
         &[b"\0OTHER='a b'\nexport BOT_URL=\"wss://bot.example.com/x?y=z\" # the bot\n"],
     );
-    let environment = "HOST=0.0.0.0\nPORT=0\nPUBLIC_URL=https://calls.example.com/a/\nAPI_TOKEN=abc\nTWILIO_AUTH_TOKEN=def\nAUDIO_SAMPLE_RATE=44100\nAUDIO_CHANNELS=mono\nOGG_QUALITY=-1\nFLAC_LEVEL=8\nWAV_ENCODING=mulaw\nMP3_BITRATE=64\nRUST_LOG=warn,callrec=debug\nLOG_FORMAT=json\nRELAY_MARKS=off\nMARK_ECHOES=before\nNEXT_TWIML_URL=https://example.com/twiml\nMAX_CALLS=5\nSHUTDOWN_SECONDS=600";
+    let environment = "HOST=0.0.0.0\nPORT=0\nPUBLIC_URL=https://calls.example.com/a/\nAPI_TOKEN=0123456789abcdef\nTWILIO_AUTH_TOKEN=def\nAUDIO_SAMPLE_RATE=44100\nAUDIO_CHANNELS=mono\nOGG_QUALITY=-1\nFLAC_LEVEL=8\nWAV_ENCODING=mulaw\nMP3_BITRATE=64\nRUST_LOG=warn,callrec=debug\nLOG_FORMAT=json\nRELAY_MARKS=off\nMARK_ECHOES=before\nNEXT_TWIML_URL=https://example.com/twiml\nMAX_CALLS=5\nSHUTDOWN_SECONDS=600";
     put(all, "settings", "environment", &[b"\0\0", environment.as_bytes()]);
     for (index, line) in environment.lines().enumerate() {
         put(all, "settings", format!("line-{index}"), &[line.as_bytes(), b"\n\0A=${HOST:-x}\n\0PORT=1"]);

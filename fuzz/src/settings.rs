@@ -6,7 +6,7 @@ use callrec_server::fuzzing;
 use crate::input::Input;
 
 /// A credential that no input has by chance, and what must never be shown of it.
-const SECRET: &str = "q7-Zx!9w~Vb";
+const SECRET: &str = "q7-Zx!9w~Vb_K2.m";
 
 /// Reads settings.
 ///
@@ -36,6 +36,9 @@ pub fn read(bytes: &[u8]) {
             let is_open = config.public_url.is_some() || !config.is_loopback();
             let has_token = config.api_token.is_some() || config.api_read_token.is_some();
             assert!(!is_open || (has_token && config.twilio_auth_token.is_some()), "recordings lie open");
+            let tokens = [&config.api_token, &config.api_read_token];
+            let is_short = tokens.into_iter().flatten().any(|token| token.expose().len() < 16);
+            assert!(!is_open || !is_short, "a token could be guessed");
             format!("{config:?}")
         }
         Err(error) => {

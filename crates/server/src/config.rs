@@ -12,8 +12,11 @@ pub use error::ConfigError;
 pub use settings::{SETTINGS, Setting};
 
 use crate::secret::Secret;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use callrec::{Bitrate, Channels, Format, MarkEchoes, Settings as AudioSettings, mpeg};
 use layers::Layer;
+use percent_encoding::percent_decode_str;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -128,6 +131,27 @@ impl BotUrl {
         &self.0
     }
 
+    /// The address as it is asked for and signed: without a user's name and password, which no provider signs either.
+    pub fn without_user(&self) -> Url {
+        let mut url = self.0.clone();
+        // An address with a host can have neither taken from it in vain.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url
+    }
+
+    /// What the `Authorization` header of the upgrade says, where the address has a user's name or password (Basic, RFC 7617).
+    pub fn authorization(&self) -> Option<Secret> {
+        let (user, password) = (self.0.username(), self.0.password());
+        if user.is_empty() && password.is_none() {
+            return None;
+        }
+        let mut both: Vec<u8> = percent_decode_str(user).collect();
+        both.push(b':');
+        both.extend(percent_decode_str(password.unwrap_or_default()));
+        Some(Secret::new(format!("Basic {}", STANDARD.encode(both))))
+    }
+
     /// Scheme, host and port: what may be logged.
     pub fn shown(&self) -> String {
         host_of(&self.0)
@@ -219,7 +243,7 @@ impl Config {
             host: values.required("HOST")?.to_owned(),
             port: values.parse("PORT")?,
             public_url: values.public_url("PUBLIC_URL")?,
-            bot_url: values.url("BOT_URL", |scheme| matches!(scheme, "ws" | "wss"))?.map(BotUrl),
+            bot_url: values.bot_url("BOT_URL")?.map(BotUrl),
             relay_marks: values.switch("RELAY_MARKS")?,
             mark_echoes: match values.required("MARK_ECHOES")? {
                 "behind" => MarkEchoes::BehindFrame,
@@ -257,8 +281,8 @@ impl Config {
         host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
-    /// Recordings of phone calls must not lie open: a server that others can reach needs both kinds of credentials. And a
-    /// token that can only read must be another than the one that can do everything.
+    /// Recordings of phone calls must not lie open: a server that others can reach needs both kinds of credentials, and tokens that
+    /// nobody finds by trying. And a token that can only read must be another than the one that can do everything.
     fn check_credentials(&self) -> Result<(), ConfigError> {
         let same = |one: &Option<Secret>, other: &Option<Secret>| match (one, other) {
             (Some(one), Some(other)) => one.matches(other.expose()),
@@ -279,11 +303,18 @@ impl Config {
         if self.api_token.is_none() && self.api_read_token.is_none() {
             missing.push("API_TOKEN (a long random word that clients of the REST API send)");
         }
-        if missing.is_empty() {
-            return Ok(());
+        if !missing.is_empty() {
+            let missing = missing.join(" and ");
+            return Err(ConfigError::Open { name, value, missing });
         }
-        let missing = missing.join(" and ");
-        Err(ConfigError::Open { name, value, missing })
+        let tokens = [("API_TOKEN", &self.api_token), ("API_READ_TOKEN", &self.api_read_token)];
+        let is_short = |token: &Option<Secret>| {
+            token.as_ref().is_some_and(|token| token.expose().len() < SHORTEST_TOKEN)
+        };
+        match tokens.into_iter().find(|(_, token)| is_short(token)) {
+            Some((token, _)) => Err(ConfigError::ShortToken { token, least: SHORTEST_TOKEN, name, value }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -319,6 +350,8 @@ fn audio_settings(values: &Values) -> Result<AudioSettings, ConfigError> {
     Ok(settings)
 }
 
+/// The fewest characters of a token of a server that others can reach: of hexadecimal digits, these are 64 bits.
+const SHORTEST_TOKEN: usize = 16;
 /// Connections beside those of calls, if nobody says how many.
 const OTHER_CONNECTIONS: usize = 1_000;
 /// Bytes.

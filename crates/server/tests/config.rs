@@ -150,11 +150,90 @@ fn a_server_that_others_can_reach_needs_both_kinds_of_credentials() {
         let message = refusal([public, ("TWILIO_AUTH_TOKEN", "12345")]);
         assert!(message.contains(public.0) && message.contains("API_TOKEN"), "{message}");
         assert!(refusal([public, ("API_TOKEN", "abcde")]).contains("TWILIO_AUTH_TOKEN"));
-        let both = [public, ("TWILIO_AUTH_TOKEN", "12345"), ("API_TOKEN", "abcde")];
+        let both = [public, ("TWILIO_AUTH_TOKEN", "12345"), ("API_TOKEN", "abcdefghijklmnop")];
         assert!(Config::load(Sources::only(both)).is_ok());
     }
     for local in ["127.0.0.1", "127.9.9.9", "::1", "localhost"] {
         assert!(Config::load(Sources::only([("HOST", local)])).is_ok(), "{local}");
+    }
+}
+
+#[test]
+fn a_server_that_others_can_reach_takes_no_token_that_could_be_found_by_trying() {
+    let (long, short) = ("0123456789abcdef", "hush-hush-hush-");
+    assert_eq!((long.len(), short.len()), (16, 15));
+    for public in [("HOST", "0.0.0.0"), ("PUBLIC_URL", "https://rec.example.com")] {
+        let with = |api, read| {
+            let tokens = [("TWILIO_AUTH_TOKEN", "x"), ("API_TOKEN", api), ("API_READ_TOKEN", read)];
+            Config::load(Sources::only([public, tokens[0], tokens[1], tokens[2]]))
+        };
+        for (api, read, told) in [
+            (short, "", "API_TOKEN has"),
+            ("a", "", "API_TOKEN has"),
+            (short, long, "API_TOKEN has"),
+            (long, short, "API_READ_TOKEN has"),
+            ("", short, "API_READ_TOKEN has"),
+        ] {
+            let message = with(api, read).unwrap_err().to_string();
+            assert!(message.starts_with(told) && message.contains("openssl rand -hex 32"), "{message}");
+            assert!(message.contains(public.0) && !message.contains("hush"), "{message}");
+        }
+        assert!(with(long, "").is_ok() && with("", long).is_ok() && with(long, "fedcba9876543210").is_ok());
+        // Only the provider can make that token, so its length is taken as it is; nothing is no token.
+        for none in ["", " ", "\t"] {
+            let tokens = [public, ("TWILIO_AUTH_TOKEN", none), ("API_TOKEN", long)];
+            assert!(refusal(tokens).contains("TWILIO_AUTH_TOKEN"));
+        }
+    }
+    assert!(Config::load(Sources::only([("API_TOKEN", short)])).is_ok(), "on this machine alone");
+}
+
+#[test]
+fn an_address_whose_host_is_not_where_it_belongs_is_refused() {
+    for (name, scheme) in
+        [("BOT_URL", "ws"), ("BOT_URL", "wss"), ("NEXT_TWIML_URL", "https"), ("PUBLIC_URL", "https")]
+    {
+        for rest in [
+            ":/hush",
+            ":hush",
+            ":///hush",
+            ":////hush/x",
+            ":\\\\hush",
+            ":/\\hush",
+            "://\\hush",
+            "://",
+            "://?hush",
+        ] {
+            let message = refusal([(name, &format!("{scheme}{rest}"))]);
+            assert!(
+                message.starts_with(&format!("{name}={scheme}:")) && !message.contains("hush"),
+                "{message}"
+            );
+        }
+    }
+    let message = refusal([("BOT_URL", "ws:/secret")]);
+    assert!(message.contains("two slashes") && message.contains("a ws:// or wss:// address"), "{message}");
+    let message = refusal([("BOT_URL", "wss://bot.example.com/media#hush")]);
+    assert!(message.contains("fragment") && !message.contains("hush"), "{message}");
+}
+
+#[test]
+fn the_user_of_a_bots_address_is_a_header_and_no_part_of_what_is_signed() {
+    let bot = |url: &str| Config::load(Sources::only([("BOT_URL", url)])).unwrap().bot_url.unwrap();
+    for (url, without, header) in [
+        (
+            "wss://Aladdin:open%20sesame@bot.example.com:8443/m?x=1",
+            "wss://bot.example.com:8443/m?x=1",
+            Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+        ),
+        ("ws://user@bot.example.com", "ws://bot.example.com/", Some("Basic dXNlcjo=")),
+        ("ws://:word@bot.example.com", "ws://bot.example.com/", Some("Basic OndvcmQ=")),
+        ("ws://bot.example.com/a@b", "ws://bot.example.com/a@b", None),
+        ("ws://@bot.example.com", "ws://bot.example.com/", None),
+    ] {
+        let bot = bot(url);
+        assert_eq!(bot.without_user().as_str(), without);
+        assert_eq!(bot.authorization().as_ref().map(|header| header.expose()), header, "{url}");
     }
 }
 
@@ -168,7 +247,7 @@ fn a_token_that_can_only_read_must_be_another() {
 #[test]
 fn a_public_address_without_tls_is_this_very_machine() {
     for url in ["http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost/base/"] {
-        let public = [("PUBLIC_URL", url), ("TWILIO_AUTH_TOKEN", "12345"), ("API_TOKEN", "abcde")];
+        let public = [("PUBLIC_URL", url), ("TWILIO_AUTH_TOKEN", "12345"), ("API_TOKEN", "abcdefghijklmnop")];
         let config = Config::load(Sources::only(public)).unwrap();
         assert_eq!(config.public_url.as_deref(), Some(url.trim_end_matches('/')));
     }
@@ -177,8 +256,8 @@ fn a_public_address_without_tls_is_this_very_machine() {
 #[test]
 fn secrets_are_shown_neither_by_debug_nor_by_refusals() {
     let config = Config::load(Sources::only([
-        ("API_TOKEN", "hush-1"),
-        ("API_READ_TOKEN", "hush-2"),
+        ("API_TOKEN", "hush-1-that-is-long"),
+        ("API_READ_TOKEN", "hush-2-that-is-long"),
         ("TWILIO_AUTH_TOKEN", "hush-3"),
         ("BOT_URL", "wss://user:hush-4@bot.example.com:8443/hush-5?token=hush-6"),
         ("PUBLIC_URL", "https://user:hush-7@rec.example.com/hush-8"),

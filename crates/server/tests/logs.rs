@@ -72,7 +72,7 @@ fn answered(base: &str) -> String {
 
 /// Everything that the REST API takes, well and badly, for the live call.
 fn use_the_api(base: &str) {
-    let authorized = ("authorization", "Bearer secretapitoken");
+    let authorized = ("authorization", "Bearer secretapitokenforall");
     let lines = format!("{base}/calls/CA1/transcript");
     let line = r#"{"speaker":"caller","text":"secretword"}"#;
     let began = std::time::Instant::now();
@@ -83,7 +83,7 @@ fn use_the_api(base: &str) {
     for (method, path, headers, body, status) in [
         ("POST", "/calls/CA1/transcript", &[authorized][..], r#"{"speaker":"secretspeaker"}"#, 400),
         ("POST", "/calls/CA1/transcript", &[("authorization", "Bearer secretwrong")], line, 401),
-        ("POST", "/calls/CA1/transcript", &[("authorization", "Bearer secretreadtoken")], line, 403),
+        ("POST", "/calls/CA1/transcript", &[("authorization", "Bearer secretreadtokenforsome")], line, 403),
         ("POST", "/calls/CA1/transcript?token=secrettoken", &[authorized], r#"{"secretkey":1}"#, 400),
         ("POST", "/audio/set-format/CA1", &[authorized], r#"{"format":"secretformat"}"#, 400),
         (
@@ -93,7 +93,7 @@ fn use_the_api(base: &str) {
             "",
             403,
         ),
-        ("GET", "/calls", &[("authorization", "Bearer secretreadtoken")], "", 200),
+        ("GET", "/calls", &[("authorization", "Bearer secretreadtokenforsome")], "", 200),
         ("GET", "/calls/+15550001111", &[authorized], "", 400),
         ("GET", "/calls/CA1/recording?secretquery=1", &[authorized, ("cookie", "secretcookie=1")], "", 409),
         ("GET", "/secretpath/+15550001111", &[authorized], "", 404),
@@ -177,8 +177,8 @@ fn settings<'a>(log_format: &'a str, target: (&'a str, &'a str)) -> Vec<(&'a str
         ("RUST_LOG", "trace"),
         ("LOG_FORMAT", log_format),
         ("TWILIO_AUTH_TOKEN", "secretauthtoken"),
-        ("API_TOKEN", "secretapitoken"),
-        ("API_READ_TOKEN", "secretreadtoken"),
+        ("API_TOKEN", "secretapitokenforall"),
+        ("API_READ_TOKEN", "secretreadtokenforsome"),
         target,
     ]
 }
@@ -243,7 +243,8 @@ async fn nor_is_anything_of_a_relayed_call_or_of_the_bots_address() {
     let (well, log) = server.terminate();
     assert!(well, "{log}");
     hold_silent(&log, &more);
-    hold_silent(&log, &[token]);
+    // And the user and the password as the header of the upgrade has them.
+    hold_silent(&log, &[token, BASE64.encode("secretuser")[..12].to_owned()]);
     let transcript = std::fs::read_to_string(home.path().join("responses/call_CA1.txt")).unwrap();
     assert!(transcript.contains("secretquestion"), "{transcript}");
 }
@@ -289,7 +290,7 @@ async fn nor_is_a_number_that_names_a_call_in_the_text_of_an_error() {
         let _ = socket.close(None).await;
         while let Ok(Some(Ok(_))) = tokio::time::timeout(LONG, socket.next()).await {}
         let (url, authorized) =
-            (format!("{}/calls/{sid}", server.base), ("authorization", "Bearer secretapitoken"));
+            (format!("{}/calls/{sid}", server.base), ("authorization", "Bearer secretapitokenforall"));
         let ask = |path| ask("GET", &format!("{url}{path}"), &[authorized], "");
         until(|| tokio::task::block_in_place(|| ask("")).1.contains("finished")).await;
         let summary = std::fs::read_to_string(responses.join(format!("call_{sid}_summary.json"))).unwrap();

@@ -95,7 +95,7 @@ fn a_server_lets_in_what_the_package_sends_and_nothing_else() {
     let home = tempfile::tempdir().unwrap();
     let sources = Sources::only([
         ("TWILIO_AUTH_TOKEN", TOKEN),
-        ("API_TOKEN", "full-token"),
+        ("API_TOKEN", "the-token-for-all"),
         ("PUBLIC_URL", "https://rec.example.com"),
         ("NEXT_TWIML_URL", "https://bot.example.com/next"),
     ]);
@@ -140,7 +140,7 @@ fn a_bot_that_checks_with_the_package_lets_our_upgrade_in() {
     let url = format!("ws://{}/bot/media", bot.local_addr().unwrap());
     let home = tempfile::tempdir().unwrap();
     let sources =
-        Sources::only([("TWILIO_AUTH_TOKEN", TOKEN), ("API_TOKEN", "full-token"), ("BOT_URL", &url)]);
+        Sources::only([("TWILIO_AUTH_TOKEN", TOKEN), ("API_TOKEN", "the-token-for-all"), ("BOT_URL", &url)]);
     let server = Running::start(sources, &home.path().join("responses"));
     let socket = format!("ws://{}/media-stream", server.address);
     let mut provider = TcpStream::connect(server.address).unwrap();

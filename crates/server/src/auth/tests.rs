@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 const TOKEN: &str = "the-auth-token";
-const FULL: &str = "the-full-token";
-const READ: &str = "the-read-token";
+const FULL: &str = "the-token-for-all";
+const READ: &str = "the-token-for-reading";
 
 fn auth<const N: usize>(variables: [(&str, &str); N]) -> Auth {
     Auth::new(&Config::load(Sources::only(variables)).unwrap())

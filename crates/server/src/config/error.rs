@@ -52,6 +52,21 @@ pub enum ConfigError {
         /// The variables to set, and what they are for.
         missing: String,
     },
+    /// Others can reach the server, and a token could be found by trying.
+    #[error(
+        "{token} has fewer than {least} characters, and with {name}={value} others can reach this server and try one after \
+         another: make a longer one, as `openssl rand -hex 32` does"
+    )]
+    ShortToken {
+        /// The variable of the token.
+        token: &'static str,
+        /// How many characters it must have.
+        least: usize,
+        /// The variable that makes the server public.
+        name: &'static str,
+        /// Its value.
+        value: String,
+    },
     /// The token that can only read is the one that can do everything.
     #[error(
         "API_READ_TOKEN is the same as API_TOKEN, so that whoever may only read could do everything: make another, \

@@ -90,7 +90,22 @@ impl Values {
         if !is_allowed(url.scheme()) || url.host_str().is_none_or(str::is_empty) {
             return Err(self.impossible(name, None));
         }
+        // What reads addresses takes the first word behind the scheme for the host, whatever is between: it may be a path, and secret.
+        if !value.split_once(':').is_some_and(|(_, rest)| names_host(rest)) {
+            let reason = "the host must stand right behind two slashes".to_owned();
+            return Err(self.impossible(name, Some(reason)));
+        }
         Ok(Some(url))
+    }
+
+    /// The address of a WebSocket.
+    pub(super) fn bot_url(&self, name: &'static str) -> Result<Option<Url>, ConfigError> {
+        let url = self.url(name, |scheme| matches!(scheme, "ws" | "wss"))?;
+        if url.as_ref().is_some_and(|url| url.fragment().is_some()) {
+            let reason = "the address of a WebSocket has no fragment: a # in it is written %23".to_owned();
+            return Err(self.impossible(name, Some(reason)));
+        }
+        Ok(url)
     }
 
     /// The public address as the operator wrote it, since signatures are computed over the very text; only a slash
@@ -148,13 +163,17 @@ pub(super) fn without_secrets(value: String) -> String {
             || value.char_indices().any(|(at, letter)| at > 0 && letter == '/');
         return if may_have_one { HIDDEN.to_owned() } else { value };
     };
-    let names_host = rest.strip_prefix("//").is_some_and(|host| !host.starts_with(['/', '\\']));
     match Url::parse(&value) {
-        Ok(url) if names_host && url.has_host() => super::host_of(&url),
+        Ok(url) if names_host(rest) && url.has_host() => super::host_of(&url),
         _ if matches!(scheme, "http" | "https" | "ws" | "wss") => format!("{scheme}:{HIDDEN}"),
         // Where there is no address, the part before the colon may be the secret itself.
         _ => HIDDEN.to_owned(),
     }
+}
+
+/// Whether a host stands where it should in what is behind the scheme and its colon.
+fn names_host(rest: &str) -> bool {
+    rest.strip_prefix("//").is_some_and(|host| !host.starts_with(['/', '\\']))
 }
 
 /// Whether the address leads to this very machine.

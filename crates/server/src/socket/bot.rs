@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::CapacityError;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, header::AUTHORIZATION};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message, Utf8Bytes};
@@ -44,9 +44,10 @@ type BotStream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// Calls the bot.
 #[derive(Clone)]
 pub(crate) struct BotConnector {
-    url: BotUrl,
+    url: Arc<str>,
     address: Arc<BotAddress>,
     signature: Option<HeaderValue>,
+    authorization: Option<HeaderValue>,
     tls: Connector,
     timeout: Duration,
     room: Arc<Room>,
@@ -80,8 +81,10 @@ impl BotConnector {
         timeout: Duration,
         room: Arc<Room>,
     ) -> Result<Self, ConnectError> {
-        let signature = token.map(|token| signature::sign_url(token.expose(), url.as_url().as_str()));
+        let without_user = url.without_user();
+        let signature = token.map(|token| signature::sign_url(token.expose(), without_user.as_str()));
         let signature = signature.map(|text| HeaderValue::from_str(&text)).transpose();
+        let authorization = url.authorization().map(|text| HeaderValue::from_str(text.expose())).transpose();
         let mut roots = RootCertStore::empty();
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         // The provider is named: which one would be the process's default depends on what else is linked.
@@ -90,8 +93,20 @@ impl BotConnector {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let signature = signature.map_err(|_| ConnectError::Request)?;
-        let address = Arc::new(BotAddress::new(url.as_url().clone()));
-        Ok(Self { url, address, signature, tls: Connector::Rustls(Arc::new(tls)), timeout, room })
+        let mut authorization = authorization.map_err(|_| ConnectError::Request)?;
+        // Whoever shows the headers of a request leaves this one out.
+        authorization.iter_mut().for_each(|value| value.set_sensitive(true));
+        let url = without_user.as_str().into();
+        let address = Arc::new(BotAddress::new(without_user));
+        Ok(Self {
+            url,
+            address,
+            signature,
+            authorization,
+            tls: Connector::Rustls(Arc::new(tls)),
+            timeout,
+            room,
+        })
     }
 
     #[allow(
@@ -99,10 +114,12 @@ impl BotConnector {
         reason = "BOT_URL is what the operator set, and the one address that is called"
     )]
     async fn connect(self) -> Result<BotStream, ConnectError> {
-        let mut request =
-            self.url.as_url().as_str().into_client_request().map_err(|_| ConnectError::Request)?;
+        let mut request = (&*self.url).into_client_request().map_err(|_| ConnectError::Request)?;
         if let Some(signature) = self.signature {
             request.headers_mut().insert("x-twilio-signature", signature);
+        }
+        if let Some(authorization) = self.authorization {
+            request.headers_mut().insert(AUTHORIZATION, authorization);
         }
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_AT_ONCE)

@@ -46,7 +46,7 @@ fn a_webhook_is_answered_only_with_the_providers_signature() {
     let server = TestServer::start([
         ("TWILIO_AUTH_TOKEN", "12345"),
         ("PUBLIC_URL", "https://rec.example.com"),
-        ("API_TOKEN", "x"),
+        ("API_TOKEN", "the-token-for-all"),
     ]);
     let form = "CallSid=CA1&From=%2B14155550100&Empty=";
     let params = [("CallSid", "CA1"), ("From", "+14155550100"), ("Empty", "")];
@@ -75,7 +75,7 @@ async fn a_media_socket_opens_only_with_the_providers_signature() {
     let server = TestServer::start([
         ("TWILIO_AUTH_TOKEN", "12345"),
         ("PUBLIC_URL", "https://example.com"),
-        ("API_TOKEN", "x"),
+        ("API_TOKEN", "the-token-for-all"),
     ]);
     // The published vector, and the spelling with a slash that the provider sometimes signs.
     for right in ["XFfwGS2Ev7f9qAP9MmRoMS7C724=", "7J0iz81itFhCXVuZK8EmM4YZwLA="] {
@@ -102,7 +102,7 @@ async fn with_a_public_url_no_other_host_is_believed_whoever_names_it() {
     let server = TestServer::start([
         ("TWILIO_AUTH_TOKEN", "12345"),
         ("PUBLIC_URL", "https://rec.example.com"),
-        ("API_TOKEN", "x"),
+        ("API_TOKEN", "the-token-for-all"),
     ]);
     for scheme in ["http", "https"] {
         let webhook = sign_form("12345", &format!("{scheme}://rec.example.org/incoming-call"), &[]);
@@ -164,7 +164,7 @@ async fn what_is_signed_for_the_bot_opens_no_socket_here() {
 #[tokio::test]
 async fn without_the_providers_token_webhooks_and_sockets_are_taken_of_this_machine_alone() {
     let bot = ("BOT_URL", "ws://127.0.0.1:9/");
-    for server in [TestServer::start([bot]), TestServer::start([bot, ("API_TOKEN", "x")])] {
+    for server in [TestServer::start([bot]), TestServer::start([bot, ("API_TOKEN", "the-token-for-all")])] {
         let signature = sign_url("12345", "wss://abc.ngrok.app/media-stream");
         for (name, value) in FROM_ELSEWHERE {
             for signed in ["", "\nX-Twilio-Signature: bm8="] {

@@ -64,7 +64,8 @@ async fn a_form_of_too_many_fields_is_refused_and_counted_and_a_call_beside_goes
     call.ends_whole(&server).await;
 
     let public = ("PUBLIC_URL", "https://rec.example.com");
-    let server = TestServer::start([public, ("TWILIO_AUTH_TOKEN", "12345"), ("API_TOKEN", "the-full-token")]);
+    let server =
+        TestServer::start([public, ("TWILIO_AUTH_TOKEN", "12345"), ("API_TOKEN", "the-token-for-all")]);
     let ask = |count: usize, token: &str| {
         let form = form(count);
         let fields: Vec<(&str, &str)> = form.iter().map(|(name, value)| (&**name, &**value)).collect();

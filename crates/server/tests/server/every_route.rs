@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 const TOKEN: &str = "the-auth-token";
-const FULL: &str = "the-full-token";
-const READ: &str = "the-read-token";
+const FULL: &str = "the-token-for-all";
+const READ: &str = "the-token-for-reading";
 const PUBLIC: &str = "https://rec.example.com";
 
 const METHODS: [&str; 11] =

@@ -54,7 +54,7 @@ fn a_call_with_a_bot_is_connected_to_the_media_socket() {
         ("BOT_URL", "wss://bot.example.com/"),
         ("PUBLIC_URL", "https://rec.example.com/base/"),
         ("TWILIO_AUTH_TOKEN", "12345"),
-        ("API_TOKEN", "x"),
+        ("API_TOKEN", "the-token-for-all"),
     ]);
     let signature =
         callrec_protocol::signature::sign_url("12345", "https://rec.example.com/base/incoming-call");

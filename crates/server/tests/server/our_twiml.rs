@@ -72,7 +72,7 @@ const SIGNED: [(&str, &str); 5] = [
     ("NEXT_TWIML_URL", "https://bot.example.com/next"),
     ("TWILIO_AUTH_TOKEN", "12345"),
     ("PUBLIC_URL", "https://rec.example.com"),
-    ("API_TOKEN", "x"),
+    ("API_TOKEN", "the-token-for-all"),
     ("DEFAULT_AUDIO_FORMAT", "wav"),
 ];
 
@@ -153,7 +153,7 @@ async fn a_process_that_takes_over_refuses_the_token_of_a_call_whose_recording_i
         std::fs::remove_file(server.responses().join(name)).unwrap();
     }
     let next = taken_over(server);
-    let health = || next.request("GET /health\nAuthorization: Bearer x", b"").json();
+    let health = || next.request("GET /health\nAuthorization: Bearer the-token-for-all", b"").json();
     until("it is finished", || health()["recorder"]["recovering"] == false).await;
     assert!(recording.exists() && !journal.exists());
     assert!(a_signed_one_is_refused(&next, &token).await);
@@ -173,7 +173,10 @@ async fn a_process_that_takes_over_refuses_the_token_of_the_last_stream_however_
     summary["streams"][0]["started_at"] = json!("2020-01-01T00:00:00+00:00[UTC]");
     std::fs::write(&path, summary.to_string()).unwrap();
     let next = taken_over(server);
-    assert_eq!(next.request("GET /calls/CA1\nAuthorization: Bearer x", b"").json()["state"], "finished");
+    assert_eq!(
+        next.request("GET /calls/CA1\nAuthorization: Bearer the-token-for-all", b"").json()["state"],
+        "finished"
+    );
     assert!(a_signed_one_is_refused(&next, &again).await);
 }
 

@@ -107,6 +107,21 @@ async fn the_upgrade_to_the_bot_is_signed_as_the_provider_signs() {
 }
 
 #[tokio::test]
+async fn a_bot_whose_address_has_a_password_is_sent_it_in_a_header_alone() {
+    let bot = ScriptedBot::listen().await;
+    let url = bot.url().replace("ws://", "ws://user:pass%3aword@");
+    let server = TestServer::start([("BOT_URL", &url), ("TWILIO_AUTH_TOKEN", "12345")]);
+    let signature =
+        callrec_protocol::signature::sign_url("12345", &format!("wss://{}/media-stream", server.address));
+    let _provider = server.provider_with(&[("x-twilio-signature", &signature)]).await.ok().unwrap();
+    let _call = bot.accept().await;
+    let expected = callrec_protocol::signature::sign_url("12345", &bot.url());
+    assert_eq!(*bot.signatures.lock().unwrap(), [Some(expected)], "as the provider signs: without it");
+    let asked = ["/bot", &bot.address.to_string(), "Basic dXNlcjpwYXNzOndvcmQ="];
+    assert_eq!(*bot.asked.lock().unwrap(), [asked.map(|text| Some(text.to_owned()))]);
+}
+
+#[tokio::test]
 async fn a_bot_that_does_not_read_stops_neither_its_own_words_nor_another_call() {
     let bot = ScriptedBot::listen().await;
     let server = TestServer::start([("BOT_URL", &bot.url())]);

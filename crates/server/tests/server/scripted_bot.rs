@@ -14,13 +14,15 @@ pub(crate) struct ScriptedBot {
     pub(crate) address: SocketAddr,
     /// The X-Twilio-Signature of each upgrade.
     pub(crate) signatures: Arc<Mutex<Vec<Option<String>>>>,
+    /// What each upgrade says of who asks: its address, its Host, and its Authorization.
+    pub(crate) asked: Arc<Mutex<Vec<[Option<String>; 3]>>>,
 }
 
 impl ScriptedBot {
     pub(crate) async fn listen() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        Self { listener, address, signatures: Arc::default() }
+        Self { listener, address, signatures: Arc::default(), asked: Arc::default() }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -32,12 +34,13 @@ impl ScriptedBot {
         let accepting = self.listener.accept();
         let (stream, _) = tokio::time::timeout(LONG, accepting).await.expect("a call in time").unwrap();
         stream.set_nodelay(true).unwrap();
-        let signatures = self.signatures.clone();
+        let (signatures, asked) = (self.signatures.clone(), self.asked.clone());
         #[expect(clippy::result_large_err, reason = "the library's signature")]
         let see = move |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
-            let header = request.headers().get("x-twilio-signature");
-            let signature = header.map(|value| value.to_str().unwrap().to_owned());
-            signatures.lock().unwrap().push(signature);
+            let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            signatures.lock().unwrap().push(header("x-twilio-signature"));
+            let uri = Some(request.uri().to_string());
+            asked.lock().unwrap().push([uri, header("host"), header("authorization")]);
             Ok(response)
         };
         let socket = tokio_tungstenite::accept_hdr_async(stream, see).await.unwrap();

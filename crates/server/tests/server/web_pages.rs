@@ -18,7 +18,7 @@ const FOREIGN: [&str; 7] = [
 fn public() -> TestServer {
     TestServer::start([
         ("TWILIO_AUTH_TOKEN", "12345"),
-        ("API_TOKEN", "full-token"),
+        ("API_TOKEN", "the-token-for-all"),
         ("PUBLIC_URL", "https://rec.example.com/base"),
     ])
 }
@@ -28,8 +28,9 @@ fn post(server: &TestServer, path: &str, origins: &[&str]) -> Answer {
     let form = [("CallSid", "CA1")];
     let signature = sign_form("12345", &format!("https://rec.example.com/base{path}"), &form);
     let origins: String = origins.iter().map(|origin| format!("\nOrigin: {origin}")).collect();
-    let head =
-        format!("POST {path}\nAuthorization: Bearer full-token\nX-Twilio-Signature: {signature}{origins}");
+    let head = format!(
+        "POST {path}\nAuthorization: Bearer the-token-for-all\nX-Twilio-Signature: {signature}{origins}"
+    );
     server.request(&head, b"CallSid=CA1")
 }
 
@@ -98,7 +99,9 @@ async fn every_answer_carries_the_security_headers() {
         let path = route.path.replace("{sid}", "CA1");
         for method in ["GET", "POST", "DELETE"] {
             answers.push(server.request(&format!("{method} {path}"), b""));
-            answers.push(server.request(&format!("{method} {path}\nAuthorization: Bearer full-token"), b""));
+            answers.push(
+                server.request(&format!("{method} {path}\nAuthorization: Bearer the-token-for-all"), b""),
+            );
         }
         if route.who == Who::Webhook {
             answers.push(post(&server, &path, &[]));
