@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder as ThreadBuilder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use callrec_encode::Settings;
 use callrec_session::{EndReason, Event, Speaker, StreamStart, Track};
@@ -202,6 +202,15 @@ impl Recorder {
                 .map(|files| files.status()),
         );
         CallList { calls, left_out }
+    }
+
+    /// The files of every finished call of which something was told at this time or later, the latest first. Reads the disk: which calls
+    /// these are at once, and of each its summary when it is asked for.
+    pub fn told_since(&self, since: SystemTime) -> impl Iterator<Item = CallFiles> {
+        let shared = Arc::clone(&self.handle.shared);
+        let mut finished = shared.dir.calls().unwrap_or_default();
+        finished.retain(|finished| finished.modified >= since);
+        finished.into_iter().filter_map(move |finished| CallFiles::read(&shared.dir, &finished.call))
     }
 
     /// One call: its latest live stream, or what its summary says. Reads the disk.

@@ -18,7 +18,7 @@ use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context as _;
-use callrec::{CallFiles, CallState, EndReason, Recorder};
+use callrec::{CallFiles, EndReason, Recorder};
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -69,10 +69,7 @@ impl Application {
         if let Some(bot) = &config.bot_url {
             tracing::info!(bot = bot.shown(), "calls are relayed");
         }
-        for call in recorder.calls().iter().filter(|call| call.state == CallState::Finished) {
-            // When its last stream began, its files tell alone.
-            recorder.files(&call.call).iter().for_each(|files| note_end(files, &stream_tokens));
-        }
+        recorder.told_since(StreamTokens::late_since()).for_each(|files| note_end(&files, &stream_tokens));
         let state = web::Data::new(State {
             recorder,
             auth: Auth::new(&config),

@@ -11,7 +11,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use subtle::ConstantTimeEq as _;
 
 /// The parameter of a stream that carries the token.
@@ -104,6 +104,11 @@ impl StreamTokens {
     /// Whether tokens could still be accepted that were issued this many seconds after 1970.
     pub(crate) fn is_of_late(issued: u64) -> bool {
         unix_seconds().saturating_sub(issued) <= FRESH
+    }
+
+    /// Of a call of which nothing was told since this time, no token could still be accepted: its last stream began before.
+    pub(crate) fn late_since() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(unix_seconds().saturating_sub(FRESH + AHEAD))
     }
 
     /// A stream of a call has ended that an earlier process recorded: tokens issued no later than it began are not valid any more. What

@@ -181,6 +181,22 @@ async fn a_process_that_takes_over_refuses_the_token_of_the_last_stream_however_
 }
 
 #[tokio::test]
+async fn a_process_that_takes_over_refuses_the_token_of_a_call_however_many_have_ended_behind_it() {
+    const BEHIND: usize = 1_100;
+    let mut server = TestServer::start(SIGNED);
+    let token = answered_signed(&server);
+    assert!(!a_signed_one_is_refused(&server, &token).await);
+    server.stop();
+    let summary = |call: &str| server.responses().join(format!("call_{call}_summary.json"));
+    let text = std::fs::read_to_string(summary("CA1")).unwrap();
+    for number in 0..BEHIND {
+        let call = format!("CB{number}");
+        std::fs::write(summary(&call), text.replace("CA1", &call)).unwrap();
+    }
+    assert!(a_signed_one_is_refused(&taken_over(server), &token).await);
+}
+
+#[tokio::test]
 async fn a_stream_of_somebodys_own_twiml_needs_no_token() {
     let server = TestServer::start([("NEXT_TWIML_URL", "https://bot.example.com/next")]);
     answered(&server, "CA1");
