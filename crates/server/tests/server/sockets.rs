@@ -6,6 +6,7 @@ use super::scripted_bot::ScriptedBot;
 use super::test_server::{Got, LONG, TestServer};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::Message;
 
 const WAV: (&str, &str) = ("DEFAULT_AUDIO_FORMAT", "wav");
@@ -144,6 +145,17 @@ async fn each_ping_of_a_bot_that_reads_is_answered() {
         call.socket.send(ping.clone()).await.unwrap();
         let answer = tokio::time::timeout(LONG, call.socket.next()).await.expect("an answer in time");
         assert_eq!(answer.unwrap().unwrap(), Message::Pong(ping.into_data()));
+    }
+    // As many at once as are read in several turns, and nothing behind them.
+    for burst in [63, 64, 65, 200_u32] {
+        let pings: Vec<u8> =
+            (0..burst).flat_map(|number| [&[0x89, 4], number.to_be_bytes().as_slice()].concat()).collect();
+        // A server's frames, which have no mask.
+        call.socket.get_mut().write_all(&pings).await.unwrap();
+        for number in 0..burst {
+            let answer = tokio::time::timeout(LONG, call.socket.next()).await.expect("an answer in time");
+            assert_eq!(answer.unwrap().unwrap(), Message::Pong(number.to_be_bytes().to_vec().into()));
+        }
     }
     provider.send(stop("CA1")).await;
 }
