@@ -86,3 +86,43 @@ fn the_systemd_unit_is_started_again_as_often_as_it_takes() {
     let service = section("Service");
     assert!(service.contains(&"Restart=on-failure") && service.contains(&"RestartSec=1"), "{service:?}");
 }
+
+/// Each line is a directive that ends, or begins or ends a block; each variable is nginx's own or made by a `map`; the zone by which
+/// connections are counted is there.
+#[test]
+fn the_nginx_recipe_is_whole_speaks_tls_and_counts_the_connections_of_each_address() {
+    let readme = readme();
+    let recipe = readme.split("```nginx\n").nth(1).unwrap().split("```").next().unwrap();
+    let lines: Vec<&str> = recipe
+        .lines()
+        .map(|line| line.split('#').next().unwrap().trim())
+        .filter(|line| !line.is_empty())
+        .collect();
+    let mut depth = 0;
+    for line in &lines {
+        match line.as_bytes() {
+            [.., b'{'] => depth += 1,
+            [b'}'] => depth -= 1,
+            [.., b';'] => {}
+            _ => panic!("no directive: {line}"),
+        }
+        assert!(depth >= 0, "{line} ends more than has begun");
+    }
+    assert_eq!(depth, 0, "a block does not end");
+    let made = lines.iter().filter_map(|line| line.strip_prefix("map ")?.split([' ', '$']).nth(3));
+    let made: Vec<&str> = made.collect();
+    assert_eq!(made, ["counted", "connection_upgrade"]);
+    let own = ["uri", "binary_remote_addr", "remote_addr", "http_upgrade", "host"];
+    for variable in lines.iter().flat_map(|line| line.split('$').skip(1)) {
+        let name = variable.split(|letter: char| letter != '_' && !letter.is_alphanumeric()).next().unwrap();
+        assert!(made.contains(&name) || own.contains(&name), "${name}");
+    }
+    for line in [
+        "listen 443 ssl;",
+        "limit_conn_zone $counted zone=callrec:10m;",
+        "limit_conn callrec 20;",
+        "proxy_set_header Connection $connection_upgrade;",
+    ] {
+        assert!(lines.contains(&line), "{line} is not there");
+    }
+}
