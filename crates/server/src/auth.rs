@@ -30,8 +30,8 @@ pub(crate) struct Auth {
     read_only: Option<Secret>,
     provider: Option<Secret>,
     public_url: Option<WebUrl>,
-    /// Of BOT_URL, where that is another machine.
-    bot_host: Option<String>,
+    /// The signature that the bot is shown, if it is shown one.
+    shown_to_bot: Option<Secret>,
 }
 
 impl Auth {
@@ -41,12 +41,9 @@ impl Auth {
             read_only: config.api_read_token.clone(),
             provider: config.twilio_auth_token.clone(),
             public_url: config.public_url.clone(),
-            bot_host: config
-                .bot_url
-                .as_ref()
-                .and_then(|bot| bot.as_url().host_str())
-                .filter(|host| !is_loopback_host(host))
-                .map(ToOwned::to_owned),
+            shown_to_bot: config.twilio_auth_token.as_ref().zip(config.bot_url.as_ref()).map(
+                |(token, bot)| Secret::new(signature::sign_url(token.expose(), bot.without_user().as_str())),
+            ),
         }
     }
 
@@ -166,7 +163,9 @@ impl Auth {
         let Some(offered) = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok()) else {
             return Err(forbidden("the request has no X-Twilio-Signature"));
         };
-        if is_valid(token.expose(), offered) {
+        // What we sign for the bot, that might show to anybody.
+        let is_bots = self.shown_to_bot.as_ref().is_some_and(|shown| shown.matches(offered));
+        if is_valid(token.expose(), offered) && !is_bots {
             return Ok(());
         }
         Err(forbidden(
@@ -176,17 +175,15 @@ impl Auth {
     }
 
     /// The addresses under which the provider may have called. Only the operator knows behind a proxy; without a
-    /// PUBLIC_URL the Host header is believed, since a wrong one makes no signature right that the token did not make; but for the
-    /// bot's, whose signatures we make ourselves, and it might show them to anybody.
+    /// PUBLIC_URL the Host header is believed, since a wrong one makes no signature right that the token did not make.
     fn bases(&self, request: &HttpRequest) -> Vec<String> {
         match &self.public_url {
             Some(url) => vec![url.to_string()],
             None => {
                 let host = host_header(request);
-                // What is no plain host may be the bot's in other words, as with a user before it or a path behind.
-                let Some(alone) = host_alone(host) else { return vec![] };
-                let is_bots = self.bot_host.as_deref().is_some_and(|bot| alone.eq_ignore_ascii_case(bot));
-                if is_bots { vec![] } else { vec![format!("https://{host}"), format!("http://{host}")] }
+                // Nothing else, as a user before it or a path behind.
+                let is_plain = host_alone(host).is_some();
+                if is_plain { vec![format!("https://{host}"), format!("http://{host}")] } else { vec![] }
             }
         }
     }

@@ -92,12 +92,17 @@ proptest! {
         path in select(vec!["/media-stream", "/bot/media-stream"]),
     ) {
         let url = format!("wss://{bot}{path}");
-        let auth = auth([("TWILIO_AUTH_TOKEN", TOKEN), ("BOT_URL", &url)]);
-        for spelling in [url.clone(), Url::parse(&url).unwrap().to_string()] {
-            let signature = signature::sign_url(TOKEN, &spelling);
-            let request = request(&[("host", &host), (SIGNATURE, signature.as_bytes())]);
-            prop_assert!(auth.check_upgrade(&request).is_err());
-            prop_assert!(auth.check_webhook(&request, b"").is_err());
+        let signature = signature::sign_url(TOKEN, Url::parse(&url).unwrap().as_str());
+        let asked = request(&[("host", &host), (SIGNATURE, signature.as_bytes())]);
+        let bots = request(&[("host", bot.as_bytes()), (SIGNATURE, signature.as_bytes())]);
+        let settings = [("TWILIO_AUTH_TOKEN", TOKEN), ("API_TOKEN", FULL), ("BOT_URL", &url)];
+        let public = ["https://bot.example.com", "https://bot.example.com:8443", "https://bot.example.com:81"];
+        let public = public.map(|url| auth([settings[0], settings[1], settings[2], ("PUBLIC_URL", url)]));
+        for auth in std::iter::once(auth(settings)).chain(public) {
+            for request in [&asked, &bots] {
+                prop_assert!(auth.check_upgrade(request).is_err());
+                prop_assert!(auth.check_webhook(request, b"").is_err());
+            }
         }
     }
 
@@ -150,7 +155,7 @@ proptest! {
 
 #[test]
 fn a_host_of_any_plain_form_is_believed_where_no_public_address_is_set() {
-    let auth = auth([("TWILIO_AUTH_TOKEN", TOKEN), ("BOT_URL", "wss://bot.example.com/media")]);
+    let auth = auth([("TWILIO_AUTH_TOKEN", TOKEN), ("BOT_URL", "wss://rec.example.com/media")]);
     for host in
         ["rec.example.com", "rec_1.example.com:8443", "192.0.2.1", "[2001:db8::1]:443", "localhost:8080"]
     {

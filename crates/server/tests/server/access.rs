@@ -152,12 +152,29 @@ const FROM_ELSEWHERE: [(&str, &str); 5] = [
 
 #[tokio::test]
 async fn what_is_signed_for_the_bot_opens_no_socket_here() {
-    let bot = ("BOT_URL", "wss://bot.example.com/media-stream");
-    let server = TestServer::start([bot, ("TWILIO_AUTH_TOKEN", "12345")]);
-    let signature = sign_url("12345", "wss://bot.example.com/media-stream");
-    for host in ["bot.example.com", "bot.example.com:443"] {
-        let headers = [("host", host), ("x-twilio-signature", signature.as_str())];
-        assert_eq!(server.provider_with(&headers).await.err(), Some(403), "{host}");
+    const SETTINGS: [(&str, &str); 2] = [("TWILIO_AUTH_TOKEN", "12345"), ("API_TOKEN", "the-token-for-all")];
+    for (bot, public, hosts) in [
+        ("wss://bot.example.com/media-stream", None, ["bot.example.com", "bot.example.com:443"]),
+        ("wss://bot.example.com:8443/media-stream", None, ["bot.example.com:8443", "x@bot.example.com:8443"]),
+        ("ws://127.0.0.1:9/media-stream", None, ["127.0.0.1:9", "127.0.0.1:9/"]),
+        (
+            "wss://example.com/media-stream",
+            Some("https://example.com:8443"),
+            ["example.com:8443", "example.com"],
+        ),
+    ] {
+        let public = public.map(|url| ("PUBLIC_URL", url));
+        let settings = [SETTINGS[0], SETTINGS[1], ("BOT_URL", bot), public.unwrap_or(SETTINGS[0])];
+        let server = TestServer::start(settings);
+        let signature = sign_url("12345", bot);
+        for host in hosts {
+            let headers = [
+                ("host", host),
+                ("x-forwarded-for", "192.0.2.1"),
+                ("x-twilio-signature", signature.as_str()),
+            ];
+            assert_eq!(server.provider_with(&headers).await.err(), Some(403), "{bot}, {host}");
+        }
     }
 }
 
