@@ -82,7 +82,7 @@ impl Application {
                 Arc::clone(&counters),
             ),
             counters,
-            bot: config.bot_url.clone().map(connector).transpose()?,
+            bot: config.bot_url.as_ref().map(connector).transpose()?,
             room,
             turns: turns(),
             config,

@@ -233,7 +233,7 @@ fn the_user_of_a_bots_address_is_a_header_and_no_part_of_what_is_signed() {
     ] {
         let bot = bot(url);
         assert_eq!(bot.without_user().as_str(), without);
-        assert_eq!(bot.authorization().as_ref().map(|header| header.expose()), header, "{url}");
+        assert_eq!(bot.authorization().as_ref().map(callrec_server::secret::Secret::expose), header, "{url}");
     }
 }
 

@@ -76,7 +76,7 @@ impl ConnectError {
 impl BotConnector {
     /// With a token the upgrade is signed as the provider signs it, so that a bot that checks works unchanged.
     pub(crate) fn new(
-        url: BotUrl,
+        url: &BotUrl,
         token: Option<&Secret>,
         timeout: Duration,
         room: Arc<Room>,

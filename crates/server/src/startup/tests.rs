@@ -1,3 +1,9 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests, of a server over real connections"
+)]
+
 use super::*;
 use crate::config::Sources;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
