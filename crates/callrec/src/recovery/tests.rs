@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use callrec_encode::{Format, Settings};
 use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
-use callrec_session::{StreamStart, Topology};
+use callrec_session::{Speaker, StreamStart, Topology};
 use callrec_store::{CallId, RecordingsDir};
 
 use super::*;
@@ -137,8 +137,8 @@ fn the_end_leaves_what_is_half_recovered_to_the_next_start_and_does_not_wait_for
     use_clock_of(None);
 }
 
-#[test]
-fn what_a_failed_sync_of_an_earlier_process_was_to_write_of_a_journal_that_is_left_is_written_again() {
+/// What a process left of a call of four seconds, of whose journal every sync but the first failed.
+fn killed_when_syncs_had_failed() -> FaultyDisk {
     let disk = FaultyDisk::default();
     let (recorder, shared) = recorder_on(&disk, 0);
     let (mut journalling, mut syncing) = (Journalling::default(), Syncing::default());
@@ -148,6 +148,7 @@ fn what_a_failed_sync_of_an_earlier_process_was_to_write_of_a_journal_that_is_le
             disk.set_faults(Faults::refusing(&[Operation::SyncEverything]));
         }
         speak(&call, second * 50..second * 50 + 50);
+        call.said(Speaker::Caller, &format!("this is second {second}"));
         journalling.turn(&shared);
         syncing.turn(&shared, Stopwatch::start());
     }
@@ -156,20 +157,45 @@ fn what_a_failed_sync_of_an_earlier_process_was_to_write_of_a_journal_that_is_le
     let disk = disk.take_moments().pop().unwrap().after_kill();
     drop(call);
     assert!(journal(&safe(&disk)) != journal(&disk), "some of it is forgotten");
+    disk
+}
 
+/// Whether a recorder on this disk, when the power has gone, makes the whole recording of such a call.
+fn check_all_is_recovered(disk: &FaultyDisk) {
+    let (recorder, shared) = recorder_on(&safe(disk), 0);
+    assert_eq!(recover(&shared).unwrap(), Recovery { finished: 1, ..Recovery::default() });
+    let files = recorder.files("CA1").unwrap();
+    let stream = &files.details.streams[0];
+    assert_eq!((stream.duration_ms, stream.completeness.damaged_bytes), (4_000, 0));
+    assert!(files.is_saved() && stream.lines.len() == 4, "{:?}", stream.lines);
+    use_clock_of(None);
+}
+
+#[test]
+fn what_a_failed_sync_of_an_earlier_process_was_to_write_of_a_journal_that_is_left_is_written_again() {
+    let disk = killed_when_syncs_had_failed();
     // The next process can make no recording of it.
     let (recorder, shared) = recorder_on(&disk, 0);
     disk.set_faults(Faults::refusing(&[Operation::Write(What::Partial)]));
     assert_eq!(recover(&shared).unwrap(), Recovery { failed: 1, ..Recovery::default() });
     assert!(!recorder.files("CA1").unwrap().is_saved());
-    let disk = safe(&disk);
+    check_all_is_recovered(&disk);
+}
 
-    // The power goes, and the one after that finds all of it.
-    let (recorder, shared) = recorder_on(&disk, 0);
-    assert_eq!(recover(&shared).unwrap(), Recovery { finished: 1, ..Recovery::default() });
-    let stream = &recorder.files("CA1").unwrap().details.streams[0];
-    assert_eq!((stream.duration_ms, stream.completeness.damaged_bytes), (4_000, 0));
-    use_clock_of(None);
+#[test]
+fn what_a_failed_sync_of_an_earlier_process_was_to_write_of_a_journal_that_is_kept_beside_its_recording_is_written_again()
+ {
+    // The recording may not have its name when the power goes, or its summary cannot be written.
+    for (refused, finished) in
+        [(Operation::SyncDirectory(What::Recording), 1), (Operation::Rename(What::SummaryJson), 0)]
+    {
+        let disk = killed_when_syncs_had_failed();
+        let (_recorder, shared) = recorder_on(&disk, 0);
+        disk.set_faults(Faults::refusing(&[refused]));
+        assert_eq!(recover(&shared).unwrap(), Recovery { finished, failed: 1 - finished, owned: 0 });
+        assert!(journal(&safe(&disk)) == journal(&disk), "{refused:?}");
+        check_all_is_recovered(&disk);
+    }
 }
 
 #[test]
