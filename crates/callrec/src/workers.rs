@@ -104,6 +104,10 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
                 return true;
             }
             let mut journal = lock(&call.journal).take();
+            // What the disk refused is told to be lost: it is not to be in a recording that is made later.
+            if let Some(Err(error)) = journal.as_mut().map(JournalWriter::cut) {
+                tracing::warn!(call = call.id.for_log(), %error, "what the disk refused of a journal could not be cut off: a later recording may have some of it");
+            }
             // What is told now is that it is there.
             let is_safe = journal.as_mut().is_none_or(|journal| is_synced(&call.id, journal.sync_whole()));
             if let (Some(journal), Some(subject)) = (&journal, subject_of(shared, call, journal.as_ref())) {

@@ -7,6 +7,7 @@ use callrec_summary::{AudioOutcome, StreamSummary};
 use super::*;
 use crate::live::Outcome;
 use crate::recovery::recover_or_tell;
+use crate::simulated::work;
 
 /// A recorder without threads for WAV, whose calls may hold so little together that some of what they say finds no room while the disk
 /// refuses.
@@ -173,5 +174,36 @@ fn a_call_whose_audio_was_given_up_is_not_one_without_audio_when_its_journal_is_
     let AudioOutcome::NotSaved { reason } = &stream.audio else { panic!("{:?}", stream.audio) };
     assert!(!reason.contains("journal"), "{reason}");
     assert!(!files.is_saved() && journals(&disk).is_empty());
+    use_clock_of(None);
+}
+
+#[test]
+fn what_a_disk_that_refused_had_taken_in_part_is_lost_as_it_is_told_though_the_journal_is_left() {
+    let disk = FaultyDisk::default();
+    let (recorder, shared) = recorder_with_little_memory(&disk);
+    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
+    let mut journalling = Journalling::default();
+    speak(&call, 0..50);
+    journalling.turn(&shared);
+    let whole = journals(&disk);
+    speak(&call, 50..250);
+    disk.set_faults(Faults::refusing(&[Operation::Write(What::Journal), Operation::Cut(What::Journal)]));
+    let finishing = call.finish(EndReason::Finished);
+    for _ in 0..100 {
+        journalling.turn(&shared);
+    }
+    assert!(journals(&disk)[0].1.len() > whole[0].1.len() + 1_000, "a part of it is there");
+
+    disk.set_faults(Faults::refusing(&[Operation::Write(What::Partial)]));
+    work(&shared);
+    assert!(finishing.wait_timeout(Duration::ZERO).unwrap().is_err());
+    assert!(journals(&disk) == whole && shared.health().left_in_journals);
+    let stream = || recorder.files("CA1").unwrap().details.streams[0].clone();
+    let told = stream();
+    assert!(told.completeness.unjournalled_bytes > 200 * 160, "{:?}", told.completeness);
+    disk.set_faults(Faults::none());
+    recover_or_tell(&shared);
+    let recorded = stream();
+    assert_eq!((recorded.duration_ms, recorded.completeness), (1_000, told.completeness));
     use_clock_of(None);
 }
