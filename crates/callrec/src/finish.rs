@@ -22,6 +22,9 @@ use crate::taken::{Taken, TakenAudio};
 /// When what was left in a journal is made into a recording.
 pub(crate) const TRIED_AGAIN: &str = "tried again, at the next start if not before";
 
+/// What is told of a panic: nothing of what it says, which may be anything.
+pub(crate) const UNEXPECTED: &str = "what makes its files failed unexpectedly";
+
 /// Why a call's files are not all in their place; its journal is.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FinishError {
@@ -34,6 +37,8 @@ pub(crate) enum FinishError {
     /// One of these, and the disk did not take all of the journal either.
     #[error("{0}")]
     NotSafe(Box<FinishError>),
+    #[error("{UNEXPECTED}")]
+    Unexpected,
 }
 
 impl FinishError {

@@ -66,6 +66,8 @@ mod mixdown;
 mod named;
 mod options;
 mod output;
+#[cfg(test)]
+mod panics;
 mod pending;
 mod recorder;
 mod recovery;

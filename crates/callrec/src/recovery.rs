@@ -12,7 +12,9 @@ use callrec_store::{CallId, FreeJournal, HeaderDamage, LockedJournal, StoreError
 
 use crate::again::try_again;
 use crate::clock::{self, Stopwatch};
-use crate::finish::{FinishError, complete_texts, note_not_saved, read_summary, tell_of_damage, write_texts};
+use crate::finish::{
+    FinishError, UNEXPECTED, complete_texts, note_not_saved, read_summary, tell_of_damage, write_texts,
+};
 use crate::header::Header;
 use crate::shared::Shared;
 use crate::source::{Source, is_synced};
@@ -129,7 +131,15 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
             break;
         }
         let (call, number) = (journal.call().clone(), journal.number());
-        let found = recover_one(shared, journal);
+        let found = catch_unwind(AssertUnwindSafe(|| recover_one(shared, journal))).unwrap_or_else(|_| {
+            tracing::error!(
+                call = call.for_log(),
+                number,
+                "a recording could not be recovered: {UNEXPECTED}"
+            );
+            shared.left.note();
+            Ok(Found::Failed)
+        });
         if matches!(found, Ok(Found::Finished | Found::Failed)) {
             shared.when_recovered.tell(shared, &call);
         }

@@ -13,6 +13,7 @@ use callrec_session::{
 };
 use callrec_store::{CallId, JournalReader, RecordingsDir, StoreError};
 
+use crate::finish::UNEXPECTED;
 use crate::header::{Header, kind};
 use crate::memory::Memory;
 use crate::output::{Output, Room};
@@ -66,12 +67,21 @@ pub(crate) enum TakeError {
     Stopped,
     #[error("the encoder failed unexpectedly")]
     Panic,
+    #[error("{UNEXPECTED}")]
+    Unexpected,
 }
 
 impl TakeError {
     /// Whether another format might do what this one could not.
     pub(crate) fn is_of_the_format(&self) -> bool {
-        !matches!(self, Self::Store(_) | Self::ReadBack(ReadBackError::Io(_)) | Self::NoRoom | Self::Stopped)
+        !matches!(
+            self,
+            Self::Store(_)
+                | Self::ReadBack(ReadBackError::Io(_))
+                | Self::NoRoom
+                | Self::Stopped
+                | Self::Unexpected
+        )
     }
 }
 

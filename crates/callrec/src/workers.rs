@@ -49,7 +49,11 @@ pub(crate) fn work(shared: &Shared) {
 pub(crate) fn work_on(shared: &Shared, call: &Arc<LiveCall>) {
     // Whether the journal has its end is read first: what is sealed meanwhile is scheduled below.
     let sealed = call.sealed.load(Ordering::Acquire);
-    let more = if sealed { complete_slice(shared, call) } else { live_slice(shared, call) };
+    let slice = || if sealed { complete_slice(shared, call) } else { live_slice(shared, call) };
+    let more = catch_unwind(AssertUnwindSafe(slice)).unwrap_or_else(|_| {
+        failed_unexpectedly(shared, call, sealed);
+        false
+    });
     call.scheduled.store(false, Ordering::Release);
     if more || (!sealed && call.sealed.load(Ordering::Acquire)) {
         shared.schedule(call, call.sealed.load(Ordering::Acquire));
@@ -103,29 +107,59 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
                 clock::pause(BREATH);
                 return true;
             }
-            let mut journal = lock(&call.journal).take();
-            // What the disk refused is told to be lost: it is not to be in a recording that is made later.
-            if let Some(Err(error)) = journal.as_mut().map(JournalWriter::cut) {
-                tracing::warn!(call = call.id.for_log(), %error, "what the disk refused of a journal could not be cut off: a later recording may have some of it");
-            }
-            // What is told now is that it is there.
-            let is_safe = journal.as_mut().is_none_or(|journal| is_synced(&call.id, journal.sync_whole()));
-            if let (Some(journal), Some(subject)) = (&journal, subject_of(shared, call, journal.as_ref())) {
-                // What the journal does not know is told, even if it cannot be read.
-                let mut words = words_of(&subject, journal.reader()).unwrap_or_else(|| call.nothing_taken());
-                call.tell_unjournalled(&mut words);
-                shared.untold.remember(&subject, words.ended, words.completeness.clone());
-                note_not_saved(&subject, words, false, &error);
-            }
-            if let Some(journal) = &journal {
-                shared.left.note_tried(&call.id, journal.number());
-            }
-            shared.left.leave(journal, &error, is_safe);
-            let reason = left_in_journal(&call.header, &error);
-            done(shared, call, Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
+            drop(work);
+            leave(shared, call, &error);
             false
         }
     }
+}
+
+/// Leaves the journal of a call of which no recording can be made now, and tells that.
+fn leave(shared: &Shared, call: &Arc<LiveCall>, error: &TakeError) {
+    let mut journal = lock(&call.journal).take();
+    // What the disk refused is told to be lost: it is not to be in a recording that is made later.
+    if let Some(Err(error)) = journal.as_mut().map(JournalWriter::cut) {
+        tracing::warn!(call = call.id.for_log(), %error, "what the disk refused of a journal could not be cut off: a later recording may have some of it");
+    }
+    // What is told now is that it is there.
+    let is_safe = journal.as_mut().is_none_or(|journal| is_synced(&call.id, journal.sync_whole()));
+    if let (Some(journal), Some(subject)) = (&journal, subject_of(shared, call, journal.as_ref())) {
+        // What the journal does not know is told, even if it cannot be read.
+        let mut words = words_of(&subject, journal.reader()).unwrap_or_else(|| call.nothing_taken());
+        call.tell_unjournalled(&mut words);
+        shared.untold.remember(&subject, words.ended, words.completeness.clone());
+        note_not_saved(&subject, words, false, error);
+    }
+    if let Some(journal) = &journal {
+        shared.left.note_tried(&call.id, journal.number());
+    }
+    shared.left.leave(journal, error, is_safe);
+    settle_as_left(shared, call, error);
+}
+
+/// A panic, whose place is told by whoever has the process. A live call goes on, and is taken again when it has ended; the journal of one
+/// that has ended is left.
+fn failed_unexpectedly(shared: &Shared, call: &Arc<LiveCall>, sealed: bool) {
+    let error = TakeError::Unexpected;
+    let leave = || {
+        failed(shared, &mut lock(&call.work), call, &error);
+        if sealed {
+            leave(shared, call, &error);
+        }
+    };
+    if catch_unwind(AssertUnwindSafe(leave)).is_err() && sealed {
+        // Not even that can be told in its summary.
+        shared.left.leave(lock(&call.journal).take(), &error, false);
+        settle_as_left(shared, call, &error);
+    }
+}
+
+fn settle_as_left(shared: &Shared, call: &Arc<LiveCall>, error: &TakeError) {
+    let reason = match call.committed() {
+        0 => error.to_string(),
+        _ => left_in_journal(&call.header, error),
+    };
+    done(shared, call, Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
 }
 
 /// What was said, for the summary, though no recording can be made.
@@ -248,14 +282,17 @@ fn finish_take(shared: &Shared, call: &LiveCall, work: &mut Work) -> Result<Opti
 /// Publishes and summarises. What fails here fails for want of disk, not of a better take: the journal stays.
 pub(crate) fn conclude(shared: &Shared, subject: &Subject, taken: Taken, source: Source) -> Outcome {
     shared.left.note_tried(&subject.call, subject.number);
-    let finished = finish(subject, taken, source);
+    let finish = || finish(subject, taken, source);
+    let finished = catch_unwind(AssertUnwindSafe(finish)).unwrap_or(Err(FinishError::Unexpected));
     if let Ok(Finished { lines_left_out, .. }) = &finished {
         shared.counters.note_lines(*lines_left_out);
     }
     // Where a journal is left, it was given up.
     let is_left = match &finished {
         Ok(finished) => finished.journal_is_left,
-        Err(error) => matches!(error, FinishError::Store(_) | FinishError::NotSafe(_)),
+        Err(error) => {
+            matches!(error, FinishError::Store(_) | FinishError::NotSafe(_) | FinishError::Unexpected)
+        }
     };
     if is_left {
         shared.left.note();
