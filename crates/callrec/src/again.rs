@@ -19,6 +19,7 @@ use crate::unjournalled::tell_when_due;
 #[derive(Debug, Default)]
 pub(crate) struct Left {
     is_any: AtomicBool,
+    for_a_person: AtomicBool,
     /// Journals, by call and number, that this process had its turn at: what is still there of them is left.
     tried: Mutex<HashSet<(CallId, u32)>>,
 }
@@ -42,9 +43,19 @@ impl Left {
         lock(&self.tried).contains(&(call.clone(), number))
     }
 
+    /// There is one that is not tried again, since that ended the process too often.
+    pub(crate) fn note_for_a_person(&self) {
+        self.for_a_person.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_for_a_person(&self) -> bool {
+        self.for_a_person.load(Ordering::Acquire)
+    }
+
     /// All are tried now: what is left from here on is for the next time.
     pub(crate) fn begin_again(&self) {
         self.is_any.store(false, Ordering::Release);
+        self.for_a_person.store(false, Ordering::Release);
         lock(&self.tried).clear();
     }
 

@@ -149,7 +149,11 @@ pub(crate) fn note_not_saved(
     recovered: bool,
     error: &dyn std::fmt::Display,
 ) {
-    let reason = left_in_journal(&subject.header, error);
+    note_not_saved_for(subject, taken, recovered, left_in_journal(&subject.header, error));
+}
+
+/// The same, for this reason.
+pub(crate) fn note_not_saved_for(subject: &Subject, taken: Taken, recovered: bool, reason: String) {
     let stream =
         summarise(&subject.header, subject.number, taken, recovered, AudioOutcome::NotSaved { reason });
     if let Err(error) = write_summary(subject, stream) {

@@ -240,7 +240,8 @@ impl Recorder {
     }
 
     /// Finishes the journals that a process left which is gone: killed, or out of power. Blocks until it is done.
-    /// Journals of living processes are left to them. Tells too in their summaries of calls of this process of which the disk took no
+    /// Journals of living processes are left to them. Those with which the process has ended each time are tried too, as they are not at
+    /// a start. Tells too in their summaries of calls of this process of which the disk took no
     /// journal.
     ///
     /// # Errors

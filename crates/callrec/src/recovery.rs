@@ -13,15 +13,16 @@ use callrec_store::{CallId, FreeJournal, HeaderDamage, LockedJournal, StoreError
 use crate::again::try_again;
 use crate::clock::{self, Stopwatch};
 use crate::finish::{
-    FinishError, UNEXPECTED, complete_texts, note_not_saved, read_summary, tell_of_damage, write_texts,
+    FinishError, UNEXPECTED, complete_texts, note_not_saved, note_not_saved_for, read_summary,
+    tell_of_damage, write_texts,
 };
-use crate::header::Header;
+use crate::header::{Header, THIS_VERSION};
 use crate::shared::Shared;
 use crate::source::{Source, is_synced};
 use crate::status::CallFiles;
 use crate::take::{Subject, TakeError};
 use crate::unjournalled::{tell_of_all, tell_when_due};
-use crate::workers::{conclude, take_whole, words_of};
+use crate::workers::{MOST_FAILURES, conclude, take_whole, words_of};
 
 /// What a recovery did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -87,9 +88,9 @@ pub(crate) fn recover_in_background(shared: &Shared) {
     try_again(shared);
 }
 
-/// Recovers; if that is not possible at all, it is tried again.
+/// Recovers what has not ended the process too often; if that is not possible at all, it is tried again.
 pub(crate) fn recover_or_tell(shared: &Shared) -> Recovery {
-    recover(shared).unwrap_or_else(|error| {
+    recover_up_to(shared, MOST_FAILURES).unwrap_or_else(|error| {
         shared.left.note();
         tracing::error!(%error, "recovery failed; it is tried again");
         Recovery::default()
@@ -109,15 +110,20 @@ pub(crate) fn stand_back(shared: &Shared) -> bool {
 
 /// Finishes every journal whose owner is gone, one after another, and tells of calls that have none.
 pub(crate) fn recover(shared: &Shared) -> Result<Recovery, StoreError> {
+    recover_up_to(shared, u32::MAX)
+}
+
+/// The same for journals with which the process has ended fewer times in a row.
+fn recover_up_to(shared: &Shared, most: u32) -> Result<Recovery, StoreError> {
     shared.left.begin_again();
     shared.recovering.store(true, Ordering::Release);
-    let recovered = recover_all(shared);
+    let recovered = recover_all(shared, most);
     tell_of_all(shared, || !shared.is_stopping());
     shared.recovering.store(false, Ordering::Release);
     recovered
 }
 
-fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
+fn recover_all(shared: &Shared, most: u32) -> Result<Recovery, StoreError> {
     for error in shared.dir.clean_up()?.refused {
         tracing::warn!(%error, "a file that nobody needs any more could not be removed");
     }
@@ -131,15 +137,16 @@ fn recover_all(shared: &Shared) -> Result<Recovery, StoreError> {
             break;
         }
         let (call, number) = (journal.call().clone(), journal.number());
-        let found = catch_unwind(AssertUnwindSafe(|| recover_one(shared, journal))).unwrap_or_else(|_| {
-            tracing::error!(
-                call = call.for_log(),
-                number,
-                "a recording could not be recovered: {UNEXPECTED}"
-            );
-            shared.left.note();
-            Ok(Found::Failed)
-        });
+        let found =
+            catch_unwind(AssertUnwindSafe(|| recover_one(shared, journal, most))).unwrap_or_else(|_| {
+                tracing::error!(
+                    call = call.for_log(),
+                    number,
+                    "a recording could not be recovered: {UNEXPECTED}"
+                );
+                shared.left.note();
+                Ok(Found::Failed)
+            });
         if matches!(found, Ok(Found::Finished | Found::Failed)) {
             shared.when_recovered.tell(shared, &call);
         }
@@ -210,7 +217,7 @@ impl Drop for Before<'_> {
     }
 }
 
-fn recover_one(shared: &Shared, journal: FreeJournal) -> Result<Found, StoreError> {
+fn recover_one(shared: &Shared, journal: FreeJournal, most: u32) -> Result<Found, StoreError> {
     let Some(journal) = journal.lock()? else { return Ok(Found::Owned) };
     let header = match journal.header() {
         Ok(bytes) => Header::from_bytes(bytes).map_err(|error| error.to_string()),
@@ -221,7 +228,7 @@ fn recover_one(shared: &Shared, journal: FreeJournal) -> Result<Found, StoreErro
         Err(damage) => Err(damage.to_string()),
     };
     match header {
-        Ok(header) => Ok(finish_journal(shared, journal, header)),
+        Ok(header) => Ok(finish_journal(shared, journal, header, most)),
         Err(error) => {
             let call = journal.call().clone();
             let aside = journal.set_aside()?;
@@ -231,7 +238,7 @@ fn recover_one(shared: &Shared, journal: FreeJournal) -> Result<Found, StoreErro
     }
 }
 
-fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Found {
+fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header, most: u32) -> Found {
     let subject = Subject {
         dir: shared.dir.clone(),
         call: journal.call().clone(),
@@ -241,6 +248,8 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
         // What is kept is for live calls.
         ahead_s: 0,
     };
+    let unended = ok_or_tell(&subject.call, journal.unended_attempts(THIS_VERSION)).unwrap_or(0);
+    let _attempt = (unended < most).then(|| ok_or_tell(&subject.call, journal.begin_attempt(THIS_VERSION)));
     match complete_texts(&subject) {
         Ok(Some(known)) => return forget(shared, &subject, journal, &known),
         Ok(None) => {}
@@ -248,7 +257,11 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
             tracing::warn!(call = subject.call.for_log(), %error, "the texts could not be completed");
         }
     }
-    let mut taken = match take_whole(shared, &subject, || journal.reader(), || stand_back(shared)) {
+    if unended >= most {
+        leave_for_a_person(shared, &subject, &journal, unended > most);
+        return Found::Failed;
+    }
+    let mut taken = match take_whole(shared, &subject, unended, || journal.reader(), || stand_back(shared)) {
         Ok(taken) => taken,
         Err(error @ TakeError::Stopped) => {
             tracing::info!(call = subject.call.for_log(), %error, "a recording is left to the next start");
@@ -284,6 +297,36 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header) -> Fo
             Found::Failed
         }
     }
+}
+
+/// What only keeps from counting how often a journal has ended the process.
+fn ok_or_tell<T>(call: &CallId, result: Result<T, StoreError>) -> Option<T> {
+    let told = |error: &StoreError| {
+        tracing::warn!(call = call.for_log(), %error, "how often a recording was tried is not known");
+    };
+    result.inspect_err(told).ok()
+}
+
+/// An encoder that ends the process would at each start. What was said is told once, if that does not end it too.
+fn leave_for_a_person(shared: &Shared, subject: &Subject, journal: &LockedJournal, is_told: bool) {
+    let (call, why) = (&subject.call, "the process ended each time that its recording was made");
+    tracing::error!(
+        call = call.for_log(),
+        number = subject.number,
+        "{why}; its journal is kept, and `callrec recover` tries it"
+    );
+    shared.left.note_for_a_person();
+    if is_told {
+        return;
+    }
+    let Some(attempt) = ok_or_tell(call, journal.begin_attempt(THIS_VERSION)) else { return };
+    is_synced(call, journal.sync_whole());
+    if let Some(mut words) = words_of(subject, journal.reader()) {
+        shared.untold.tell(subject, &mut words);
+        let reason = format!("{why}; what was received is in the journal, and `callrec recover` tries it");
+        note_not_saved_for(subject, words, true, reason);
+    }
+    attempt.let_stand();
 }
 
 /// The recording and the texts are there: the process was killed before its journal was gone, or a power loss brought that back,

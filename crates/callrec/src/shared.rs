@@ -380,6 +380,7 @@ impl Shared {
             recovering: self.recovering.load(Ordering::Acquire),
             recoveries_waiting: self.recoveries_waiting.load(Ordering::Acquire),
             left_in_journals: self.left.is_any(),
+            left_for_a_person: self.left.is_for_a_person(),
             disk_free_bytes: self.space.free(),
             disk_low: self.space.check(self.kept()).err().map(|error| error.to_string()),
             refused: Refusals {

@@ -176,6 +176,9 @@ pub struct Health {
     /// the hour, when it has room, unless that is not wanted ([`Builder::recover_at_start`](crate::Builder::recover_at_start)), and by
     /// [`Recorder::recover`](crate::Recorder::recover).
     pub left_in_journals: bool,
+    /// Whether recordings are left in their journals because the process ended each time that they were made. By this version of callrec
+    /// they are tried again by [`Recorder::recover`](crate::Recorder::recover) alone.
+    pub left_for_a_person: bool,
     /// How many bytes of the disk are free, if the system says so.
     pub disk_free_bytes: Option<u64>,
     /// Why no new recordings are begun for want of room on the disk, if so.

@@ -32,7 +32,7 @@ const MOST_AT_A_TIME: Duration = Duration::from_micros(200);
 /// Takes in the format that was asked for, before WAV is tried.
 const TRIES: u32 = 2;
 /// Takes altogether, before the recording is left in its journal.
-const MOST_FAILURES: u32 = 4;
+pub(crate) const MOST_FAILURES: u32 = 4;
 /// The same where the disk has no room to spare.
 const FOR_ROOM: u32 = 2;
 /// Between two tries, for a disk that has hiccups.
@@ -303,14 +303,15 @@ pub(crate) fn conclude(shared: &Shared, subject: &Subject, taken: Taken, source:
     })
 }
 
-/// Takes a whole journal, in what format it will go; `between` slices others may have their turn, or say that it is to be left.
+/// Takes a whole journal, in what format it will go; so many takes have ended the process before. `between` slices others may have their turn, or say that it is to be left.
 pub(crate) fn take_whole(
     shared: &Shared,
     subject: &Subject,
+    unended: u32,
     mut reader: impl FnMut() -> Result<JournalReader, StoreError>,
     between: impl Fn() -> bool,
 ) -> Result<Taken, TakeError> {
-    let (mut failures, mut bad_takes) = (0, 0);
+    let (mut failures, mut bad_takes) = (0, unended);
     loop {
         let taken = reader().map_err(TakeError::from).and_then(|reader| {
             guarded(|| {

@@ -53,6 +53,7 @@
 //! | `call_<call>.txt` | transcript |
 //! | `call_<call>_summary.txt`, `call_<call>_summary.json` | summary, for people and for programs |
 //! | `.journal/<call>_<number>.journal` | journal of a stream |
+//! | `.journal/<call>_<number>.attempts` | recordings of it that were begun and ended the process, a line each |
 //! | `.journal/*.partial`, `.journal/*.tmp` | not finished; locked as long as their owner lives |
 //! | `.journal/calls-*.lock` | 64 lock files, see [`CallLock`] |
 //!
@@ -76,6 +77,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "this crate is where files are opened, renamed and removed")]
 
+mod attempts;
 mod call_id;
 mod call_lock;
 mod dir;
@@ -96,6 +98,7 @@ mod rename;
 pub mod simulation;
 mod texts_mark;
 
+pub use attempts::Attempt;
 pub use call_id::{CallId, CallIdError};
 pub use call_lock::CallLock;
 pub use dir::{OpenToStrangers, Readers, RecordingsDir};

@@ -43,6 +43,16 @@ pub(crate) fn partial(call: &CallId, number: u32, extension: &str, unique: u64) 
     format!("{call}_{number}.{extension}.{unique:016x}.partial")
 }
 
+/// The mark of a stream of which something is made of its journal.
+pub(crate) fn attempts(call: &CallId, number: u32) -> String {
+    format!("{call}_{number}.attempts")
+}
+
+/// Call and number of such a mark's name; none for anything else.
+pub(crate) fn parse_attempts(name: &str) -> Option<(CallId, u32)> {
+    parse_journal(&format!("{}.journal", name.strip_suffix(".attempts")?))
+}
+
 /// The mark of a call whose texts are being written.
 pub(crate) fn texts_mark(call: &CallId) -> String {
     format!("{call}.texts")
@@ -113,8 +123,8 @@ pub(crate) fn name_for_log(name: &str) -> Cow<'_, str> {
 fn call_of(name: &str) -> Option<Range<usize>> {
     let ours = without_aside(name);
     let ends_as_ours = |end| ours.strip_suffix(end).is_some_and(|stream| !stream.is_empty());
-    let is_like_ours =
-        ours.starts_with("call_") || [".journal", ".partial", ".texts"].into_iter().any(ends_as_ours);
+    let is_like_ours = ours.starts_with("call_")
+        || [".journal", ".partial", ".texts", ".attempts"].into_iter().any(ends_as_ours);
     is_like_ours.then(|| call_in(ours).unwrap_or(0..ours.len()))
 }
 
@@ -128,7 +138,8 @@ fn without_aside(name: &str) -> &str {
 fn call_in(ours: &str) -> Option<Range<usize>> {
     // Between them are the extension and what makes it unique.
     let partial = ours.strip_suffix(".partial").and_then(|partial| partial.rsplitn(3, '.').last());
-    if let Some(stream) = partial.or_else(|| ours.strip_suffix(".journal")) {
+    let of_stream = || [".journal", ".attempts"].iter().find_map(|end| ours.strip_suffix(end));
+    if let Some(stream) = partial.or_else(of_stream) {
         return Some(0..stream.rsplit_once('_')?.0.len());
     }
     if let Some(call) = ours.strip_suffix(".texts") {
@@ -202,6 +213,7 @@ mod tests {
                 summary_json(&call),
                 journal(&call, 1),
                 texts_mark(&call),
+                attempts(&call, 2),
                 partial(&call, 3, "flac", 0x0123_4567_89ab_cdef),
                 format!("{}.bad.2", journal(&call, 4)),
                 format!("{}.bad", summary_json(&call)),

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{File, Kind};
+use crate::disk::{Disk, File, Kind};
 use crate::error::{At, HeaderDamage, StoreError};
 use crate::{CallId, JournalReader, RecordingsDir, dir, journal, names, open};
 
@@ -25,17 +25,26 @@ impl RecordingsDir {
         Ok(found)
     }
 
-    /// Removes partial and temporary files whose owner is gone. Those of live owners stay, in this process or another; and so do those
+    /// Removes partial and temporary files whose owner is gone, and [marks](LockedJournal::begin_attempt) whose journal is. Those of live owners stay, in this process or another; and so do those
     /// that cannot be removed, which are told of and keep none of the others.
     ///
     /// # Errors
     /// The directory cannot be listed.
     pub fn clean_up(&self) -> Result<CleanUp, StoreError> {
         let mut done = CleanUp::default();
-        for name in self.list_journals()?.into_iter().filter(|name| names::is_temporary(name)) {
+        let names = self.list_journals()?;
+        for name in names.iter().filter(|name| names::is_temporary(name)) {
             match self.remove_unowned(&self.journals().join(name)) {
                 Ok(removed) => done.removed += usize::from(removed),
                 Err(error) => done.refused.push(error),
+            }
+        }
+        for name in names.iter().filter(|name| self.is_stale_mark(name).unwrap_or(false)) {
+            let path = self.journals().join(name);
+            match self.disk().remove(&path) {
+                Ok(()) => done.removed += 1,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(cause) => done.refused.push(StoreError::new("remove", &path, cause)),
             }
         }
         Ok(done)
@@ -142,6 +151,14 @@ impl LockedJournal {
         &self.path
     }
 
+    pub(crate) fn dir(&self) -> &RecordingsDir {
+        &self.dir
+    }
+
+    pub(crate) fn disk(&self) -> &Disk {
+        self.dir.disk()
+    }
+
     /// The bytes given to [`create_journal`](RecordingsDir::create_journal).
     ///
     /// # Errors
@@ -187,6 +204,7 @@ impl LockedJournal {
     /// # Errors
     /// The system refused; it will be found again.
     pub fn remove(self) -> Result<(), StoreError> {
+        self.forget_attempts();
         self.dir.disk().remove(&self.path).at("remove", &self.path)
     }
 
@@ -196,6 +214,7 @@ impl LockedJournal {
     /// # Errors
     /// The system refused.
     pub fn set_aside(self) -> Result<PathBuf, StoreError> {
+        self.forget_attempts();
         set_aside(&self.dir, &self.path)
     }
 }

@@ -152,3 +152,56 @@ fn clean_up_never_takes_a_file_from_those_who_are_making_them() {
     });
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 4 * 150 + 4 + 1);
 }
+
+#[test]
+fn attempts_count_until_one_is_over_and_go_with_their_journal() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = RecordingsDir::open(home.path()).unwrap();
+    let inside = home.path().join(".journal");
+    let marks = || {
+        let names = fs::read_dir(&inside).unwrap().map(|entry| entry.unwrap().file_name());
+        let names = names.map(|name| name.into_string().unwrap());
+        names.filter(|name| name.ends_with(".attempts")).collect::<Vec<_>>()
+    };
+    let locked = |number| {
+        drop(dir.create_journal(&call("CA1"), number, KEY, b"").unwrap());
+        dir.free_journals().unwrap().remove(0).lock().unwrap().unwrap()
+    };
+    let journal = locked(1);
+    let unended = |by| journal.unended_attempts(by).unwrap();
+    assert_eq!(unended("one"), 0);
+    for count in 1..=3 {
+        // What ends the process drops nothing.
+        std::mem::forget(journal.begin_attempt("one").unwrap());
+        assert_eq!((unended("one"), unended("another"), unended("on")), (count, 0, 0));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(inside.join("CA1_1.attempts")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    journal.begin_attempt("another").unwrap().let_stand();
+    assert_eq!((unended("one"), unended("another")), (3, 1));
+    assert_eq!(dir.clean_up().unwrap().removed, 0, "its journal is there");
+    drop(journal.begin_attempt("one").unwrap());
+    assert_eq!((unended("one"), unended("another")), (0, 0), "the process goes on");
+    // It grows to no length.
+    (0..2_000).for_each(|_| journal.begin_attempt("one").unwrap().let_stand());
+    assert_eq!(unended("one"), 1_024);
+    assert!(fs::metadata(inside.join("CA1_1.attempts")).unwrap().len() <= 4_096);
+
+    assert_eq!(marks(), ["CA1_1.attempts"]);
+    journal.remove().unwrap();
+    assert!(marks().is_empty());
+    let damaged = locked(2);
+    damaged.begin_attempt("one").unwrap().let_stand();
+    damaged.set_aside().unwrap();
+    assert!(marks().is_empty());
+    // That of a journal that went without it is cleaned up, and nothing that is only like one.
+    for name in ["CA1_7.attempts", "CA1_07.attempts", "CA1.attempts"] {
+        fs::write(inside.join(name), "one\n").unwrap();
+    }
+    assert_eq!(dir.clean_up().unwrap().removed, 1);
+    assert!(!marks().contains(&"CA1_7.attempts".to_owned()) && marks().len() == 2);
+}

@@ -33,7 +33,7 @@ pub(super) fn judge(life: &Life, disk: &FaultyDisk, due: &[Due], forgot: bool) -
         files.iter().find(|(found, _)| *found == path).map(|(_, bytes)| Arc::clone(bytes))
     };
     for (path, _) in &files {
-        if path.ends_with(".journal") || path.ends_with(".tmp") || path.ends_with(".partial") {
+        if [".journal", ".tmp", ".partial", ".attempts"].iter().any(|end| path.ends_with(end)) {
             return Err(format!("{path} is left over"));
         }
     }

@@ -300,7 +300,7 @@ fn a_recovery_that_makes_a_recording_again_for_late_news_is_left_when_the_record
     let take = |most| {
         asked.set(0);
         let between = || asked.replace(asked.get() + 1) < most;
-        take_whole(&machine.shared, &subject, || journal.reader(), between)
+        take_whole(&machine.shared, &subject, 0, || journal.reader(), between)
     };
     assert!(take(u32::MAX).unwrap().completeness.taken_again);
     let times = asked.get();

@@ -1,14 +1,17 @@
 use std::sync::Arc;
 
 use callrec_encode::{Format, Settings};
+#[cfg(all(feature = "flac", feature = "wav"))]
+use callrec_faulty_disk::Moment;
 use callrec_faulty_disk::{Faults, FaultyDisk, Operation, What};
 use callrec_session::{Speaker, StreamStart, Topology};
 use callrec_store::{CallId, RecordingsDir};
+#[cfg(all(feature = "flac", feature = "wav"))]
+use callrec_summary::AudioOutcome;
 
 use super::*;
 use crate::clock::local_now;
 use crate::clock::simulated::{use_clock_of, while_it_waits};
-use crate::header::THIS_VERSION;
 use crate::journalling::Journalling;
 use crate::live::LiveCall;
 use crate::options::CallOptions;
@@ -214,5 +217,84 @@ fn a_file_that_cannot_be_removed_keeps_no_recording_from_being_made() {
     disk.set_faults(Faults::none());
     assert_eq!(recover(&shared).unwrap(), Recovery::default());
     assert!(!is_there());
+    use_clock_of(None);
+}
+
+/// The disk as the process leaves it that is killed now.
+#[cfg(all(feature = "flac", feature = "wav"))]
+fn killed_now(disk: &FaultyDisk) -> FaultyDisk {
+    disk.keep_moments();
+    disk.take_moments().pop().unwrap().after_kill()
+}
+
+/// A start of a process that ends while it makes a recording; what is left.
+#[cfg(all(feature = "flac", feature = "wav"))]
+fn killed_at_a_start(disk: &FaultyDisk) -> FaultyDisk {
+    let disk = &killed_now(disk);
+    let (_recorder, shared) = recorder_on(disk, 0);
+    disk.keep_moments();
+    recover_or_tell(&shared);
+    let moments = disk.take_moments();
+    let writes = |moment: &&Moment| moment.before == Some(Operation::Write(What::Partial));
+    moments.iter().find(writes).expect("one is made").after_kill()
+}
+
+#[test]
+#[cfg(all(feature = "flac", feature = "wav"))]
+fn a_recording_with_which_the_process_ends_each_time_is_made_as_wav_and_then_left_for_a_person() {
+    let has = |disk: &FaultyDisk, ending| disk.files().iter().any(|(path, _)| path.ends_with(ending));
+    let started = |disk: &FaultyDisk| {
+        let (recorder, shared) = recorder_on(disk, 0);
+        let recovery = recover_or_tell(&shared);
+        use_clock_of(None);
+        (recorder, shared, recovery)
+    };
+    let mut disk = killed_with(Format::Flac, &[("CA1", 50)]);
+    for ended in 0..4 {
+        let on_another = killed_at_a_start(&disk);
+        assert!(has(&on_another, ".attempts"));
+        let (recorder, _, recovery) = started(&disk);
+        assert_eq!(recovery, Recovery { finished: 1, ..Recovery::default() }, "after {ended}");
+        let stream = &recorder.files("CA1").unwrap().details.streams[0];
+        let file = stream.audio.file().unwrap();
+        let expected = if ended < 2 { ("flac", None) } else { ("wav", Some("flac")) };
+        assert_eq!((&*file.format, file.requested_format.as_deref()), expected, "after {ended}");
+        assert!(!has(&disk, ".attempts") && !has(&disk, ".journal"));
+        disk = on_another;
+    }
+    // Beside it, others are made; of it the words alone, once.
+    for start in 0..3 {
+        let (recorder, shared, recovery) = started(&disk);
+        assert_eq!(recovery, Recovery { failed: 1, ..Recovery::default() });
+        let health = shared.health();
+        assert!(health.left_for_a_person && !health.left_in_journals, "it is not tried again by itself");
+        let AudioOutcome::NotSaved { reason } = &recorder.files("CA1").unwrap().details.streams[0].audio
+        else {
+            panic!("it is made in start {start}")
+        };
+        assert!(reason.contains("callrec recover"), "{reason}");
+        assert!(has(&disk, ".journal") && has(&disk, ".attempts"));
+        disk = killed_now(&disk);
+    }
+    let (recorder, shared) = recorder_on(&disk, 0);
+    assert_eq!(recorder.recover().unwrap(), Recovery { finished: 1, ..Recovery::default() });
+    let stream = &recorder.files("CA1").unwrap().details.streams[0];
+    assert!(stream.audio.file().is_some_and(|file| file.format == "wav") && stream.duration_ms == 1_000);
+    assert!(!shared.health().left_for_a_person && !has(&disk, ".journal") && !has(&disk, ".attempts"));
+    use_clock_of(None);
+}
+
+#[test]
+#[cfg(all(feature = "flac", feature = "wav"))]
+fn a_recording_that_cannot_be_made_but_ends_no_process_is_tried_at_each_start_as_it_was_asked_for() {
+    let mut disk = killed_with(Format::Flac, &[("CA1", 50)]);
+    disk = killed_at_a_start(&killed_at_a_start(&disk));
+    let (_recorder, shared) = recorder_on(&disk, 0);
+    disk.set_faults(Faults::refusing(&[Operation::Write(What::Partial)]));
+    assert_eq!(recover_or_tell(&shared).failed, 1);
+    disk.set_faults(Faults::none());
+    let (recorder, shared) = recorder_on(&disk, 0);
+    assert_eq!(recover_or_tell(&shared).finished, 1);
+    assert_eq!(recorder.files("CA1").unwrap().details.streams[0].audio.file().unwrap().format, "flac");
     use_clock_of(None);
 }

@@ -91,6 +91,10 @@ fn warnings(recorder: &Health) -> Vec<String> {
         warnings
             .push("the disk had no room for recordings, or refused them: they are tried again".to_owned());
     }
+    if recorder.left_for_a_person {
+        let told = "recordings could not be made, for the process ended each time: their journals are kept, and `callrec recover` tries them";
+        warnings.push(told.to_owned());
+    }
     warnings
 }
 
@@ -103,10 +107,11 @@ mod tests {
         assert_eq!(warnings(&Health::default()), [""; 0]);
         let mut ill = Health::default();
         (ill.journal_behind_ms, ill.sync_behind_ms) = (1_001, 1_001);
-        (ill.recovering, ill.left_in_journals) = (true, true);
+        (ill.recovering, ill.left_in_journals, ill.left_for_a_person) = (true, true, true);
         ill.sync_error = Some("the disk is gone".to_owned());
         let warnings = warnings(&ill);
-        let named = ["journals are", "sync is", "sync failed", "being finished", "tried again"];
+        let named =
+            ["journals are", "sync is", "sync failed", "being finished", "tried again", "ended each time"];
         for (warning, names) in warnings.iter().zip(named) {
             assert!(warning.contains(names), "{warning}");
         }
