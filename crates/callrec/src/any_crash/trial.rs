@@ -139,7 +139,7 @@ pub(super) fn try_one(
         life.unheard.check(&moments)?;
         forgot |= disk.counts().failed_syncs() > 0;
         tally.counts.merge(&disk.counts());
-        let moment = &moments[apart.between(0, moments.len() as u64 - 1) as usize];
+        let moment = any_of(&moments, &mut apart);
         (disk, due) = crash_again(life, moment, &mut apart, due, tally);
     }
     let mut rounds = 0;
@@ -153,7 +153,7 @@ pub(super) fn try_one(
         tally.counts.merge(&disk.counts());
         let moments = disk.take_moments();
         life.unheard.check(&moments)?;
-        let moment = &moments[luck.between(0, moments.len() as u64 - 1) as usize];
+        let moment = any_of(&moments, luck);
         (disk, due) = crash_again(life, moment, luck, due, tally);
     }
     finish(life, &disk, &due, forgot, luck, tally)
@@ -183,6 +183,15 @@ pub(super) fn finish(
         judge(life, &disk, due, forgot).map_err(|why| format!("after all was recovered: {why}"))?;
     }
     Ok(())
+}
+
+/// Any moment of a recovery. Something is set aside in few, which are taken more often.
+fn any_of<'a>(moments: &'a [Moment], luck: &mut Luck) -> &'a Moment {
+    let any = &moments[luck.between(0, moments.len() as u64 - 1) as usize];
+    let mut apart = Luck::new(!luck.clone().any());
+    let set_aside = Some(Operation::RenameToFree(What::Other));
+    let rare = moments.iter().find(|moment| moment.before == set_aside);
+    rare.filter(|_| apart.percent(30)).unwrap_or(any)
 }
 
 fn crash_again(
