@@ -2,6 +2,7 @@
 //! when that is gone: no start is needed.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use callrec_store::CallId;
 
 use crate::clock::Stopwatch;
+use crate::finish::UNEXPECTED;
 use crate::live::lock;
 use crate::recovery::recover_or_tell;
 use crate::shared::Shared;
@@ -19,9 +21,10 @@ use crate::unjournalled::tell_when_due;
 #[derive(Debug, Default)]
 pub(crate) struct Left {
     is_any: AtomicBool,
-    for_a_person: AtomicBool,
-    /// Journals, by call and number, that this process had its turn at: what is still there of them is left.
+    /// Of those that this process had its turn at, the journals that are left, by call and number: none is another's doing.
     tried: Mutex<HashSet<(CallId, u32)>>,
+    /// Those of which nothing is made any more, since that ended the process too often.
+    for_a_person: Mutex<HashSet<(CallId, u32)>>,
 }
 
 impl Left {
@@ -34,28 +37,40 @@ impl Left {
         self.is_any.store(true, Ordering::Release);
     }
 
-    /// This process had its turn at a journal, whatever came of it: that it is there and free does not mean that another left it.
+    /// This process had its turn at a journal and leaves it, or may: that it is there and free does not mean that another left it.
     pub(crate) fn note_tried(&self, call: &CallId, number: u32) {
         lock(&self.tried).insert((call.clone(), number));
+    }
+
+    /// It is gone.
+    pub(crate) fn forget_tried(&self, call: &CallId, number: u32) {
+        lock(&self.tried).remove(&(call.clone(), number));
     }
 
     fn was_tried(&self, call: &CallId, number: u32) -> bool {
         lock(&self.tried).contains(&(call.clone(), number))
     }
 
-    /// There is one that is not tried again, since that ended the process too often.
-    pub(crate) fn note_for_a_person(&self) {
-        self.for_a_person.store(true, Ordering::Release);
+    /// It is not tried again, since that ended the process too often.
+    pub(crate) fn note_for_a_person(&self, call: &CallId, number: u32) {
+        lock(&self.for_a_person).insert((call.clone(), number));
     }
 
     pub(crate) fn is_for_a_person(&self) -> bool {
-        self.for_a_person.load(Ordering::Acquire)
+        !lock(&self.for_a_person).is_empty()
+    }
+
+    /// No journals are there but these: of others somebody else made the recording.
+    fn keep(&self, there: &HashSet<(CallId, u32)>) {
+        for left in [&self.tried, &self.for_a_person] {
+            lock(left).retain(|journal| there.contains(journal));
+        }
     }
 
     /// All are tried now: what is left from here on is for the next time.
     pub(crate) fn begin_again(&self) {
         self.is_any.store(false, Ordering::Release);
-        self.for_a_person.store(false, Ordering::Release);
+        lock(&self.for_a_person).clear();
         lock(&self.tried).clear();
     }
 
@@ -121,7 +136,9 @@ pub(crate) fn try_again(shared: &Shared) {
     let mut again = Again::new();
     let mut looked = Stopwatch::start();
     while !shared.wait_for_stop(TIME_EVERY) {
-        tell_when_due(shared);
+        if catch_unwind(AssertUnwindSafe(|| tell_when_due(shared))).is_err() {
+            tracing::error!("calls that have no journal could not be told of: {UNEXPECTED}");
+        }
         let mut is_time = again.is_due(shared);
         if looked.elapsed() >= OTHERS_EVERY && !shared.space.is_low() {
             looked = Stopwatch::start();
@@ -135,10 +152,14 @@ pub(crate) fn try_again(shared: &Shared) {
 
 /// Whether there is a journal that nobody holds, and that this process had no turn at. Each is held for a moment.
 fn another_left_something(shared: &Shared) -> bool {
-    let journals = shared.dir.free_journals().unwrap_or_else(|error| {
-        tracing::debug!(%error, "it is not known whether another process left a journal");
-        Vec::new()
-    });
+    let journals = match shared.dir.free_journals() {
+        Ok(journals) => journals,
+        Err(error) => {
+            tracing::debug!(%error, "it is not known whether another process left a journal");
+            return false;
+        }
+    };
+    shared.left.keep(&journals.iter().map(|journal| (journal.call().clone(), journal.number())).collect());
     let mut new =
         journals.into_iter().filter(|journal| !shared.left.was_tried(journal.call(), journal.number()));
     new.any(|journal| matches!(journal.lock(), Ok(Some(_))))
@@ -268,6 +289,7 @@ mod tests {
             let of_both: Vec<_> =
                 streams.iter().map(|stream| (stream.recovered, stream.duration_ms)).collect();
             assert_eq!(of_both, [(true, 1_000), (false, 1_000)], "{began_before}");
+            assert!(lock(&shared.left.tried).is_empty(), "nothing is remembered of what is gone");
         }
     }
 
@@ -288,6 +310,12 @@ mod tests {
             assert!(!another_left_something(&shared));
             assert_eq!(recover(&shared).unwrap().failed, 1);
         }
+        // It is made, or moved away, by whoever comes next: there is none for a person any more either.
+        shared.left.note_for_a_person(&CallId::new("CA1").unwrap(), 1);
+        assert!(!another_left_something(&shared) && shared.health().left_for_a_person);
+        drop(shared.dir.free_journals().unwrap().remove(0).lock().unwrap().unwrap().set_aside().unwrap());
+        assert!(!another_left_something(&shared) && !shared.health().left_for_a_person);
+        assert!(lock(&shared.left.tried).is_empty());
         shared.abandon();
         use_clock_of(None);
     }

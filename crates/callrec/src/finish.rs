@@ -153,12 +153,13 @@ pub(crate) fn note_not_saved(
 }
 
 /// The same, for this reason.
-pub(crate) fn note_not_saved_for(subject: &Subject, taken: Taken, recovered: bool, reason: String) {
+pub(crate) fn note_not_saved_for(subject: &Subject, taken: Taken, recovered: bool, reason: String) -> bool {
     let stream =
         summarise(&subject.header, subject.number, taken, recovered, AudioOutcome::NotSaved { reason });
-    if let Err(error) = write_summary(subject, stream) {
+    let written = write_summary(subject, stream).inspect_err(|error| {
         tracing::error!(call = subject.call.for_log(), %error, "the summary could not be written either");
-    }
+    });
+    written.is_ok()
 }
 
 /// Why a stream's files are not complete, and where what they lack is.

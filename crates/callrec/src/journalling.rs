@@ -163,8 +163,9 @@ fn write(dir: &RecordingsDir, call: &LiveCall) -> Result<(), StoreError> {
 fn create(dir: &RecordingsDir, call: &LiveCall) -> Result<JournalWriter, StoreError> {
     let header = call.header.to_bytes();
     loop {
-        // Nothing that callrec wrote has the last number there is.
-        let min_number = highest_number(dir, &call.id)?.saturating_add(1);
+        let min_number = highest_number(dir, &call.id)?.checked_add(1);
+        let min_number =
+            min_number.ok_or_else(|| StoreError::NoNumberFree { path: dir.summary_json_path(&call.id) })?;
         let journal = dir.create_journal(&call.id, min_number, call.key(), &header)?;
         // Another stream of this call may have written its summary and left its number in between.
         match highest_number(dir, &call.id) {

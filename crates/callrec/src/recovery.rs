@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use callrec_session::Completeness;
-use callrec_store::{CallId, FreeJournal, HeaderDamage, LockedJournal, StoreError, path_for_log};
+use callrec_store::{Attempt, CallId, FreeJournal, HeaderDamage, LockedJournal, StoreError, path_for_log};
 
 use crate::again::try_again;
 use crate::clock::{self, Stopwatch};
@@ -90,11 +90,15 @@ pub(crate) fn recover_in_background(shared: &Shared) {
 
 /// Recovers what has not ended the process too often; if that is not possible at all, it is tried again.
 pub(crate) fn recover_or_tell(shared: &Shared) -> Recovery {
-    recover_up_to(shared, MOST_FAILURES).unwrap_or_else(|error| {
-        shared.left.note();
-        tracing::error!(%error, "recovery failed; it is tried again");
-        Recovery::default()
-    })
+    let recovery = catch_unwind(AssertUnwindSafe(|| recover_up_to(shared, MOST_FAILURES)));
+    let error = match recovery {
+        Ok(Ok(recovery)) => return recovery,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => UNEXPECTED.to_owned(),
+    };
+    shared.left.note();
+    tracing::error!(error, "recovery failed; it is tried again");
+    Recovery::default()
 }
 
 /// Waits as long as live calls wait for a worker, within reason; tells whether there is to be more work at all. Calls that have no
@@ -117,10 +121,19 @@ pub(crate) fn recover(shared: &Shared) -> Result<Recovery, StoreError> {
 fn recover_up_to(shared: &Shared, most: u32) -> Result<Recovery, StoreError> {
     shared.left.begin_again();
     shared.recovering.store(true, Ordering::Release);
+    let _recovering = Recovering(shared);
     let recovered = recover_all(shared, most);
     tell_of_all(shared, || !shared.is_stopping());
-    shared.recovering.store(false, Ordering::Release);
     recovered
+}
+
+/// As long as this is there, a recovery is under way.
+struct Recovering<'a>(&'a Shared);
+
+impl Drop for Recovering<'_> {
+    fn drop(&mut self) {
+        self.0.recovering.store(false, Ordering::Release);
+    }
 }
 
 fn recover_all(shared: &Shared, most: u32) -> Result<Recovery, StoreError> {
@@ -150,7 +163,7 @@ fn recover_all(shared: &Shared, most: u32) -> Result<Recovery, StoreError> {
         if matches!(found, Ok(Found::Finished | Found::Failed)) {
             shared.when_recovered.tell(shared, &call);
         }
-        if !matches!(found, Ok(Found::Owned | Found::Left)) {
+        if !matches!(found, Ok(Found::Owned | Found::Left | Found::Finished)) {
             shared.left.note_tried(&call, number);
         }
         match found {
@@ -249,9 +262,13 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header, most:
         ahead_s: 0,
     };
     let unended = ok_or_tell(&subject.call, journal.unended_attempts(THIS_VERSION)).unwrap_or(0);
-    let _attempt = (unended < most).then(|| ok_or_tell(&subject.call, journal.begin_attempt(THIS_VERSION)));
+    let begin_attempt = || ok_or_tell(&subject.call, journal.begin_attempt(THIS_VERSION));
+    let attempt = (unended < most).then(begin_attempt).flatten();
     match complete_texts(&subject) {
-        Ok(Some(known)) => return forget(shared, &subject, journal, &known),
+        Ok(Some(known)) => {
+            drop(attempt);
+            return forget(shared, &subject, journal, &known);
+        }
         Ok(None) => {}
         Err(error) => {
             tracing::warn!(call = subject.call.for_log(), %error, "the texts could not be completed");
@@ -262,13 +279,21 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header, most:
         return Found::Failed;
     }
     let mut taken = match take_whole(shared, &subject, unended, || journal.reader(), || stand_back(shared)) {
-        Ok(taken) => taken,
+        Ok(taken) => {
+            attempt.map(Attempt::over);
+            taken
+        }
         Err(error @ TakeError::Stopped) => {
             tracing::info!(call = subject.call.for_log(), %error, "a recording is left to the next start");
             return Found::Left;
         }
         Err(error) => {
             tracing::error!(call = subject.call.for_log(), %error, "a recording could not be recovered; its journal is kept");
+            match attempt {
+                Some(attempt) if error.is_of_the_format() => attempt.over(),
+                // It says nothing of the encoder.
+                attempt => drop(attempt),
+            }
             // What is told now is that it is there. It is written again each time that this is so, about 1 MB for a minute of the call:
             // the pauses in between grow to an hour.
             let is_safe = is_synced(&subject.call, journal.sync_whole());
@@ -308,25 +333,31 @@ fn ok_or_tell<T>(call: &CallId, result: Result<T, StoreError>) -> Option<T> {
 }
 
 /// An encoder that ends the process would at each start. What was said is told once, if that does not end it too.
-fn leave_for_a_person(shared: &Shared, subject: &Subject, journal: &LockedJournal, is_told: bool) {
+fn leave_for_a_person(shared: &Shared, subject: &Subject, journal: &LockedJournal, ended_it_too: bool) {
+    let told = format!("{THIS_VERSION} told");
     let (call, why) = (&subject.call, "the process ended each time that its recording was made");
     tracing::error!(
         call = call.for_log(),
         number = subject.number,
         "{why}; its journal is kept, and `callrec recover` tries it"
     );
-    shared.left.note_for_a_person();
-    if is_told {
+    shared.left.note_for_a_person(call, subject.number);
+    let is_told = ok_or_tell(call, journal.unended_attempts(&told)).is_some_and(|told| told > 0);
+    if is_told || ended_it_too {
         return;
     }
     let Some(attempt) = ok_or_tell(call, journal.begin_attempt(THIS_VERSION)) else { return };
     is_synced(call, journal.sync_whole());
-    if let Some(mut words) = words_of(subject, journal.reader()) {
-        shared.untold.tell(subject, &mut words);
-        let reason = format!("{why}; what was received is in the journal, and `callrec recover` tries it");
-        note_not_saved_for(subject, words, true, reason);
+    let words = words_of(subject, journal.reader());
+    drop(attempt);
+    let Some(mut words) = words else { return };
+    shared.untold.tell(subject, &mut words);
+    let reason = format!("{why}; what was received is in the journal, and `callrec recover` tries it");
+    if note_not_saved_for(subject, words, true, reason)
+        && let Some(noted) = ok_or_tell(call, journal.begin_attempt(&told))
+    {
+        noted.let_stand();
     }
-    attempt.let_stand();
 }
 
 /// The recording and the texts are there: the process was killed before its journal was gone, or a power loss brought that back,

@@ -287,6 +287,9 @@ pub(crate) fn conclude(shared: &Shared, subject: &Subject, taken: Taken, source:
     if let Ok(Finished { lines_left_out, .. }) = &finished {
         shared.counters.note_lines(*lines_left_out);
     }
+    if finished.as_ref().is_ok_and(|finished| !finished.journal_is_left) {
+        shared.left.forget_tried(&subject.call, subject.number);
+    }
     // Where a journal is left, it was given up.
     let is_left = match &finished {
         Ok(finished) => finished.journal_is_left,

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use crate::disk::File;
 use crate::error::At;
 use crate::{LockedJournal, RecordingsDir, StoreError, dir, names, open};
 
@@ -25,18 +26,18 @@ impl LockedJournal {
         Ok(u32::try_from(lines.filter(|line| *line == by.as_bytes()).count()).unwrap_or(u32::MAX))
     }
 
-    /// Notes that something is made of the journal, until what this gives is dropped. `by` is one line, and not empty.
+    /// Notes that something is made of the journal, until what this gives is over or dropped. `by` is one line, and not empty.
     ///
     /// # Errors
     /// The disk refused. That need keep nobody from it.
     pub fn begin_attempt(&self, by: &str) -> Result<Attempt, StoreError> {
         let path = self.mark();
         let file = open::lock_file(self.disk(), &path)?;
-        let len = file.len().at("look at", &path)?;
-        if len < LONGEST {
-            open::write_at(&file, format!("{by}\n").as_bytes(), len).at("write", &path)?;
+        let before = file.len().at("look at", &path)?;
+        if before < LONGEST {
+            open::write_at(&file, format!("{by}\n").as_bytes(), before).at("write", &path)?;
         }
-        Ok(Attempt { dir: self.dir().clone(), path, stands: false })
+        Ok(Attempt { dir: self.dir().clone(), file, path, before, stands: false })
     }
 
     fn mark(&self) -> PathBuf {
@@ -49,15 +50,24 @@ impl LockedJournal {
     }
 }
 
-/// Something is made of a journal. When this is dropped it is over, and so are those before, however it went: the process goes on.
+/// Something is made of a journal. When this is dropped it does not count, for the process goes on; those before do as they did. It is to
+/// be dropped before the journal is given up.
 #[derive(Debug)]
 pub struct Attempt {
     dir: RecordingsDir,
+    file: File,
     path: PathBuf,
+    /// How long the mark was, in bytes.
+    before: u64,
     stands: bool,
 }
 
 impl Attempt {
+    /// It came to its end, and so none of those before counts any more.
+    pub fn over(mut self) {
+        self.before = 0;
+    }
+
     /// It counts as one that is not over, and so do those before.
     pub fn let_stand(mut self) {
         self.stands = true;
@@ -66,9 +76,13 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        if !self.stands {
-            let _ = self.dir.disk().remove(&self.path);
+        if self.stands {
+            return;
         }
+        let _ = match self.before {
+            0 => self.dir.disk().remove(&self.path),
+            before => self.file.set_len(before),
+        };
     }
 }
 

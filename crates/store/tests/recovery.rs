@@ -185,7 +185,11 @@ fn attempts_count_until_one_is_over_and_go_with_their_journal() {
     assert_eq!((unended("one"), unended("another")), (3, 1));
     assert_eq!(dir.clean_up().unwrap().removed, 0, "its journal is there");
     drop(journal.begin_attempt("one").unwrap());
-    assert_eq!((unended("one"), unended("another")), (0, 0), "the process goes on");
+    assert_eq!((unended("one"), unended("another")), (3, 1), "the process goes on, and that is all");
+    journal.begin_attempt("one").unwrap().over();
+    assert_eq!((unended("one"), unended("another"), marks().len()), (0, 0, 0), "it came to its end");
+    drop(journal.begin_attempt("one").unwrap());
+    assert!(marks().is_empty());
     // It grows to no length.
     (0..2_000).for_each(|_| journal.begin_attempt("one").unwrap().let_stand());
     assert_eq!(unended("one"), 1_024);

@@ -30,10 +30,11 @@ fn recorder_on(disk: &FaultyDisk, free_disk: u64) -> (Recorder, Arc<Shared>) {
 fn killed_with(format: Format, calls: &[(&str, u64)]) -> FaultyDisk {
     let disk = FaultyDisk::default();
     let (recorder, shared) = recorder_on(&disk, 0);
-    for (call, frames) in calls {
+    for (name, frames) in calls {
         let settings = Settings::default().with_format(format);
-        let call = recorder.start_call(CallOptions::new(*call).settings(settings)).unwrap();
+        let call = recorder.start_call(CallOptions::new(*name).settings(settings)).unwrap();
         speak(&call, 0..*frames);
+        call.said(Speaker::Caller, &format!("line of {name}"));
         Journalling::default().turn(&shared);
     }
     shared.abandon();
@@ -263,9 +264,25 @@ fn a_recording_with_which_the_process_ends_each_time_is_made_as_wav_and_then_lef
         disk = on_another;
     }
     // Beside it, others are made; of it the words alone, once.
+    let told = |disk: &FaultyDisk| {
+        let files = disk.files();
+        files.into_iter().find(|(path, _)| path.ends_with("_summary.json")).map(|(_, bytes)| bytes)
+    };
+    let mut first = None;
     for start in 0..3 {
+        // The first time the disk refuses the summary.
+        let refused = [Operation::Rename(What::SummaryJson)];
+        disk.set_faults(if start == 0 { Faults::refusing(&refused) } else { Faults::none() });
         let (recorder, shared, recovery) = started(&disk);
         assert_eq!(recovery, Recovery { failed: 1, ..Recovery::default() });
+        if start == 0 {
+            assert!(told(&disk).is_none() && shared.health().left_for_a_person);
+            disk = killed_now(&disk);
+            continue;
+        }
+        assert_eq!(*first.get_or_insert_with(|| told(&disk).unwrap()), told(&disk).unwrap(), "once");
+        let lines = &recorder.files("CA1").unwrap().details.streams[0].lines;
+        assert_eq!(lines.iter().map(|line| &*line.text).collect::<Vec<_>>(), ["line of CA1"]);
         let health = shared.health();
         assert!(health.left_for_a_person && !health.left_in_journals, "it is not tried again by itself");
         let AudioOutcome::NotSaved { reason } = &recorder.files("CA1").unwrap().details.streams[0].audio
@@ -286,15 +303,17 @@ fn a_recording_with_which_the_process_ends_each_time_is_made_as_wav_and_then_lef
 
 #[test]
 #[cfg(all(feature = "flac", feature = "wav"))]
-fn a_recording_that_cannot_be_made_but_ends_no_process_is_tried_at_each_start_as_it_was_asked_for() {
+fn what_says_nothing_of_the_encoder_leaves_the_count_of_how_often_that_ended_the_process() {
     let mut disk = killed_with(Format::Flac, &[("CA1", 50)]);
     disk = killed_at_a_start(&killed_at_a_start(&disk));
-    let (_recorder, shared) = recorder_on(&disk, 0);
-    disk.set_faults(Faults::refusing(&[Operation::Write(What::Partial)]));
-    assert_eq!(recover_or_tell(&shared).failed, 1);
-    disk.set_faults(Faults::none());
+    for _ in 0..3 {
+        let (_recorder, shared) = recorder_on(&disk, 0);
+        disk.set_faults(Faults::refusing(&[Operation::Write(What::Partial)]));
+        assert_eq!(recover_or_tell(&shared).failed, 1);
+        disk.set_faults(Faults::none());
+    }
     let (recorder, shared) = recorder_on(&disk, 0);
     assert_eq!(recover_or_tell(&shared).finished, 1);
-    assert_eq!(recorder.files("CA1").unwrap().details.streams[0].audio.file().unwrap().format, "flac");
+    assert_eq!(recorder.files("CA1").unwrap().details.streams[0].audio.file().unwrap().format, "wav");
     use_clock_of(None);
 }

@@ -21,7 +21,6 @@ const SETTINGS: [(&str, &str); 2] =
     [("RECORDINGS_DIRECTORY", "deep/responses"), ("DEFAULT_AUDIO_FORMAT", "wav")];
 
 const JOURNAL: &str = "deep/responses/.journal/CA1_1.journal";
-const MARK_OF_ATTEMPTS: &str = "deep/responses/.journal/CA1_1.attempts";
 const SUMMARY: &str = "deep/responses/call_CA1_summary.json";
 
 /// A shell's words after which no file can be longer than 48 KiB, which are 96 units: refused is what is longer, as by a full disk.
@@ -153,14 +152,14 @@ async fn a_journal_is_synced_on_the_real_disk_before_a_summary_says_that_the_aud
 
     // The next one cannot make the recording either: what it has read may be in memory alone, and forgotten by a sync that failed.
     let server = Trailed::start(&home, FULL, &SETTINGS);
-    server.wait("the end of the attempt", |steps| steps.iter().any(is_unmarked)).await;
-    compare(server.end(), &[OPEN_AGAIN, MARK, WRITE_AGAIN, SYNC_JOURNAL, TELL_OF_ANOTHER, UNMARK]);
+    server.wait("a summary", |steps| steps.iter().any(is_told)).await;
+    compare(server.end(), &[OPEN_AGAIN, MARK, UNMARK, WRITE_AGAIN, SYNC_JOURNAL, TELL_OF_ANOTHER]);
     assert!(home.join(JOURNAL).exists());
 
     // And this one can.
     let server = Trailed::start(&home, "", &SETTINGS);
     server.wait("the journal's removal", |steps| steps.iter().any(is_removal)).await;
-    compare(server.end(), &[OPEN_AGAIN, MARK, TAKE, SYNC_JOURNAL, PUBLISH, TELL_OF_ANOTHER, UNMARK, FORGET]);
+    compare(server.end(), &[OPEN_AGAIN, MARK, TAKE, UNMARK, SYNC_JOURNAL, PUBLISH, TELL_OF_ANOTHER, FORGET]);
 }
 
 /// A server's home, by the path that the system knows it by.
@@ -177,10 +176,6 @@ fn is_of_everything(step: &Step) -> bool {
 
 fn is_removal(step: &Step) -> bool {
     step.deed == Deed::Unlink && step.of == JOURNAL
-}
-
-fn is_unmarked(step: &Step) -> bool {
-    step.deed == Deed::Unlink && step.of == MARK_OF_ATTEMPTS
 }
 
 fn is_told(step: &Step) -> bool {
