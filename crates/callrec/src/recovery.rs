@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use callrec_session::Completeness;
-use callrec_store::{Attempt, CallId, FreeJournal, HeaderDamage, LockedJournal, StoreError, path_for_log};
+use callrec_store::{CallId, FreeJournal, HeaderDamage, LockedJournal, StoreError, path_for_log};
 
 use crate::again::try_again;
 use crate::clock::{self, Stopwatch};
@@ -280,7 +280,9 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header, most:
     }
     let mut taken = match take_whole(shared, &subject, unended, || journal.reader(), || stand_back(shared)) {
         Ok(taken) => {
-            attempt.map(Attempt::over);
+            if let Some(attempt) = attempt {
+                attempt.over();
+            }
             taken
         }
         Err(error @ TakeError::Stopped) => {

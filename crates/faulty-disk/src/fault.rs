@@ -54,6 +54,7 @@ pub enum What {
     Summary,
     SummaryJson,
     Lock,
+    Attempts,
     Directory,
     Other,
 }
@@ -71,6 +72,7 @@ impl What {
             name if name.ends_with("_summary.json") => Self::SummaryJson,
             name if name.ends_with(".txt") => Self::Transcript,
             name if name.ends_with(".lock") => Self::Lock,
+            name if name.ends_with(".attempts") => Self::Attempts,
             name if name == ".journal" || !name.contains('.') => Self::Directory,
             _ => Self::Other,
         }

@@ -71,7 +71,8 @@ fn try_lives(first: u64, crashes: u64) -> Tally {
             // What fails by itself now and then hardly ever hits the operations of which a life has few.
             for operations in pairs::RARE.iter().skip(lane as usize).step_by(LANES as usize) {
                 // Seeds of which one fails, and one finds no room, where there is one of such an operation in a life.
-                (first + 6..first + 10).for_each(|seed| try_life(&Plan::failing(operations, seed), &mut own));
+                (first + 13..first + 17)
+                    .for_each(|seed| try_life(&Plan::failing(operations, seed), &mut own));
             }
             if lane == 0 {
                 // What few file systems lack, a few random lives may all have.

@@ -73,7 +73,7 @@ const NEEDED: &[(&[Operation], &[Fault])] = &[
             Link(What::Recording),
             Link(What::Other),
             SyncDirectory(What::Temporary),
-            SyncDirectory(What::Lock),
+            SyncDirectory(What::Attempts),
         ],
         &[PowerLost],
     ),
@@ -92,6 +92,7 @@ const NEEDED: &[(&[Operation], &[Fault])] = &[
         &[Failed, Stalled, Killed, PowerLost],
     ),
     (&[Link(What::Journal)], &[Killed, PowerLost]),
+    (&[Make(What::Attempts), Write(What::Attempts), Remove(What::Attempts)], &[Failed, Killed, PowerLost]),
     (
         &[
             Remove(What::Journal),
