@@ -41,8 +41,10 @@ struct Calls {
     asked: Option<(u64, Instant)>,
 }
 
-/// A call that our TwiML answered.
+/// A call that our TwiML answered, or that an earlier process recorded, whoever answered it.
 struct Answered {
+    /// Whether our TwiML answered it: this process's, or that of one whose token was shown here.
+    is_ours: bool,
     /// When, in seconds; the last time, if several.
     issued: u64,
     /// Tokens from before this are of an earlier part of the call, which is over.
@@ -145,6 +147,7 @@ impl StreamTokens {
         if answered.streams > 0 {
             answered.awaited = Some(answered.issued);
         }
+        answered.is_ours = true;
         let issued = answered.issued;
         calls.look_later(call);
         Some(self.token(call, issued))
@@ -157,9 +160,10 @@ impl StreamTokens {
         let known = calls.answered.get_mut(call);
         let is_fresh = |issued: u64| now.saturating_sub(issued) <= FRESH;
         let Some(token) = token else {
-            let is_expected =
-                |known: &Answered| known.streams > 0 || known.over.is_some() || is_fresh(known.issued);
-            // A call that we know nothing of has TwiML of somebody else's: the signature is all that there is.
+            let is_expected = |known: &Answered| {
+                known.is_ours && (known.streams > 0 || known.over.is_some() || is_fresh(known.issued))
+            };
+            // A call that we do not know for ours has TwiML of somebody else's: the signature is all that there is.
             return if known.is_some_and(|known| is_expected(known)) {
                 Err(Refusal::Missing)
             } else {
@@ -175,7 +179,7 @@ impl StreamTokens {
                 known.awaited = known.awaited.filter(|awaited| issued < *awaited);
             }
             Some(known) if known.over.is_some() || !is_fresh(issued) => return Err(Refusal::Over),
-            Some(known) => known.streams = 1,
+            Some(known) => (known.streams, known.is_ours) = (1, true),
             None if !is_fresh(issued) => return Err(Refusal::Over),
             None => {
                 calls.answered.insert(call.to_owned(), Answered { streams: 1, ..Answered::new(issued) });
@@ -211,12 +215,20 @@ impl StreamTokens {
 
 impl Answered {
     fn new(now: u64) -> Self {
-        Self { issued: now, since: now, streams: 0, over: None, awaited: None, is_queued: false }
+        Self {
+            is_ours: true,
+            issued: now,
+            since: now,
+            streams: 0,
+            over: None,
+            awaited: None,
+            is_queued: false,
+        }
     }
 
-    /// One whose stream began at that time in another process, and is over.
+    /// One whose stream began at that time in another process, and is over. Nothing tells whose TwiML it had.
     fn of_another(began: u64) -> Self {
-        Self { since: began + 1, ..Self::new(began) }
+        Self { is_ours: false, since: began + 1, ..Self::new(began) }
     }
 
     /// When anything happened to it last, as long as none of its streams lives.
