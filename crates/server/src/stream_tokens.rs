@@ -53,7 +53,8 @@ struct Answered {
     streams: usize,
     /// When the last of its streams has ended.
     over: Option<u64>,
-    /// When it was answered while it had a live stream: it goes on in another, which may come when that is over.
+    /// When it was first answered while it had a live stream, whose token none since has shown: it goes on in another, which may come
+    /// when that is over, with any of these tokens.
     awaited: Option<u64>,
     /// Whether it is to be looked at later.
     is_queued: bool,
@@ -145,7 +146,7 @@ impl StreamTokens {
         let is_another = answered.streams > 0 && answered.awaited.is_none();
         answered.issued = now.max(answered.since).max(answered.issued + u64::from(is_another));
         if answered.streams > 0 {
-            answered.awaited = Some(answered.issued);
+            answered.awaited.get_or_insert(answered.issued);
         }
         answered.is_ours = true;
         let issued = answered.issued;
@@ -277,7 +278,8 @@ impl Drop for Pass {
         if known.streams > 0 {
             return;
         }
-        match known.awaited.take().filter(|awaited| now.saturating_sub(*awaited) <= FRESH) {
+        let is_fresh = now.saturating_sub(known.issued) <= FRESH;
+        match known.awaited.take().filter(|_| is_fresh) {
             // The call goes on, and the tokens of what is over end here.
             Some(awaited) => known.since = awaited,
             None => known.over = Some(now),

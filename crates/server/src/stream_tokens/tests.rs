@@ -54,29 +54,42 @@ fn a_call_that_goes_through_our_twiml_again_gets_another_token() {
 
 #[test]
 fn a_call_that_is_answered_while_its_stream_lives_goes_on_in_another_when_that_is_over() {
-    for (answered, over, comes) in
-        [(1_000, 1_000, 1_001), (1_500, 1_501, 1_501), (1_500, 1_700, 1_501 + FRESH)]
+    // Asked again, each answer's token is as good as the other's while it is fresh.
+    let times = [
+        (1_000, 1_000, 1_000, 1_001),
+        (1_500, 1_500, 1_501, 1_501),
+        (1_500, 1_502, 1_503, 1_503),
+        (1_500, 1_700, 1_500 + FRESH, 1_501 + FRESH),
+        (1_500, 1_700, 1_600 + FRESH, 1_700 + FRESH),
+        (1_500, 1_500, 1_700, 1_501 + FRESH),
+        (1_500, 1_502, 1_700, 1_503 + FRESH),
+    ];
+    for ((answered, again, over, comes), is_first) in
+        times.into_iter().flat_map(|at| [(at, true), (at, false)])
     {
         let tokens = tokens();
         let token = tokens.issue_at("CA1", 1_000).unwrap();
         let pass = tokens.admit_at("CA1", Some(&token), 1_000).unwrap();
         let next = tokens.issue_at("CA1", answered).unwrap();
+        let later = tokens.issue_at("CA1", again).unwrap();
         assert_ne!(token, next);
-        assert_eq!(tokens.issue_at("CA1", answered).unwrap(), next, "asked again");
+        assert_eq!(later == next, again == answered, "asked again");
         drop(tokens.issue_at("CA2", over));
         drop(pass);
         assert!(!tokens.is_live("CA1"));
-        let is_late = comes > answered + FRESH;
+        let is_late = comes > again + FRESH;
         assert_eq!(refusal(&tokens, "CA1", None, comes), (!is_late).then_some(Refusal::Missing), "{comes}");
         assert_eq!(refusal(&tokens, "CA1", Some(&token), comes), Some(Refusal::Over), "{comes}");
-        let pass = tokens.admit_at("CA1", Some(&next), comes);
-        assert_eq!(pass.is_err(), is_late, "{comes}");
+        let (shown, issued) = if is_first { (&next, answered) } else { (&later, again) };
+        let pass = tokens.admit_at("CA1", Some(shown), comes);
+        assert_eq!(pass.is_err(), comes > issued + FRESH, "{issued}, {comes}");
+        let is_over = pass.is_ok();
         drop(pass);
-        assert_eq!(
-            refusal(&tokens, "CA1", Some(&next), comes),
-            Some(Refusal::Over),
-            "it has come and is over"
-        );
+        for (token, issued) in [(&next, answered), (&later, again)] {
+            let is_refused = is_over || comes > issued + FRESH;
+            let refused = is_refused.then_some(Refusal::Over);
+            assert_eq!(refusal(&tokens, "CA1", Some(token), comes), refused, "{issued}, {comes}, {is_over}");
+        }
     }
     // It may come while that lives; then the call is over with both.
     let tokens = tokens();
