@@ -52,7 +52,9 @@ struct Answered {
     /// Its live streams.
     streams: usize,
     /// When the last of its streams has ended.
-    over: Option<u64>,
+    ended: Option<u64>,
+    /// Whether that was the end of it: no other stream was awaited.
+    is_over: bool,
     /// When it was first answered while it had a live stream, whose token none since has shown: it goes on in another, which may come
     /// when that is over, with any of these tokens.
     awaited: Option<u64>,
@@ -122,7 +124,7 @@ impl StreamTokens {
         if known.streams > 0 {
             return;
         }
-        if known.over.is_none() && known.issued >= known.since {
+        if !known.is_over && known.issued >= known.since {
             // Answered here meanwhile. By a clock that went back, that may be before the stream began.
             known.since = known.since.max(known.issued.min(began + 1));
         } else {
@@ -137,7 +139,7 @@ impl StreamTokens {
         calls.asked = Some((now, Instant::now()));
         calls.forget(now, &self.counters);
         let answered = calls.answered.entry(call.to_owned()).or_insert_with(|| Answered::new(now));
-        if answered.over.is_some() {
+        if answered.is_over {
             // Never the token that was valid before, however soon this is.
             let is_queued = answered.is_queued;
             *answered = Answered { is_queued, ..Answered::new(now.max(answered.issued + 1)) };
@@ -162,7 +164,7 @@ impl StreamTokens {
         let is_fresh = |issued: u64| now.saturating_sub(issued) <= FRESH;
         let Some(token) = token else {
             let is_expected = |known: &Answered| {
-                known.is_ours && (known.streams > 0 || known.over.is_some() || is_fresh(known.issued))
+                known.is_ours && (known.streams > 0 || known.is_over || is_fresh(known.last()))
             };
             // A call that we do not know for ours has TwiML of somebody else's: the signature is all that there is.
             return if known.is_some_and(|known| is_expected(known)) {
@@ -179,7 +181,7 @@ impl StreamTokens {
                 known.streams += 1;
                 known.awaited = known.awaited.filter(|awaited| issued < *awaited);
             }
-            Some(known) if known.over.is_some() || !is_fresh(issued) => return Err(Refusal::Over),
+            Some(known) if known.is_over || !is_fresh(issued) => return Err(Refusal::Over),
             Some(known) => (known.streams, known.is_ours) = (1, true),
             None if !is_fresh(issued) => return Err(Refusal::Over),
             None => {
@@ -221,7 +223,8 @@ impl Answered {
             issued: now,
             since: now,
             streams: 0,
-            over: None,
+            ended: None,
+            is_over: false,
             awaited: None,
             is_queued: false,
         }
@@ -234,7 +237,7 @@ impl Answered {
 
     /// When anything happened to it last, as long as none of its streams lives.
     fn last(&self) -> u64 {
-        self.over.unwrap_or_default().max(self.issued)
+        self.ended.unwrap_or_default().max(self.issued)
     }
 }
 
@@ -278,11 +281,12 @@ impl Drop for Pass {
         if known.streams > 0 {
             return;
         }
+        known.ended = Some(now);
         let is_fresh = now.saturating_sub(known.issued) <= FRESH;
         match known.awaited.take().filter(|_| is_fresh) {
             // The call goes on, and the tokens of what is over end here.
             Some(awaited) => known.since = awaited,
-            None => known.over = Some(now),
+            None => known.is_over = true,
         }
         calls.look_later(&self.call);
     }

@@ -77,8 +77,7 @@ fn a_call_that_is_answered_while_its_stream_lives_goes_on_in_another_when_that_i
         drop(tokens.issue_at("CA2", over));
         drop(pass);
         assert!(!tokens.is_live("CA1"));
-        let is_late = comes > again + FRESH;
-        assert_eq!(refusal(&tokens, "CA1", None, comes), (!is_late).then_some(Refusal::Missing), "{comes}");
+        assert_eq!(refusal(&tokens, "CA1", None, comes), Some(Refusal::Missing), "{comes}");
         assert_eq!(refusal(&tokens, "CA1", Some(&token), comes), Some(Refusal::Over), "{comes}");
         let (shown, issued) = if is_first { (&next, answered) } else { (&later, again) };
         let pass = tokens.admit_at("CA1", Some(shown), comes);
@@ -108,6 +107,26 @@ fn a_call_that_is_answered_while_its_stream_lives_goes_on_in_another_when_that_i
     drop(tokens.issue_at("CA3", 2_002 + FRESH));
     drop(pass);
     assert_eq!(refusal(&tokens, "CA2", None, 2_002 + FRESH), Some(Refusal::Missing), "it is over, and known");
+}
+
+#[test]
+fn a_call_whose_next_stream_never_came_is_known_to_five_minutes_after_the_end_of_its_last() {
+    for (answered, over) in [(1_001, 1_001), (1_500, 1_700), (1_500, 1_500 + FRESH), (1_500, 1_501 + FRESH)] {
+        let tokens = tokens();
+        let token = tokens.issue_at("CA1", 1_000).unwrap();
+        let pass = tokens.admit_at("CA1", Some(&token), 1_000).unwrap();
+        let next = tokens.issue_at("CA1", answered).unwrap();
+        drop(tokens.issue_at("CA2", over));
+        drop(pass);
+        for now in [over, over + FRESH] {
+            assert_eq!(refusal(&tokens, "CA1", None, now), Some(Refusal::Missing), "{over}, {now}");
+        }
+        // Known or not, its token has had its time.
+        for now in [over + FRESH + 1, over + 2 * FRESH] {
+            assert_eq!(refusal(&tokens, "CA1", Some(&next), now), Some(Refusal::Over), "{over}, {now}");
+            assert_eq!(refusal(&tokens, "CA1", None, now), None, "{over}, {now}");
+        }
+    }
 }
 
 #[test]
