@@ -6,6 +6,7 @@ use super::scripted_bot::ScriptedBot;
 use super::test_server::{Got, LONG, TestServer};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
+use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -43,7 +44,8 @@ async fn a_call_that_a_bot_could_not_take_is_not_answered_and_one_that_goes_on_e
 }
 
 #[tokio::test]
-async fn a_call_that_comes_back_from_its_own_stream_is_answered_and_goes_on_though_all_places_are_taken() {
+async fn a_call_that_comes_back_from_its_own_stream_is_answered_though_all_places_are_taken_and_goes_on_when_its_own_is_free()
+ {
     let bot = ScriptedBot::listen().await;
     let server = TestServer::start([("MAX_CALLS", "1"), ("BOT_URL", &bot.url())]);
     let ask = |form: &str| server.request("POST /incoming-call", form.as_bytes());
@@ -58,13 +60,23 @@ async fn a_call_that_comes_back_from_its_own_stream_is_answered_and_goes_on_thou
     super::test_server::until("it has begun", || ask("CallSid=CA1").status == 200).await;
     assert_eq!(ask("CallSid=CA2").status, 503);
     let next = token_of(&ask("CallSid=CA1").text());
+    assert_eq!(server.provider_with(&[]).await.err(), Some(503), "its next stream has no place beside it");
     live.send(stop("CA1")).await;
     while call.next().await.is_some() {}
     live.close().await;
     let summary = server.responses().join("call_CA1_summary.json");
     super::test_server::until("it is over", || summary.exists()).await;
     // The token was given before that.
-    let mut again = server.provider_with(&[]).await.expect("a free place");
+    let freed = async {
+        loop {
+            match server.provider_with(&[]).await {
+                Ok(provider) => return provider,
+                Err(status) => assert_eq!(status, 503),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let mut again = tokio::time::timeout(Duration::from_secs(10), freed).await.expect("a free place");
     let mut call = bot.accept().await;
     again.send(start("CA1", "MZ2", &["inbound"], &next)).await;
     let told = call.next().await.expect("a start, as its bot sees it");
