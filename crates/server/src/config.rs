@@ -15,6 +15,7 @@ use crate::secret::Secret;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use callrec::{Bitrate, Channels, Format, MarkEchoes, Settings as AudioSettings, mpeg};
+use callrec_protocol::signature;
 use layers::Layer;
 use percent_encoding::percent_decode_str;
 use std::net::IpAddr;
@@ -222,6 +223,7 @@ impl Config {
     fn of(layers: Vec<Layer>) -> Result<Self, ConfigError> {
         let config = Self::read(&Values::merge(layers)?)?;
         config.check_credentials()?;
+        config.check_signatures()?;
         Ok(config)
     }
 
@@ -316,6 +318,19 @@ impl Config {
             None => Ok(()),
         }
     }
+
+    /// A signature that the bot is shown opens no socket here, so no address of ours may be one that the provider signs alike.
+    fn check_signatures(&self) -> Result<(), ConfigError> {
+        let (Some(_), Some(public), Some(bot)) = (&self.twilio_auth_token, &self.public_url, &self.bot_url)
+        else {
+            return Ok(());
+        };
+        let signed = bot.without_user();
+        if !signature::websocket_urls(public, MEDIA_SOCKET).iter().any(|url| url == signed.as_str()) {
+            return Ok(());
+        }
+        Err(ConfigError::SignedAlike { public: format!("{public:?}"), bot: format!("{bot:?}") })
+    }
 }
 
 fn audio_settings(values: &Values) -> Result<AudioSettings, ConfigError> {
@@ -350,6 +365,8 @@ fn audio_settings(values: &Values) -> Result<AudioSettings, ConfigError> {
     Ok(settings)
 }
 
+/// The path of our media socket.
+pub(crate) const MEDIA_SOCKET: &str = "/media-stream";
 /// The fewest characters of a token of a server that others can reach: of hexadecimal digits, these are 64 bits.
 const SHORTEST_TOKEN: usize = 16;
 /// Connections beside those of calls, if nobody says how many.

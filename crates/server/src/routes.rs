@@ -14,6 +14,7 @@ pub(crate) mod set_format;
 pub(crate) mod transcript;
 
 use crate::admission::admit;
+use crate::config::MEDIA_SOCKET;
 use crate::error::ApiError;
 use crate::media_stream::media_stream;
 use actix_web::guard::fn_guard;
@@ -86,7 +87,7 @@ pub static ROUTES: &[Route] = &[
     route(GET, "/health/live", Who::Everybody, || web::to(health::live)),
     route(GET, "/health/ready", Who::Everybody, || web::to(health::ready)),
     route(POST, "/incoming-call", Who::Webhook, || web::to(incoming_call::incoming_call)),
-    route(GET, "/media-stream", Who::MediaSocket, || web::to(media_stream)),
+    route(GET, MEDIA_SOCKET, Who::MediaSocket, || web::to(media_stream)),
 ];
 
 /// Adds every route.

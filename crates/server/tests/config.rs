@@ -245,6 +245,42 @@ fn a_token_that_can_only_read_must_be_another() {
 }
 
 #[test]
+fn a_bot_whose_address_the_provider_may_sign_for_our_own_socket_is_refused() {
+    let load = |public, bot| {
+        let tokens = [("TWILIO_AUTH_TOKEN", "12345"), ("API_TOKEN", "abcdefghijklmnop")];
+        Config::load(Sources::only([tokens[0], tokens[1], ("PUBLIC_URL", public), ("BOT_URL", bot)]))
+    };
+    for (public, bot) in [
+        ("https://example.com", "wss://example.com/media-stream"),
+        ("https://example.com/", "wss://example.com:443/media-stream/"),
+        // The provider may leave the port out.
+        ("https://example.com:8443", "wss://example.com/media-stream"),
+        ("https://example.com:8443", "wss://hush:hush@EXAMPLE.com:8443/media-stream"),
+        ("https://example.com/hush", "wss://example.com/hush/media-stream"),
+        ("http://127.0.0.1:8080", "ws://127.0.0.1:8080/media-stream"),
+    ] {
+        let message = load(public, bot).unwrap_err().to_string();
+        for word in ["PUBLIC_URL=", "BOT_URL=", "another path or another host"] {
+            assert!(message.contains(word) && !message.contains("hush"), "{public}, {bot}: {message}");
+        }
+    }
+    for (public, bot) in [
+        ("https://example.com", "wss://example.com/bot"),
+        ("https://example.com", "wss://bot.example.com/media-stream"),
+        ("https://example.com", "wss://example.com:8443/media-stream"),
+        ("https://example.com/callrec", "wss://example.com/media-stream"),
+        ("https://example.com", "wss://example.com/media-stream?bot"),
+        ("http://127.0.0.1:8080", "wss://127.0.0.1:8080/media-stream"),
+    ] {
+        assert!(load(public, bot).is_ok(), "{public}, {bot}");
+    }
+    // Whose own address is not known, or who signs nothing, has none that could be alike.
+    let bot = ("BOT_URL", "wss://example.com/media-stream");
+    assert!(Config::load(Sources::only([bot, ("TWILIO_AUTH_TOKEN", "12345")])).is_ok());
+    assert!(Config::load(Sources::only([bot])).is_ok());
+}
+
+#[test]
 fn a_public_address_without_tls_is_this_very_machine() {
     for url in ["http://127.0.0.1:8080", "http://[::1]:8080", "http://localhost/base/"] {
         let public = [("PUBLIC_URL", url), ("TWILIO_AUTH_TOKEN", "12345"), ("API_TOKEN", "abcdefghijklmnop")];

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::Sources;
+use crate::config::{ConfigError, Sources};
 use actix_web::test::TestRequest;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -14,7 +14,11 @@ fn auth<const N: usize>(variables: [(&str, &str); N]) -> Auth {
 
 /// A request with these headers; those that no header can have are left out.
 fn request(headers: &[(&str, &[u8])]) -> HttpRequest {
-    let mut request = TestRequest::with_uri("/media-stream");
+    request_to("/media-stream", headers)
+}
+
+fn request_to(path: &str, headers: &[(&str, &[u8])]) -> HttpRequest {
+    let mut request = TestRequest::with_uri(path);
     for (name, value) in headers {
         if let Ok(value) = HeaderValue::from_bytes(value) {
             request = request.append_header((*name, value));
@@ -89,17 +93,29 @@ proptest! {
     #[test]
     fn no_host_makes_the_signature_that_a_bot_is_shown_one_of_the_providers(
         host in hosts(), bot in select(vec!["bot.example.com", "bot.example.com:443", "bot.example.com:8443"]),
-        path in select(vec!["/media-stream", "/bot/media-stream"]),
+        path in select(vec!["/media-stream", "/media-stream/", "/media-stream?bot", "/bot/media-stream"]),
     ) {
         let url = format!("wss://{bot}{path}");
         let signature = signature::sign_url(TOKEN, Url::parse(&url).unwrap().as_str());
         let asked = request(&[("host", &host), (SIGNATURE, signature.as_bytes())]);
         let bots = request(&[("host", bot.as_bytes()), (SIGNATURE, signature.as_bytes())]);
+        let same = request_to(path, &[("host", bot.as_bytes()), (SIGNATURE, signature.as_bytes())]);
         let settings = [("TWILIO_AUTH_TOKEN", TOKEN), ("API_TOKEN", FULL), ("BOT_URL", &url)];
         let public = ["https://bot.example.com", "https://bot.example.com:8443", "https://bot.example.com:81"];
-        let public = public.map(|url| auth([settings[0], settings[1], settings[2], ("PUBLIC_URL", url)]));
-        for auth in std::iter::once(auth(settings)).chain(public) {
-            for request in [&asked, &bots] {
+        let mut auths = vec![auth(settings)];
+        for public in public {
+            let settings = [settings[0], settings[1], settings[2], ("PUBLIC_URL", public)];
+            match Config::load(Sources::only(settings)) {
+                Ok(config) => auths.push(Auth::new(&config)),
+                // Of these the provider's own would be refused with the bot's.
+                Err(error) => {
+                    prop_assert!(matches!(error, ConfigError::SignedAlike { .. }), "{error}");
+                    prop_assert!(path.trim_end_matches('/') == "/media-stream", "{public}, {url}");
+                }
+            }
+        }
+        for auth in auths {
+            for request in [&asked, &bots, &same] {
                 prop_assert!(auth.check_upgrade(request).is_err());
                 prop_assert!(auth.check_webhook(request, b"").is_err());
             }

@@ -73,6 +73,18 @@ pub enum ConfigError {
          or leave it out"
     )]
     SameTokens,
+    /// The provider signs our media socket as we sign the bot's.
+    #[error(
+        "with PUBLIC_URL={public} and BOT_URL={bot} the provider may sign callrec's media socket with the same text as callrec \
+         its request to the bot, and what the bot is shown opens no socket here, so that calls would be refused: give the bot \
+         another path or another host than callrec's"
+    )]
+    SignedAlike {
+        /// What `PUBLIC_URL` shows of itself.
+        public: String,
+        /// What `BOT_URL` shows of itself.
+        bot: String,
+    },
     /// The sources could not be put together.
     #[error("the settings cannot be read: {0}")]
     Sources(#[from] config::ConfigError),

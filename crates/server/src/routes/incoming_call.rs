@@ -1,6 +1,7 @@
 //! `POST /incoming-call`: the provider's webhook; the answer is TwiML that sends the call's audio here.
 
 use crate::auth::{host_header, is_loopback_host};
+use crate::config::MEDIA_SOCKET;
 use crate::media_stream::no_place;
 use crate::state::State;
 use crate::stream_tokens;
@@ -69,5 +70,5 @@ fn media_socket(request: &HttpRequest, state: &State) -> String {
             format!("{scheme}://{host}")
         }
     };
-    format!("{base}/media-stream")
+    format!("{base}{MEDIA_SOCKET}")
 }

@@ -157,8 +157,9 @@ async fn what_is_signed_for_the_bot_opens_no_socket_here() {
         ("wss://bot.example.com/media-stream", None, ["bot.example.com", "bot.example.com:443"]),
         ("wss://bot.example.com:8443/media-stream", None, ["bot.example.com:8443", "x@bot.example.com:8443"]),
         ("ws://127.0.0.1:9/media-stream", None, ["127.0.0.1:9", "127.0.0.1:9/"]),
+        // With a PUBLIC_URL, whose socket a bot's address may not be.
         (
-            "wss://example.com/media-stream",
+            "wss://example.com/bot/media-stream",
             Some("https://example.com:8443"),
             ["example.com:8443", "example.com"],
         ),
@@ -176,6 +177,17 @@ async fn what_is_signed_for_the_bot_opens_no_socket_here() {
             assert_eq!(server.provider_with(&headers).await.err(), Some(403), "{bot}, {host}");
         }
     }
+    // It may be that of our socket with a query, which nobody calls, and whoever was shown the signature could.
+    let bot = ("BOT_URL", "wss://example.com/media-stream?bot");
+    let server =
+        TestServer::start([SETTINGS[0], SETTINGS[1], bot, ("PUBLIC_URL", "https://example.com:8443")]);
+    let status = |query: &str| {
+        let signature = sign_url("12345", &format!("wss://example.com/media-stream{query}"));
+        server.request(&format!("GET /media-stream{query}\nX-Twilio-Signature: {signature}"), b"").status
+    };
+    assert_eq!(status("?bot"), 403);
+    // The provider's are valid; what comes here is no upgrade.
+    assert_eq!([status(""), status("?other")], [400, 400]);
 }
 
 #[tokio::test]
