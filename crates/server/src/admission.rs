@@ -1,6 +1,6 @@
 //! The door of every route: nothing of a request is looked at by a handler before its sender was.
 
-use crate::auth::Access;
+use crate::auth::{Access, is_json};
 use crate::counters::Limit;
 use crate::error::ApiError;
 use crate::routes::Who;
@@ -52,7 +52,7 @@ fn changes(who: Who, request: &HttpRequest) -> bool {
 async fn check_webhook(state: &State, request: &mut ServiceRequest) -> Result<(), actix_web::Error> {
     state.auth.check_webhook_head(request.request())?;
     let body = request.extract::<web::Bytes>().await?;
-    if has_too_many_fields(&body) {
+    if !is_json(request.request()) && has_too_many_fields(&body) {
         state.counters.count(Limit::FormsRefused);
         let message = format!("a form has {MOST_FIELDS} fields at most");
         return Err(ApiError::bad_request("too_many_fields", message).into());

@@ -120,7 +120,7 @@ impl Auth {
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         let urls: Vec<String> =
             self.bases(request).iter().flat_map(|base| signature::webhook_urls(base, path)).collect();
-        if request.content_type().eq_ignore_ascii_case("application/json") {
+        if is_json(request) {
             return self.check_signature(request, |token, offered| {
                 signature::validate_json(token, &urls, body, offered)
             });
@@ -187,6 +187,11 @@ impl Auth {
             }
         }
     }
+}
+
+/// Whether a body is said to be JSON, which is signed by its hash, and has no fields of a form.
+pub(crate) fn is_json(request: &HttpRequest) -> bool {
+    request.content_type().eq_ignore_ascii_case("application/json")
 }
 
 /// The Host header as it was sent.

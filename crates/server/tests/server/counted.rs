@@ -5,7 +5,7 @@ use super::limits::{ask, status};
 use super::phone::{both_sides, call_one_way, finished, one_way, relayed, sides, speech, stop};
 use super::scripted_bot::ScriptedBot;
 use super::test_server::{Got, TestServer, until};
-use callrec_protocol::signature::sign_form;
+use callrec_protocol::signature::{body_sha256, sign_form, sign_url};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -76,6 +76,16 @@ async fn a_form_of_too_many_fields_is_refused_and_counted_and_a_call_beside_goes
     let answers = [(1_000, "12345"), (1_000, "other"), (1_001, "12345"), (1_001, "other")];
     assert_eq!(answers.map(|(count, token)| ask(count, token)), [200, 403, 400, 400]);
     assert_eq!(server.request("POST /incoming-call", encoded(&form(3_000)).as_bytes()).status, 403);
+
+    // JSON has no fields, whatever stands in its texts: it is signed by its hash.
+    let body = json!({ "text": encoded(&form(3_000)) }).to_string();
+    let path = format!("/incoming-call?bodySHA256={}", body_sha256(body.as_bytes()));
+    let signature = sign_url("12345", &format!("https://rec.example.com{path}"));
+    let ask = |signature: &str| {
+        let head = format!("POST {path}\nContent-Type: application/json\nX-Twilio-Signature: {signature}");
+        server.request(&head, body.as_bytes()).status
+    };
+    assert_eq!([ask(&signature), ask("bm8=")], [200, 403]);
 }
 
 #[tokio::test]
