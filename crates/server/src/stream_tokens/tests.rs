@@ -322,9 +322,12 @@ proptest! {
         let bent: String = bent.into_iter().collect();
         let earlier = format!("{:x}-{text}", now.saturating_sub(1));
         for text in [text, bent, earlier, format!("{token} "), format!("0{token}"), format!("+{token}")] {
+            // A letter may be put where it stood. The token itself is tried last: the call is over then.
+            if text == token {
+                continue;
+            }
             // Of 128 bits none is right by chance.
-            let expected = (text != token).then_some(Refusal::Wrong);
-            prop_assert_eq!(refusal(&tokens, "CA1", Some(&text), now), expected, "{}", text);
+            prop_assert_eq!(refusal(&tokens, "CA1", Some(&text), now), Some(Refusal::Wrong), "{}", text);
         }
         prop_assume!(other != "CA1");
         prop_assert_eq!(refusal(&tokens, &other, Some(&token), now), Some(Refusal::Wrong));
