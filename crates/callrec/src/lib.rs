@@ -54,6 +54,7 @@ mod damaged;
 mod drops;
 mod error;
 mod finish;
+mod for_a_person;
 mod header;
 mod inbox;
 pub mod inspect;

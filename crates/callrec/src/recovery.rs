@@ -13,9 +13,9 @@ use callrec_store::{CallId, FreeJournal, HeaderDamage, LockedJournal, StoreError
 use crate::again::try_again;
 use crate::clock::{self, Stopwatch};
 use crate::finish::{
-    FinishError, UNEXPECTED, complete_texts, note_not_saved, note_not_saved_for, read_summary,
-    tell_of_damage, write_texts,
+    FinishError, UNEXPECTED, complete_texts, note_not_saved, read_summary, tell_of_damage, write_texts,
 };
+use crate::for_a_person::{leave_for_a_person, ok_or_tell};
 use crate::header::{Header, THIS_VERSION};
 use crate::shared::Shared;
 use crate::source::{Source, is_synced};
@@ -196,7 +196,9 @@ fn complete_marked(shared: &Shared) -> Result<(), StoreError> {
         Ok(shared.dir.unmark_texts(call)?)
     };
     for call in shared.dir.marked_texts()? {
-        if let Err(error) = complete(&call) {
+        // Others, and the journals, are to be recovered all the same.
+        let completed = catch_unwind(AssertUnwindSafe(|| complete(&call)));
+        if let Err(error) = completed.unwrap_or(Err(FinishError::Unexpected)) {
             tracing::warn!(call = call.for_log(), %error, "the texts of a call could not be completed");
             shared.left.note();
         }
@@ -262,6 +264,10 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header, most:
         ahead_s: 0,
     };
     let unended = ok_or_tell(&subject.call, journal.unended_attempts(THIS_VERSION)).unwrap_or(0);
+    if unended > most {
+        leave_for_a_person(shared, &subject, &journal, true);
+        return Found::Failed;
+    }
     let begin_attempt = || ok_or_tell(&subject.call, journal.begin_attempt(THIS_VERSION));
     let attempt = (unended < most).then(begin_attempt).flatten();
     match complete_texts(&subject) {
@@ -274,8 +280,8 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header, most:
             tracing::warn!(call = subject.call.for_log(), %error, "the texts could not be completed");
         }
     }
-    if unended >= most {
-        leave_for_a_person(shared, &subject, &journal, unended > most);
+    if unended == most {
+        leave_for_a_person(shared, &subject, &journal, false);
         return Found::Failed;
     }
     let mut taken = match take_whole(shared, &subject, unended, || journal.reader(), || stand_back(shared)) {
@@ -291,11 +297,8 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header, most:
         }
         Err(error) => {
             tracing::error!(call = subject.call.for_log(), %error, "a recording could not be recovered; its journal is kept");
-            match attempt {
-                Some(attempt) if error.is_of_the_format() => attempt.over(),
-                // It says nothing of the encoder.
-                attempt => drop(attempt),
-            }
+            // It ended no process, and says nothing of what did.
+            drop(attempt);
             // What is told now is that it is there. It is written again each time that this is so, about 1 MB for a minute of the call:
             // the pauses in between grow to an hour.
             let is_safe = is_synced(&subject.call, journal.sync_whole());
@@ -323,42 +326,6 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header, most:
             tracing::error!(call = subject.call.for_log(), %error, "a recording could not be recovered; its journal is kept");
             Found::Failed
         }
-    }
-}
-
-/// What only keeps from counting how often a journal has ended the process.
-fn ok_or_tell<T>(call: &CallId, result: Result<T, StoreError>) -> Option<T> {
-    let told = |error: &StoreError| {
-        tracing::warn!(call = call.for_log(), %error, "how often a recording was tried is not known");
-    };
-    result.inspect_err(told).ok()
-}
-
-/// An encoder that ends the process would at each start. What was said is told once, if that does not end it too.
-fn leave_for_a_person(shared: &Shared, subject: &Subject, journal: &LockedJournal, ended_it_too: bool) {
-    let told = format!("{THIS_VERSION} told");
-    let (call, why) = (&subject.call, "the process ended each time that its recording was made");
-    tracing::error!(
-        call = call.for_log(),
-        number = subject.number,
-        "{why}; its journal is kept, and `callrec recover` tries it"
-    );
-    shared.left.note_for_a_person(call, subject.number);
-    let is_told = ok_or_tell(call, journal.unended_attempts(&told)).is_some_and(|told| told > 0);
-    if is_told || ended_it_too {
-        return;
-    }
-    let Some(attempt) = ok_or_tell(call, journal.begin_attempt(THIS_VERSION)) else { return };
-    is_synced(call, journal.sync_whole());
-    let words = words_of(subject, journal.reader());
-    drop(attempt);
-    let Some(mut words) = words else { return };
-    shared.untold.tell(subject, &mut words);
-    let reason = format!("{why}; what was received is in the journal, and `callrec recover` tries it");
-    if note_not_saved_for(subject, words, true, reason)
-        && let Some(noted) = ok_or_tell(call, journal.begin_attempt(&told))
-    {
-        noted.let_stand();
     }
 }
 

@@ -35,7 +35,9 @@ impl LockedJournal {
         let file = open::lock_file(self.disk(), &path)?;
         let before = file.len().at("look at", &path)?;
         if before < LONGEST {
-            open::write_at(&file, format!("{by}\n").as_bytes(), before).at("write", &path)?;
+            let written = open::write_at(&file, format!("{by}\n").as_bytes(), before);
+            // Of a line that found no room nothing is to be left: another would be written behind it.
+            written.inspect_err(|_| drop(file.set_len(before))).at("write", &path)?;
         }
         Ok(Attempt { dir: self.dir().clone(), file, path, before, stands: false })
     }

@@ -280,6 +280,7 @@ fn a_recording_with_which_the_process_ends_each_time_is_made_as_wav_and_then_lef
             disk = killed_now(&disk);
             continue;
         }
+        assert!(journal(&safe(&disk)) == journal(&disk), "it is on the disk before it is said to be");
         assert_eq!(*first.get_or_insert_with(|| told(&disk).unwrap()), told(&disk).unwrap(), "once");
         let lines = &recorder.files("CA1").unwrap().details.streams[0].lines;
         assert_eq!(lines.iter().map(|line| &*line.text).collect::<Vec<_>>(), ["line of CA1"]);
