@@ -149,17 +149,23 @@ pub(crate) fn note_not_saved(
     recovered: bool,
     error: &dyn std::fmt::Display,
 ) {
-    note_not_saved_for(subject, taken, recovered, left_in_journal(&subject.header, error));
+    // It is logged, and that is all that there is to do.
+    let _ = note_not_saved_for(subject, taken, recovered, left_in_journal(&subject.header, error));
 }
 
 /// The same, for this reason.
-pub(crate) fn note_not_saved_for(subject: &Subject, taken: Taken, recovered: bool, reason: String) -> bool {
+pub(crate) fn note_not_saved_for(
+    subject: &Subject,
+    taken: Taken,
+    recovered: bool,
+    reason: String,
+) -> Result<(), FinishError> {
     let stream =
         summarise(&subject.header, subject.number, taken, recovered, AudioOutcome::NotSaved { reason });
     let written = write_summary(subject, stream).inspect_err(|error| {
         tracing::error!(call = subject.call.for_log(), %error, "the summary could not be written either");
     });
-    written.is_ok()
+    written.map(drop)
 }
 
 /// Why a stream's files are not complete, and where what they lack is.

@@ -1,13 +1,16 @@
 //! Journals with which the process ended too often are left for a person, and what was said in their calls is told.
 
-use callrec_store::{CallId, LockedJournal, StoreError};
+use callrec_store::{Attempt, CallId, LockedJournal, StoreError};
 
-use crate::finish::note_not_saved_for;
+use crate::finish::{FinishError, note_not_saved_for};
 use crate::header::THIS_VERSION;
 use crate::shared::Shared;
 use crate::source::is_synced;
 use crate::take::Subject;
 use crate::workers::words_of;
+
+/// Why.
+const WHY: &str = "the process ended each time that its recording was made";
 
 /// What only keeps from counting how often a journal has ended the process.
 pub(crate) fn ok_or_tell<T>(call: &CallId, result: Result<T, StoreError>) -> Option<T> {
@@ -17,37 +20,42 @@ pub(crate) fn ok_or_tell<T>(call: &CallId, result: Result<T, StoreError>) -> Opt
     result.inspect_err(told).ok()
 }
 
-/// An encoder that ends the process would at each start. What was said is told once, if that does not end it too.
-pub(crate) fn leave_for_a_person(
+/// An encoder that ends the process would at each start: nothing is made of this journal any more.
+pub(crate) fn leave_for_a_person(shared: &Shared, subject: &Subject) {
+    tracing::error!(
+        call = subject.call.for_log(),
+        number = subject.number,
+        "{WHY}; its journal is kept, and `callrec recover` tries it"
+    );
+    shared.left.note_for_a_person(&subject.call, subject.number);
+}
+
+/// Tells once what was said in such a call, if that does not end the process too; gives whether that is to be tried again, since the disk
+/// did not take it, or not all of the journal.
+pub(crate) fn tell_what_is_left(
     shared: &Shared,
     subject: &Subject,
     journal: &LockedJournal,
-    ended_it_too: bool,
-) {
+    attempt: Option<Attempt>,
+) -> bool {
     let told = format!("{THIS_VERSION} told");
-    let (call, why) = (&subject.call, "the process ended each time that its recording was made");
-    tracing::error!(
-        call = call.for_log(),
-        number = subject.number,
-        "{why}; its journal is kept, and `callrec recover` tries it"
-    );
-    shared.left.note_for_a_person(call, subject.number);
-    let is_told = ok_or_tell(call, journal.unended_attempts(&told)).is_some_and(|told| told > 0);
-    if is_told || ended_it_too {
-        return;
+    if ok_or_tell(&subject.call, journal.unended_attempts(&told)).is_some_and(|told| told > 0) {
+        return false;
     }
-    let Some(attempt) = ok_or_tell(call, journal.begin_attempt(THIS_VERSION)) else { return };
-    let is_safe = is_synced(call, journal.sync_whole());
-    let words = words_of(subject, journal.reader());
-    let is_written = words.is_some_and(|mut words| {
-        shared.untold.tell(subject, &mut words);
-        let reason = format!("{why}; what was received is in the journal, and `callrec recover` tries it");
-        note_not_saved_for(subject, words, true, reason)
-    });
+    // Uncounted it could end the process at each start.
+    let Some(attempt) = attempt else { return true };
+    let is_safe = is_synced(&subject.call, journal.sync_whole());
+    let Some(mut words) = words_of(subject, journal.reader()) else { return !is_safe };
+    shared.untold.tell(subject, &mut words);
+    let reason = format!("{WHY}; what was received is in the journal, and `callrec recover` tries it");
+    let written = note_not_saved_for(subject, words, true, reason);
     drop(attempt);
-    match ok_or_tell(call, journal.begin_attempt(&told)) {
-        Some(noted) if is_safe && is_written => noted.let_stand(),
-        // It is told, and written, when the disk is well.
-        _ => shared.left.note(),
+    match written {
+        Ok(()) if is_safe => {
+            let noted = ok_or_tell(&subject.call, journal.begin_attempt(&told));
+            noted.map(Attempt::let_stand).is_none()
+        }
+        Ok(()) => true,
+        Err(error) => !is_safe || !matches!(error, FinishError::Newer(_)),
     }
 }

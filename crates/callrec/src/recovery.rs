@@ -15,7 +15,7 @@ use crate::clock::{self, Stopwatch};
 use crate::finish::{
     FinishError, UNEXPECTED, complete_texts, note_not_saved, read_summary, tell_of_damage, write_texts,
 };
-use crate::for_a_person::{leave_for_a_person, ok_or_tell};
+use crate::for_a_person::{leave_for_a_person, ok_or_tell, tell_what_is_left};
 use crate::header::{Header, THIS_VERSION};
 use crate::shared::Shared;
 use crate::source::{Source, is_synced};
@@ -265,11 +265,11 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header, most:
     };
     let unended = ok_or_tell(&subject.call, journal.unended_attempts(THIS_VERSION)).unwrap_or(0);
     if unended > most {
-        leave_for_a_person(shared, &subject, &journal, true);
+        // Telling of it ended the process too.
+        leave_for_a_person(shared, &subject);
         return Found::Failed;
     }
-    let begin_attempt = || ok_or_tell(&subject.call, journal.begin_attempt(THIS_VERSION));
-    let attempt = (unended < most).then(begin_attempt).flatten();
+    let attempt = ok_or_tell(&subject.call, journal.begin_attempt(THIS_VERSION));
     match complete_texts(&subject) {
         Ok(Some(known)) => {
             drop(attempt);
@@ -281,7 +281,12 @@ fn finish_journal(shared: &Shared, journal: LockedJournal, header: Header, most:
         }
     }
     if unended == most {
-        leave_for_a_person(shared, &subject, &journal, false);
+        leave_for_a_person(shared, &subject);
+        let is_to_be_tried = tell_what_is_left(shared, &subject, &journal, attempt);
+        drop(journal);
+        if is_to_be_tried {
+            shared.left.note();
+        }
         return Found::Failed;
     }
     let mut taken = match take_whole(shared, &subject, unended, || journal.reader(), || stand_back(shared)) {

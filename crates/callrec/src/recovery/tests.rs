@@ -277,6 +277,7 @@ fn a_recording_with_which_the_process_ends_each_time_is_made_as_wav_and_then_lef
         assert_eq!(recovery, Recovery { failed: 1, ..Recovery::default() });
         if start == 0 {
             assert!(told(&disk).is_none() && shared.health().left_for_a_person);
+            assert!(shared.health().left_in_journals, "it is told when the disk is well");
             disk = killed_now(&disk);
             continue;
         }
