@@ -112,6 +112,7 @@ fn impossible_values_are_refused_with_name_value_and_what_is_allowed() {
         ("IDLE_TIMEOUT_SECONDS", "-1", "1 to 3600"),
         ("RUST_LOG", "callrec=loud", "filter"),
         ("RUST_LOG", "warn, ééé[span]=debug", "filter"),
+        ("RUST_LOG", "info,callrec_server[call{sid=a.*b}]=debug", "name modules and levels"),
         ("LOG_FORMAT", "xml", "text or json"),
     ] {
         let message = refusal([(name, value)]);
