@@ -117,7 +117,7 @@ pub(crate) fn recover(shared: &Shared) -> Result<Recovery, StoreError> {
     recover_up_to(shared, u32::MAX)
 }
 
-/// The same for journals with which the process has ended fewer times in a row.
+/// The same for journals with which the process has ended fewer times.
 fn recover_up_to(shared: &Shared, most: u32) -> Result<Recovery, StoreError> {
     shared.left.begin_again();
     shared.recovering.store(true, Ordering::Release);
@@ -200,7 +200,10 @@ fn complete_marked(shared: &Shared) -> Result<(), StoreError> {
         let completed = catch_unwind(AssertUnwindSafe(|| complete(&call)));
         if let Err(error) = completed.unwrap_or(Err(FinishError::Unexpected)) {
             tracing::warn!(call = call.for_log(), %error, "the texts of a call could not be completed");
-            shared.left.note();
+            // A summary of a later version is left to whoever knows that.
+            if !matches!(error, FinishError::Newer(_)) {
+                shared.left.note();
+            }
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use callrec_store::{CallId, RecordingsDir, StoreError};
+use callrec_store::{CallId, RecordingsDir};
 use callrec_summary::{AudioFile, AudioOutcome, CallSummary, LocalTime, parse_json};
 use serde::Serialize;
 
@@ -85,14 +85,8 @@ impl CallFiles {
 
     /// The files of a finished call; none if it has no readable summary.
     pub(crate) fn read(dir: &RecordingsDir, call: &CallId) -> Option<Self> {
-        Self::try_read(dir, call).ok()?
-    }
-
-    /// As [`read`](Self::read), but a disk that refuses is an error.
-    pub(crate) fn try_read(dir: &RecordingsDir, call: &CallId) -> Result<Option<Self>, StoreError> {
-        let name = file_name(&dir.summary_json_path(call));
-        let summary = dir.read_file(&name)?.and_then(|bytes| parse_json(&bytes).ok());
-        Ok(summary.map(|summary| Self::of(dir, call, summary)))
+        let json = dir.read_file(&file_name(&dir.summary_json_path(call))).ok()??;
+        Some(Self::of(dir, call, parse_json(&json).ok()?))
     }
 
     pub(crate) fn status(&self) -> CallStatus {

@@ -306,7 +306,8 @@ pub(crate) fn conclude(shared: &Shared, subject: &Subject, taken: Taken, source:
     })
 }
 
-/// Takes a whole journal, in what format it will go; so many takes have ended the process before. `between` slices others may have their turn, or say that it is to be left.
+/// Takes a whole journal, in what format it will go; so many takes have ended the process before. `between` slices others may have their
+/// turn, or say that it is to be left.
 pub(crate) fn take_whole(
     shared: &Shared,
     subject: &Subject,

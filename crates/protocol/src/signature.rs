@@ -50,7 +50,8 @@ fn sign_canonical(token: &str, url: &str, params: &[(&str, &str)]) -> String {
 /// Whether `signature` is the header that the provider makes for a request to one of `urls` with these form parameters
 /// (none for a GET or the upgrade of a WebSocket; use [`validate_json`] for a JSON body).
 ///
-/// The parameters are sorted once; every URL is tried, and compared in constant time. An empty token, which anybody knows, makes nothing valid.
+/// The parameters are sorted once; every URL is tried, and compared in constant time. An empty token, which anybody knows, makes nothing
+/// valid.
 pub fn validate_request(token: &str, urls: &[String], params: &[(&str, &str)], signature: &str) -> bool {
     let params = canonical(params);
     let mut valid = Choice::from(0);

@@ -13,7 +13,7 @@ pub use settings::{SETTINGS, Setting};
 
 use crate::secret::Secret;
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD as STANDARD;
+use base64::prelude::BASE64_STANDARD;
 use callrec::{Bitrate, Channels, Format, MarkEchoes, Settings as AudioSettings, mpeg};
 use callrec_protocol::signature;
 use layers::Layer;
@@ -150,7 +150,7 @@ impl BotUrl {
         let mut both: Vec<u8> = percent_decode_str(user).collect();
         both.push(b':');
         both.extend(percent_decode_str(password.unwrap_or_default()));
-        Some(Secret::new(format!("Basic {}", STANDARD.encode(both))))
+        Some(Secret::new(format!("Basic {}", BASE64_STANDARD.encode(both))))
     }
 
     /// Scheme, host and port: what may be logged.

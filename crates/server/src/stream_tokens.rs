@@ -160,7 +160,7 @@ impl StreamTokens {
         let mut calls = self.lock();
         calls.asked = Some((now, Instant::now()));
         calls.forget(now, &self.counters);
-        let known = calls.answered.get_mut(call);
+        let mut known = calls.answered.get_mut(call);
         let is_fresh = |issued: u64| now.saturating_sub(issued) <= FRESH;
         let Some(token) = token else {
             let is_expected = |known: &Answered| {
@@ -175,6 +175,8 @@ impl StreamTokens {
         };
         let issued = self.issued(call, token).filter(|issued| *issued <= now + AHEAD);
         let issued = issued.ok_or(Refusal::Wrong)?;
+        // Valid still or not, it was given to this call.
+        known.iter_mut().for_each(|known| known.is_ours = true);
         match known {
             Some(known) if issued < known.since => return Err(Refusal::Over),
             Some(known) if known.streams > 0 => {
@@ -182,7 +184,7 @@ impl StreamTokens {
                 known.awaited = known.awaited.filter(|awaited| issued < *awaited);
             }
             Some(known) if known.is_over || !is_fresh(issued) => return Err(Refusal::Over),
-            Some(known) => (known.streams, known.is_ours) = (1, true),
+            Some(known) => known.streams = 1,
             None if !is_fresh(issued) => return Err(Refusal::Over),
             None => {
                 calls.answered.insert(call.to_owned(), Answered { streams: 1, ..Answered::new(issued) });

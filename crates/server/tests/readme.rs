@@ -124,6 +124,8 @@ fn the_nginx_recipe_is_whole_speaks_tls_and_counts_the_connections_of_each_addre
         "listen 443 ssl;",
         "limit_conn_zone $counted zone=callrec:10m;",
         "limit_conn callrec 20;",
+        "limit_conn_zone $binary_remote_addr zone=callrec_all:10m;",
+        "limit_conn callrec_all 1200;",
         // Below whatever path callrec is served.
         r#"~/media-stream$  "";"#,
         r#"~/incoming-call$ "";"#,

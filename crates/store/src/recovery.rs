@@ -25,8 +25,8 @@ impl RecordingsDir {
         Ok(found)
     }
 
-    /// Removes partial and temporary files whose owner is gone, and [marks](LockedJournal::begin_attempt) whose journal is. Those of live owners stay, in this process or another; and so do those
-    /// that cannot be removed, which are told of and keep none of the others.
+    /// Removes partial and temporary files whose owner is gone, and [marks](LockedJournal::begin_attempt) whose journal is. Those of live
+    /// owners stay, in this process or another; and so do those that cannot be removed, which are told of and keep none of the others.
     ///
     /// # Errors
     /// The directory cannot be listed.

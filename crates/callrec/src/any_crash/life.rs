@@ -99,7 +99,8 @@ pub(super) enum Stood {
     AllDone,
 }
 
-/// What a start does with what an earlier process left, where there is room. What fails is tried again at the next.
+/// What `callrec recover` does with what an earlier process left, where there is room: as a start, but that it leaves nothing to a person.
+/// What fails is tried again at the next.
 pub(super) fn recover_on(disk: &FaultyDisk) -> Stood {
     use_clock_of(Some(disk.clone()));
     let stood = match recorder_on(disk, None, true) {

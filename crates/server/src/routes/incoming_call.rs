@@ -1,6 +1,6 @@
 //! `POST /incoming-call`: the provider's webhook; the answer is TwiML that sends the call's audio here.
 
-use crate::auth::{host_header, is_loopback_host};
+use crate::auth::{host_header, is_json, is_loopback_host};
 use crate::config::MEDIA_SOCKET;
 use crate::media_stream::no_place;
 use crate::state::State;
@@ -19,7 +19,8 @@ pub(crate) async fn incoming_call(
 ) -> HttpResponse {
     let socket = media_socket(&request, &state);
     let config = &state.config;
-    let call = read_form(&form).into_iter().find(|(name, _)| name == "CallSid");
+    let fields = if is_json(&request) { vec![] } else { read_form(&form) };
+    let call = fields.into_iter().find(|(name, _)| name == "CallSid");
     // A call that nobody could talk to: the provider has another address for it, or tells the caller. One that goes on elsewhere is
     // answered, and lacks its recording alone; so is one that comes back from its own stream, whose place it has.
     let is_live = call.as_ref().is_some_and(|(_, sid)| state.stream_tokens.is_live(sid));

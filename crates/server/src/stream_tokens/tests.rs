@@ -171,9 +171,10 @@ fn a_process_that_takes_over_knows_the_others_tokens_for_a_moment() {
     // Of a call that has ended, as its recording says, they are valid no more; a later one is.
     let next = tokens();
     next.is_over_since("CA1", 1_000);
-    assert_eq!(refusal(&next, "CA1", Some(&token), 1_001), Some(Refusal::Over));
     // That it was recorded does not say that it had a token: another stream of it without one may be of TwiML of its own.
     assert_eq!(refusal(&next, "CA1", None, 1_001), None);
+    assert_eq!(refusal(&next, "CA1", Some(&token), 1_001), Some(Refusal::Over));
+    assert_eq!(refusal(&next, "CA1", None, 1_001), Some(Refusal::Missing), "it was shown one of before");
     let later = tokens().issue_at("CA1", 1_001).unwrap();
     let pass = next.admit_at("CA1", Some(&later), 1_002).unwrap();
     assert_eq!(refusal(&next, "CA1", None, 1_003), Some(Refusal::Missing), "it was shown one");

@@ -3,7 +3,7 @@
 use super::phone::{CONNECTED, finished, inbound, start, stop};
 use super::scripted_bot::ScriptedBot;
 use super::test_server::{Client, Got, TestServer, files_in, until};
-use callrec_protocol::signature::{sign_form, sign_url};
+use callrec_protocol::signature::{body_sha256, sign_form, sign_url};
 use futures_util::SinkExt as _;
 use serde_json::json;
 use std::time::Duration;
@@ -93,6 +93,17 @@ fn answered_signed(server: &TestServer) -> String {
     let twiml = server.request(&head, b"CallSid=CA1").text();
     let (_, token) = twiml.split_once(r#"name="callrec_token" value=""#).expect("a token");
     token.split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn what_stands_in_the_texts_of_json_names_no_call() {
+    let server = TestServer::start(SIGNED);
+    let body = br#"{"text":"&CallSid=CA1&"}"#;
+    let path = format!("/incoming-call?bodySHA256={}", body_sha256(body));
+    let signature = sign_url("12345", &format!("https://rec.example.com{path}"));
+    let head = format!("POST {path}\nContent-Type: application/json\nX-Twilio-Signature: {signature}");
+    let answer = server.request(&head, body);
+    assert_eq!((answer.status, answer.text().contains("callrec_token")), (200, false), "{}", answer.text());
 }
 
 /// Ends the process, and starts another on its recordings.

@@ -5,6 +5,7 @@ use callrec_session::{DropKind, Event, Speaker};
 use callrec_summary::{AudioOutcome, StreamSummary};
 
 use super::*;
+use crate::call::Call;
 use crate::live::Outcome;
 use crate::recovery::recover_or_tell;
 use crate::simulated::work;
@@ -16,14 +17,20 @@ fn recorder_with_little_memory(disk: &FaultyDisk) -> (Recorder, Arc<Shared>) {
     simulated::recorder_on(disk, Settings::default().with_format(Format::Wav), limits)
 }
 
-#[test]
-fn of_a_call_that_the_disk_refuses_to_its_end_the_summary_tells_all_that_found_no_room() {
-    let disk = FaultyDisk::default();
-    let (recorder, shared) = recorder_with_little_memory(&disk);
+/// The same, and a call that has said something for a second, which is in its journal.
+fn begun_with_little_memory(disk: &FaultyDisk) -> (Recorder, Arc<Shared>, Call, Journalling) {
+    let (recorder, shared) = recorder_with_little_memory(disk);
     let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
     let mut journalling = Journalling::default();
     speak(&call, 0..50);
     journalling.turn(&shared);
+    (recorder, shared, call, journalling)
+}
+
+#[test]
+fn of_a_call_that_the_disk_refuses_to_its_end_the_summary_tells_all_that_found_no_room() {
+    let disk = FaultyDisk::default();
+    let (_recorder, shared, call, mut journalling) = begun_with_little_memory(&disk);
     disk.set_faults(Faults::refusing(&[Operation::Write(What::Journal)]));
     for second in 1..60 {
         speak(&call, second * 50..(second + 1) * 50);
@@ -44,11 +51,7 @@ fn of_a_call_that_the_disk_refuses_to_its_end_the_summary_tells_all_that_found_n
 #[test]
 fn of_a_call_that_ends_on_a_full_disk_its_summary_tells_what_is_missing_when_there_is_room() {
     let disk = FaultyDisk::default();
-    let (recorder, shared) = recorder_with_little_memory(&disk);
-    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
-    let mut journalling = Journalling::default();
-    speak(&call, 0..50);
-    journalling.turn(&shared);
+    let (recorder, shared, call, mut journalling) = begun_with_little_memory(&disk);
     disk.set_faults(Faults::full());
     for second in 1..60 {
         speak(&call, second * 50..(second + 1) * 50);
@@ -180,11 +183,7 @@ fn a_call_whose_audio_was_given_up_is_not_one_without_audio_when_its_journal_is_
 #[test]
 fn what_a_disk_that_refused_had_taken_in_part_is_lost_as_it_is_told_though_the_journal_is_left() {
     let disk = FaultyDisk::default();
-    let (recorder, shared) = recorder_with_little_memory(&disk);
-    let call = recorder.start_call(CallOptions::new("CA1")).unwrap();
-    let mut journalling = Journalling::default();
-    speak(&call, 0..50);
-    journalling.turn(&shared);
+    let (recorder, shared, call, mut journalling) = begun_with_little_memory(&disk);
     let whole = journals(&disk);
     speak(&call, 50..250);
     disk.set_faults(Faults::refusing(&[Operation::Write(What::Journal), Operation::Cut(What::Journal)]));
