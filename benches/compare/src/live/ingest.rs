@@ -14,9 +14,9 @@ use crate::report::Report;
 /// How many calls there are.
 const CALLS: usize = 1_000;
 /// How long it is tried how many calls a server can have.
-const TRIED: Duration = Duration::from_secs(4);
+pub(super) const TRIED: Duration = Duration::from_secs(4);
 /// The share of its processor beyond which a server has nothing left for a busy moment.
-const BUSY: f64 = 0.85;
+pub(super) const BUSY: f64 = 0.85;
 
 /// How messages come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

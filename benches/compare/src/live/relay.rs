@@ -1,10 +1,11 @@
 //! What a second of a relayed call costs that is recorded in MP3, against its floor, the same relay, encoder and decoder with
 //! nothing around them; and against a bot whose framework records.
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use std::process::Command;
 use std::time::Duration;
 
+use super::ingest::{BUSY, TRIED};
 use super::process::ServerProcess;
 use super::talks::{Bots, Talks};
 use super::{Live, median, recorded};
@@ -15,8 +16,10 @@ use crate::report::Report;
 
 /// How many calls callrec and the bare relay have.
 const CALLS: usize = 100;
-/// How many calls the framework's bot can have in time.
-const PEER_CALLS: usize = 10;
+/// How many calls the framework's bot may be able to have in time on its processor.
+const PEER_CALLS: [usize; 5] = [50, 40, 30, 20, 10];
+/// So many of callrec's leave as much of a processor.
+const FULL: usize = 200;
 /// Less than that of what callers were to hear means that a server does not keep up.
 const KEEPS_UP: f64 = 0.95;
 /// What is recorded: the default.
@@ -47,30 +50,40 @@ pub(super) fn against_floor(live: &Live<'_>, report: &mut Report) -> anyhow::Res
     Ok(())
 }
 
-/// Against pipecat, with its recorder and without.
+/// Against pipecat, with its recorder and without: each with a processor that has much to do, and both with the same calls.
 pub(super) fn against_pipecat(live: &Live<'_>, peers: &Peers, report: &mut Report) -> anyhow::Result<()> {
-    let told = live.bench.progress("pipecat", 5);
-    let [mut ours, mut relay, mut codec, mut recorder, mut plain] = [const { Vec::new() }; 5];
+    let count = most_calls(live, peers)?;
+    let told = live.bench.progress("pipecat", 6);
+    let [mut full, mut ours, mut relay, mut codec, mut recorder, mut plain] = [const { Vec::new() }; 6];
     for _ in 0..live.bench.runs {
-        ours.push(callrec(live, PEER_CALLS)?);
+        full.push(callrec(live, FULL)?);
         told.inc(1);
-        relay.push(bare(live, PEER_CALLS)?);
+        ours.push(callrec(live, count)?);
+        told.inc(1);
+        relay.push(bare(live, count)?);
         told.inc(1);
         codec.push(encoder_and_decoder(live)?);
         told.inc(1);
-        recorder.push(pipecat(live, peers, &["record"])?);
+        recorder.push(measure_pipecat(live, peers, &["record"], count)?);
         told.inc(1);
-        plain.push(pipecat(live, peers, &[])?);
+        plain.push(measure_pipecat(live, peers, &[], count)?);
         told.inc(1);
     }
     told.finish_and_clear();
-    let [ours, relay, codec, recorder, plain] = [ours, relay, codec, recorder, plain].map(median);
-    let what = format!("A second of a relayed call, recorded in MP3: {PEER_CALLS} calls");
-    let peer = "a pipecat bot that records its call in memory";
-    report.add(Figure::each(&what, peer, [ours, recorder], "ms").at_most(0.20));
-    let floor = format!("The floor of that: actix relay + LAME + symphonia, bare: {PEER_CALLS} calls");
-    report.add(Figure::each(&floor, peer, [relay + codec, recorder], "ms"));
-    report.add(Figure::each(&what, "the same bot without its recorder", [ours, plain], "ms"));
+    let [full, ours, relay, codec, recorder, plain] = [full, ours, relay, codec, recorder, plain].map(median);
+    let peer = format!("a pipecat bot that records its call in memory: {count} calls");
+    let recorded = |calls: usize| format!("A second of a relayed call, recorded in MP3: {calls} calls");
+    report.add(Figure::each(&recorded(FULL), &peer, [full, recorder], "ms").at_most(0.20));
+    report.add(Figure::each(&recorded(count), &peer, [ours, recorder], "ms").at_most(0.20));
+    let floor = format!("The floor of that: actix relay + LAME + symphonia, bare: {count} calls");
+    report.add(Figure::each(&floor, &peer, [relay + codec, recorder], "ms"));
+    report.add(Figure::each(&recorded(count), "the same bot without its recorder", [ours, plain], "ms"));
+    let [full, recorder] = [full * FULL as f64, recorder * count as f64].map(|busy| busy / 10.0);
+    report.note(format!(
+        "Beside pipecat, whose bot keeps up with {count} calls on one processor and is busy for {recorder:.0} % of the time then, callrec \
+         has {FULL} calls, which keep a processor busy for {full:.0} %; and as few as the bot has, where each message wakes a server \
+         that sleeps, the bare one too."
+    ));
     Ok(())
 }
 
@@ -96,12 +109,34 @@ fn bare(live: &Live<'_>, count: usize) -> anyhow::Result<f64> {
     Ok(cost)
 }
 
-fn pipecat(live: &Live<'_>, peers: &Peers, arguments: &[&str]) -> anyhow::Result<f64> {
+fn pipecat(live: &Live<'_>, peers: &Peers, arguments: &[&str]) -> anyhow::Result<ServerProcess> {
     let script = live.work.join("pipecat_bot.py");
     std::fs::write(&script, include_str!("../../peers/pipecat_bot.py"))?;
-    let server = live.start(Command::new(peers.python()).arg(script).args(arguments))?;
-    let mut talks = Talks::open(server.address, PEER_CALLS, &live.payloads, None)?;
-    measure(live, &server, &mut talks, PEER_CALLS)
+    live.start(Command::new(peers.python()).arg(script).args(arguments))
+}
+
+fn measure_pipecat(live: &Live<'_>, peers: &Peers, arguments: &[&str], count: usize) -> anyhow::Result<f64> {
+    let server = pipecat(live, peers, arguments)?;
+    let mut talks = Talks::open(server.address, count, &live.payloads, None)?;
+    measure(live, &server, &mut talks, count)
+}
+
+/// With how many calls pipecat's recorder keeps up, and has something left of its processor.
+fn most_calls(live: &Live<'_>, peers: &Peers) -> anyhow::Result<usize> {
+    for count in PEER_CALLS {
+        let server = pipecat(live, peers, &["record"])?;
+        let mut talks = Talks::open(server.address, count, &live.payloads, None)?;
+        talks.go_on(live.warm_up())?;
+        let before = (server.used()?, talks.heard_ms());
+        talks.go_on(TRIED)?;
+        let used = server.used()?.since(&before.0).all();
+        let heard = Duration::from_millis(talks.heard_ms() - before.1).as_secs_f64();
+        let of = TRIED.as_secs_f64() * count as f64;
+        if heard >= KEEPS_UP * of && used < TRIED.mul_f64(BUSY) {
+            return Ok(count);
+        }
+    }
+    bail!("pipecat cannot have {} calls", PEER_CALLS[PEER_CALLS.len() - 1])
 }
 
 /// Milliseconds of CPU for a second of a call, while the calls go on.
