@@ -15,13 +15,14 @@ def frames(path):
             yield frame
 
 
-def main(caller, assistant, out):
+def main(caller, assistant, out, *parameters):
     buffers = [bytearray(), bytearray()]
     for pair in zip(frames(caller), frames(assistant)):
         for buffer, frame in zip(buffers, pair):
             buffer += audioop.ulaw2lin(frame, 2)
     sides = [AudioSegment(bytes(buffer), sample_width=2, frame_rate=8000, channels=1) for buffer in buffers]
-    AudioSegment.from_mono_audiosegments(*sides).export(out, format="mp3", bitrate="64k").close()
+    both = AudioSegment.from_mono_audiosegments(*sides)
+    both.export(out, format="mp3", bitrate="64k", parameters=parameters).close()
 
 
 main(*sys.argv[1:])

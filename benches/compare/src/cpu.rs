@@ -64,31 +64,31 @@ impl Bench<'_> {
         bar
     }
 
-    /// Runs both in turns; gives the medians of each.
-    pub(crate) fn pair(
+    /// Runs all of them in turns; gives what each took, run by run.
+    pub(crate) fn in_turns(
         &self,
         name: &str,
-        ours: impl Fn() -> Command,
-        theirs: impl Fn() -> Command,
-    ) -> anyhow::Result<[Taken; 2]> {
-        let bar = self.progress(name, 2);
-        let mut taken = [Vec::new(), Vec::new()];
+        sides: &[&dyn Fn() -> Command],
+    ) -> anyhow::Result<Vec<Vec<Taken>>> {
+        let bar = self.progress(name, sides.len() as u64);
+        let mut taken = vec![Vec::new(); sides.len()];
         for _ in 0..self.runs {
-            for (side, taken) in taken.iter_mut().enumerate() {
-                taken.push(run(&mut if side == 0 { ours() } else { theirs() })?);
+            for (side, taken) in sides.iter().zip(&mut taken) {
+                taken.push(run(&mut side())?);
                 bar.inc(1);
             }
         }
         bar.finish_and_clear();
-        Ok(taken.map(|taken| median(&taken)))
+        Ok(taken)
     }
 }
 
-/// The medians of each figure.
-fn median(taken: &[Taken]) -> Taken {
-    let mut cpu: Vec<Duration> = taken.iter().map(|taken| taken.cpu).collect();
-    let mut peak: Vec<u64> = taken.iter().map(|taken| taken.peak).collect();
-    cpu.sort_unstable();
-    peak.sort_unstable();
-    Taken { cpu: cpu[cpu.len() / 2], peak: peak[peak.len() / 2] }
+/// Of each run the seconds of CPU time.
+pub(crate) fn seconds(runs: &[Taken]) -> Vec<f64> {
+    runs.iter().map(|taken| taken.cpu.as_secs_f64()).collect()
+}
+
+/// Of each run the peak memory, in MB.
+pub(crate) fn peaks(runs: &[Taken]) -> Vec<f64> {
+    runs.iter().map(|taken| taken.peak as f64 / 1e6).collect()
 }

@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 
-use crate::cpu::Taken;
+use crate::runs::{median, spread};
 
 /// One line of the results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub(crate) struct Figure {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cpu: Option<Cpu>,
     value: f64,
+    /// The least and the most of several runs; of a ratio, of what each run of ours took by what theirs took in the same turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spread: Option<[f64; 2]>,
     target: Target,
 }
 
@@ -39,21 +42,27 @@ enum Target {
     Absolute { unit: String, most: f64 },
     /// A difference, at least this.
     Difference(f64),
+    /// One of which nothing was promised.
+    AnyDifference,
     /// A difference in dB of which nothing was promised.
     Decibels,
 }
 
 impl Figure {
-    /// Ours by theirs, in CPU time.
-    pub(crate) fn cpu(what: &str, peer: &str, [ours, theirs]: [Taken; 2], target: f64) -> Self {
-        let cpu = [ours, theirs].map(|taken| taken.cpu.as_secs_f64());
-        Self::each(what, peer, cpu, "s").at_most(target)
-    }
-
     /// Ours by theirs, in CPU time for each of something; without a target.
     pub(crate) fn each(what: &str, peer: &str, [ours, theirs]: [f64; 2], unit: &str) -> Self {
         let cpu = Some(Cpu { ours, theirs, unit: unit.to_owned() });
-        Self { cpu, ..Self::new(what, peer, ours / theirs, Target::AnyRatio) }
+        Self { cpu, ..Self::any_ratio(what, peer, ours / theirs) }
+    }
+
+    /// The same of the medians of runs that were made in turns.
+    pub(crate) fn in_turns(what: &str, peer: &str, [ours, theirs]: [&[f64]; 2], unit: &str) -> Self {
+        Self::each(what, peer, [median(ours), median(theirs)], unit).over([ours, theirs])
+    }
+
+    /// With how far these runs differ, of which it is the ratio.
+    pub(crate) fn over(self, [ours, theirs]: [&[f64]; 2]) -> Self {
+        Self { spread: spread(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs)), ..self }
     }
 
     /// With the ratio that is aimed at.
@@ -63,7 +72,12 @@ impl Figure {
 
     /// Ours by theirs, in something else.
     pub(crate) fn ratio(what: &str, peer: &str, ratio: f64, target: f64) -> Self {
-        Self::new(what, peer, ratio, Target::Ratio(target))
+        Self::any_ratio(what, peer, ratio).at_most(target)
+    }
+
+    /// The same without a target.
+    pub(crate) fn any_ratio(what: &str, peer: &str, ratio: f64) -> Self {
+        Self::new(what, peer, ratio, Target::AnyRatio)
     }
 
     /// Ours alone, in this unit.
@@ -76,19 +90,31 @@ impl Figure {
         Self::new(what, peer, difference, Target::Difference(target))
     }
 
+    /// Ours less theirs, of which nothing was promised.
+    pub(crate) fn any_difference(what: &str, peer: &str, difference: f64) -> Self {
+        Self::new(what, peer, difference, Target::AnyDifference)
+    }
+
     /// Ours less theirs in dB, of which nothing was promised.
     pub(crate) fn told(what: &str, peer: &str, difference: f64) -> Self {
         Self::new(what, peer, difference, Target::Decibels)
     }
 
     fn new(what: &str, peer: &str, value: f64, target: Target) -> Self {
-        Self { what: what.to_owned(), peer: peer.to_owned(), cpu: None, value, target }
+        Self { what: what.to_owned(), peer: peer.to_owned(), cpu: None, value, spread: None, target }
     }
 
     /// Fails where something could not be kept as a number.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        ensure!(self.value.is_finite(), "{} is {}", self.what, self.value);
+        let Self { what, value, spread, .. } = self;
+        ensure!(value.is_finite(), "{what} is {value}");
+        ensure!(spread.iter().flatten().all(|end| end.is_finite()), "{what} is from {spread:?}");
         Ok(())
+    }
+
+    /// Whether it tells how far its runs differ.
+    pub(crate) fn has_spread(&self) -> bool {
+        self.spread.is_some()
     }
 
     /// Its row of the table.
@@ -103,14 +129,21 @@ impl Figure {
     /// The figure, what it should be and whether it is, as columns.
     fn verdict(&self) -> String {
         let value = self.value;
+        let spread = |digits: usize| {
+            let told = |[least, most]: [f64; 2]| format!(" ({least:.digits$} to {most:.digits$})");
+            self.spread.map_or_else(String::new, told)
+        };
         let met = |met: bool| if met { "met" } else { "**not met**" };
         match &self.target {
-            Target::Ratio(most) => format!("{value:.3} | <= {most:.2} | {}", met(value <= *most)),
-            Target::AnyRatio => format!("{value:.3} | |"),
+            Target::Ratio(most) => {
+                format!("{value:.3}{} | <= {most:.2} | {}", spread(3), met(value <= *most))
+            }
+            Target::AnyRatio => format!("{value:.3}{} | |", spread(3)),
             Target::Absolute { unit, most } => {
-                format!("{value:.2} {unit} | <= {most:.0} {unit} | {}", met(value <= *most))
+                format!("{value:.2}{} {unit} | <= {most:.0} {unit} | {}", spread(2), met(value <= *most))
             }
             Target::Difference(least) => format!("{value:+.3} | >= {least:.2} | {}", met(value >= *least)),
+            Target::AnyDifference => format!("{value:+.3} | |"),
             Target::Decibels => format!("{value:+.1} dB | |"),
         }
     }
@@ -121,13 +154,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_figure_that_was_kept_has_the_row_that_it_had() {
+    fn a_figure_that_was_kept_has_the_row_that_it_had_and_of_several_runs_their_spread() {
         let figures = [
             (
                 Figure::each("a", "b", [1.0, 3.0], "µs").at_most(0.25),
                 "| a | b | 1.00 / 3.00 µs | 0.333 | <= 0.25 | **not met** |",
             ),
             (Figure::each("a", "b", [1.0, 3.0], "ms"), "| a | b | 1.00 / 3.00 ms | 0.333 | | |"),
+            (
+                Figure::in_turns("a", "b", [&[1.0, 3.0, 2.0], &[4.0, 4.0, 5.0]], "s").at_most(0.60),
+                "| a | b | 2.00 / 4.00 s | 0.500 (0.250 to 0.750) | <= 0.60 | met |",
+            ),
+            (Figure::in_turns("a", "b", [&[1.0], &[4.0]], "s"), "| a | b | 1.00 / 4.00 s | 0.250 | | |"),
+            (Figure::any_ratio("a", "b", 0.5), "| a | b |  | 0.500 | | |"),
+            (Figure::any_difference("a", "b", 0.1), "| a | b |  | +0.100 | | |"),
             (Figure::ratio("a", "b", 0.5, 1.0), "| a | b |  | 0.500 | <= 1.00 | met |"),
             (Figure::absolute("a", 2.5, "kB", 400.0), "| a |  |  | 2.50 kB | <= 400 kB | met |"),
             (Figure::difference("a", "b", 0.1, -0.02), "| a | b |  | +0.100 | >= -0.02 | met |"),
@@ -138,5 +178,6 @@ mod tests {
             assert_eq!((&kept, kept.row().as_str()), (&figure, row));
         }
         assert!(Figure::ratio("a", "b", f64::NAN, 1.0).check().is_err());
+        assert!(Figure::in_turns("a", "b", [&[1.0, 0.0, 2.0], &[1.0, 0.0, 2.0]], "s").check().is_err());
     }
 }

@@ -5,11 +5,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cpu::{Bench, own_peak};
+use crate::cpu::{Bench, own_peak, peaks, seconds};
 use crate::figure::Figure;
 use crate::material::Material;
 use crate::peers::Peers;
 use crate::report::Report;
+use crate::runs::median;
+
+/// How hard callrec has LAME work: see `QUALITY` in `crates/encode/src/mp3.rs`.
+const LAME_LEVEL: &str = "7";
+
+/// Measures one of them and adds the figures.
+type Job<'a> = fn(&Jobs<'a>, &mut Report) -> anyhow::Result<()>;
 
 /// Runs every job that is wanted.
 pub(crate) fn run(
@@ -20,63 +27,18 @@ pub(crate) fn run(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let jobs = Jobs { bench, material, peers, work };
-    if bench.wants("mp3") {
-        let what = "MP3, 128 kbit/s at 16 kHz, from two mu-law files: decode, resample, encode";
-        let theirs = |out: &Path| jobs.ffmpeg(&["-ar", "16000", "-b:a", "128k"], out);
-        jobs.encode(
-            "mp3",
-            what,
-            &["--format", "mp3", "--rate", "16000", "--bitrate", "128k"],
-            "ffmpeg",
-            theirs,
-            0.60,
-            report,
-        )?;
-        report.done("mp3")?;
-    }
-    if bench.wants("flac") {
-        let what = "FLAC at 8 kHz; callrec from two mu-law files, `flac -5` from a WAV file of both";
-        let theirs = |out: &Path| {
-            let mut flac = Command::new("flac");
-            flac.args(["-5", "--silent", "--force", "-o"]).arg(out).arg(&material.wav);
-            flac
-        };
-        let [ours, theirs] = jobs.encode(
-            "flac",
-            what,
-            &["--format", "flac", "--rate", "8000"],
-            "flac -5",
-            theirs,
-            0.70,
-            report,
-        )?;
-        let size = fs::metadata(ours)?.len() as f64 / fs::metadata(theirs)?.len() as f64;
-        report.add(Figure::ratio("the size of that file", "flac -5", size, 1.00));
-        report.done("flac")?;
-    }
-    if bench.wants("ogg") {
-        let what = "OGG at 8 kHz, quality 4, from two mu-law files";
-        let theirs = |out: &Path| jobs.ffmpeg(&["-c:a", "libvorbis", "-q:a", "4"], out);
-        jobs.encode(
-            "ogg",
-            what,
-            &["--format", "ogg", "--rate", "8000"],
-            "ffmpeg libvorbis",
-            theirs,
-            0.62,
-            report,
-        )?;
-        report.done("ogg")?;
-    }
-    if bench.wants("wav") {
-        let what = "WAV from two mu-law files";
-        let theirs = |out: &Path| jobs.ffmpeg(&[], out);
-        jobs.encode("wav", what, &["--format", "wav", "--rate", "8000"], "ffmpeg", theirs, 0.30, report)?;
-        report.done("wav")?;
-    }
-    if bench.wants("whole") {
-        jobs.whole(report)?;
-        report.done("whole")?;
+    let all: [(&str, Job<'_>); 5] = [
+        ("mp3", Jobs::mp3),
+        ("flac", Jobs::flac),
+        ("ogg", Jobs::ogg),
+        ("wav", Jobs::wav),
+        ("whole", Jobs::whole),
+    ];
+    for (name, job) in all {
+        if bench.wants(name) {
+            job(&jobs, report)?;
+            report.done(name)?;
+        }
     }
     Ok(())
 }
@@ -107,35 +69,132 @@ struct Jobs<'a> {
     work: &'a Path,
 }
 
+/// What does the same as callrec, and the row that it has.
+struct Peer<'a> {
+    what: &'a str,
+    name: &'a str,
+    /// Writes this file.
+    command: &'a dyn Fn(&Path) -> Command,
+    target: Option<f64>,
+}
+
 impl Jobs<'_> {
+    fn mp3(&self, report: &mut Report) -> anyhow::Result<()> {
+        let what = "MP3, 128 kbit/s at 16 kHz, from two mu-law files: decode, resample, encode";
+        let same = ["-ar", "16000", "-b:a", "128k", "-compression_level", LAME_LEVEL];
+        let unset = &same[..4];
+        let unset = |out: &Path| ffmpeg(&self.material.sides, out, unset);
+        let same = |out: &Path| ffmpeg(&self.material.sides, out, &same);
+        let lame = |out: &Path| {
+            let mut lame = Command::new("lame");
+            lame.args(["--quiet", "-m", "s", "-b", "128", "--resample", "16"])
+                .arg(&self.material.wav)
+                .arg(out);
+            lame
+        };
+        let arguments = ["--format", "mp3", "--rate", "16000", "--bitrate", "128k"];
+        let level = format!("The same, both at level {LAME_LEVEL} of LAME");
+        let told = format!("ffmpeg -compression_level {LAME_LEVEL}");
+        let wav = "The same; `lame` from a WAV file of both";
+        let peers = [
+            Peer { what, name: "ffmpeg", command: &unset, target: Some(0.60) },
+            Peer { what: &level, name: &told, command: &same, target: None },
+            Peer { what: wav, name: "lame", command: &lame, target: None },
+        ];
+        self.encode("mp3", &arguments, &peers, report)?;
+        report.note(format!(
+            "callrec has LAME work at its level {LAME_LEVEL}; ffmpeg and `lame` are as they are unless told otherwise, at level 3, but for \
+             the row that says so. What the level costs or does not is in the rows of PESQ and ViSQOL, in which ffmpeg is at its own. \
+             `lame` writes plain stereo as callrec does, and resamples by a filter of its own; ffmpeg writes joint stereo."
+        ));
+        Ok(())
+    }
+
+    fn flac(&self, report: &mut Report) -> anyhow::Result<()> {
+        let flac = |out: &Path| {
+            let mut flac = Command::new("flac");
+            flac.args(["-5", "--silent", "--force", "-o"]).arg(out).arg(&self.material.wav);
+            flac
+        };
+        let what = "FLAC at 8 kHz; callrec from two mu-law files, `flac -5` from a WAV file of both";
+        let peer = Peer { what, name: "flac -5", command: &flac, target: Some(0.70) };
+        let size = self.encode("flac", &["--format", "flac", "--rate", "8000"], &[peer], report)?;
+        report.add(Figure::ratio("the size of that file", "flac -5", size, 1.00));
+        Ok(())
+    }
+
+    fn ogg(&self, report: &mut Report) -> anyhow::Result<()> {
+        let ffmpeg = |out: &Path| ffmpeg(&self.material.sides, out, &["-c:a", "libvorbis", "-q:a", "4"]);
+        let oggenc = |out: &Path| {
+            let mut oggenc = Command::new("oggenc");
+            oggenc.args(["--quiet", "--quality", "4", "--output"]).arg(out).arg(&self.material.wav);
+            oggenc
+        };
+        let name = "ffmpeg libvorbis";
+        let what = "OGG at 8 kHz, quality 4, from two mu-law files";
+        let wav = "The same; `oggenc` from a WAV file of both";
+        let peers = [
+            Peer { what, name, command: &ffmpeg, target: Some(0.62) },
+            Peer { what: wav, name: "oggenc", command: &oggenc, target: None },
+        ];
+        let size = self.encode("ogg", &["--format", "ogg", "--rate", "8000"], &peers, report)?;
+        report.add(Figure::any_ratio("the size of that file", name, size));
+        Ok(())
+    }
+
+    fn wav(&self, report: &mut Report) -> anyhow::Result<()> {
+        let ffmpeg = |out: &Path| ffmpeg(&self.material.sides, out, &[]);
+        let sox = |out: &Path| {
+            let mut sox = Command::new("sox");
+            sox.arg("--combine").arg("merge");
+            for side in &self.material.sides {
+                sox.args(["-t", "ul", "-r", "8000", "-c", "1"]).arg(side);
+            }
+            sox.args(["-e", "signed-integer", "-b", "16"]).arg(out);
+            sox
+        };
+        let what = "WAV from two mu-law files";
+        let peers = [
+            Peer { what, name: "ffmpeg", command: &ffmpeg, target: Some(0.30) },
+            Peer { what, name: "sox", command: &sox, target: None },
+        ];
+        self.encode("wav", &["--format", "wav", "--rate", "8000"], &peers, report)?;
+        Ok(())
+    }
+
     fn ours(&self, out: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
         ours(&self.material.sides, out, arguments)
     }
 
-    fn ffmpeg(&self, arguments: &[&str], out: &Path) -> Command {
-        ffmpeg(&self.material.sides, out, arguments)
-    }
-
-    /// Measures a conversion; gives the files that both wrote.
-    #[allow(clippy::too_many_arguments, reason = "each is a part of the sentence that a job is")]
+    /// Measures a conversion beside each of its peers; gives the size of callrec's file by that of the first one's.
     fn encode(
         &self,
         format: &str,
-        what: &str,
         arguments: &[&str],
-        peer: &str,
-        theirs: impl Fn(&Path) -> Command,
-        target: f64,
+        peers: &[Peer<'_>],
         report: &mut Report,
-    ) -> anyhow::Result<[PathBuf; 2]> {
-        let outs = ["ours", "theirs"].map(|side| self.work.join(format!("{side}.{format}")));
-        let ours = self.ours(&outs[0], arguments)?;
-        let [ours, theirs] = self.bench.pair(format, || again(&ours), || theirs(&outs[1]))?;
-        for out in &outs {
-            ensure!(fs::metadata(out)?.len() > 0, "{} is empty", out.display());
+    ) -> anyhow::Result<f64> {
+        let out = |name: usize| self.work.join(format!("side{name}.{format}"));
+        let command = self.ours(&out(0), arguments)?;
+        let ours = || again(&command);
+        let theirs = peers.iter().zip(1..).map(|(peer, side)| move || (peer.command)(&out(side)));
+        let theirs: Vec<_> = theirs.collect();
+        let sides = theirs.iter().map(|command| command as &dyn Fn() -> Command);
+        let sides: Vec<_> = [&ours as &dyn Fn() -> Command].into_iter().chain(sides).collect();
+        let taken = self.bench.in_turns(format, &sides)?;
+        for side in 0..sides.len() {
+            let out = out(side);
+            ensure!(fs::metadata(&out)?.len() > 0, "{} is empty", out.display());
         }
-        report.add(Figure::cpu(what, peer, [ours, theirs], target));
-        Ok(outs)
+        let ours = seconds(&taken[0]);
+        for (Peer { what, name, target, .. }, theirs) in peers.iter().zip(&taken[1..]) {
+            let figure = Figure::in_turns(what, name, [&ours, &seconds(theirs)], "s");
+            report.add(match target {
+                Some(target) => figure.at_most(*target),
+                None => figure,
+            });
+        }
+        Ok(fs::metadata(out(0))?.len() as f64 / fs::metadata(out(1))?.len() as f64)
     }
 
     /// From frames to a file that was read back, against what most bots in Python do.
@@ -145,26 +204,35 @@ impl Jobs<'_> {
         let python = self.peers.python();
         let script = self.work.join("pydub_whole.py");
         fs::write(&script, include_str!("../peers/pydub_whole.py"))?;
-        let theirs = || {
-            let mut theirs = Command::new(&python);
-            theirs.arg(&script).args(&self.material.sides).arg(self.work.join("theirs_whole.mp3"));
-            theirs
+        let pydub = |parameters: &[&str]| {
+            let mut pydub = Command::new(&python);
+            pydub.arg(&script).args(&self.material.sides).arg(self.work.join("theirs_whole.mp3"));
+            pydub.args(parameters);
+            pydub
         };
         let ours = || {
             // Each run is another call.
             let _ = fs::remove_dir_all(&home);
             again(&ours)
         };
-        let [ours, theirs] = self.bench.pair("whole job", ours, theirs)?;
+        let level = ["-compression_level", LAME_LEVEL];
+        let taken = self.bench.in_turns("whole job", &[&ours, &|| pydub(&[]), &|| pydub(&level)])?;
         ensure!(home.join("call_CA1_conversation.mp3").exists(), "there is no recording");
         let what = "The whole job, MP3 at 8 kHz and 64 kbit/s: frames in; ours with journal, read-back, transcript and summary";
-        report.add(Figure::cpu(what, "pydub + ffmpeg", [ours, theirs], 0.60));
-        let hidden = own_peak();
-        ensure!(ours.peak > hidden, "callrec's peak is hidden behind the {hidden} bytes of what started it");
-        let peak = ours.peak as f64 / theirs.peak as f64;
-        let [ours, theirs] = [ours, theirs].map(|taken| taken.peak as f64 / 1e6);
-        let what = format!("peak memory of the larger process of that ({ours:.1} and {theirs:.1} MB)");
-        report.add(Figure::ratio(&what, "pydub + ffmpeg", peak, 0.06));
+        let peer = "pydub + ffmpeg";
+        let [ours, theirs, same] = [0, 1, 2].map(|side| seconds(&taken[side]));
+        report.add(Figure::in_turns(what, peer, [&ours, &theirs], "s").at_most(0.60));
+        let [ours, theirs] = [0, 1].map(|side| peaks(&taken[side]));
+        let medians = [&ours, &theirs].map(|peaks| median(peaks));
+        let hidden = own_peak() as f64 / 1e6;
+        ensure!(medians[0] > hidden, "callrec's peak is hidden behind the {hidden} MB of what started it");
+        let what =
+            format!("peak memory of the larger process of that ({:.1} and {:.1} MB)", medians[0], medians[1]);
+        let peak = Figure::ratio(&what, peer, medians[0] / medians[1], 0.06);
+        report.add(peak.over([&ours, &theirs]));
+        let what = format!("The whole job, both at level {LAME_LEVEL} of LAME");
+        let peer = format!("{peer} -compression_level {LAME_LEVEL}");
+        report.add(Figure::in_turns(&what, &peer, [&seconds(&taken[0]), &same], "s"));
         Ok(())
     }
 }

@@ -18,10 +18,10 @@ const BOTS: [&str; 6] = ["node", "npm", "ws", "Python", "fastapi", "uvicorn[stan
 
 /// The jobs.
 pub(crate) const JOBS: [Job; 13] = [
-    job("mp3", &["ffmpeg"]),
+    job("mp3", &["ffmpeg", "lame"]),
     job("flac", &["flac"]),
-    job("ogg", &["ffmpeg"]),
-    job("wav", &["ffmpeg"]),
+    job("ogg", &["ffmpeg", "oggenc"]),
+    job("wav", &["ffmpeg", "sox"]),
     job("whole", &["Python", "pydub", "ffmpeg"]),
     // These two make what they work on.
     Job { is_of_the_call: false, ..job("quality", &QUALITY) },

@@ -28,6 +28,7 @@ use crate::cpu::Bench;
 use crate::material::Material;
 use crate::peers::Peers;
 use crate::report::Report;
+use crate::runs;
 
 /// What all jobs with live calls have in common.
 struct Live<'a> {
@@ -149,6 +150,5 @@ fn allow_many_files() -> anyhow::Result<()> {
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values[values.len() / 2]
+    runs::middle(&mut values)
 }

@@ -20,6 +20,7 @@ mod peers;
 mod quality;
 mod report;
 mod results;
+mod runs;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};

@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Programs, and what tells that they are there, with the Debian package of each.
-const PROGRAMS: [(&str, &str, &str); 4] = [
+const PROGRAMS: [(&str, &str, &str); 7] = [
     ("ffmpeg", "-version", "ffmpeg"),
     ("flac", "--version", "flac"),
+    ("lame", "--version", "lame"),
+    ("oggenc", "--version", "vorbis-tools"),
+    ("sox", "--version", "sox"),
     ("node", "--version", "nodejs"),
     ("npm", "--version", "npm"),
 ];
@@ -17,17 +20,18 @@ const WS: &str = "ws@8.23.0";
 /// Recorded telephone prompts, and where they are.
 const PROMPTS: (&str, &str) = (crate::material::PROMPTS, "asterisk-core-sounds-en-wav");
 /// Synthesizers and recorded voices for the measures of quality, and where they are.
-const VOICES: [(&str, &str); 12] = [
+const VOICES: [(&str, &str); 13] = [
     ("/usr/bin/espeak-ng", "espeak-ng"),
     ("/usr/bin/flite", "flite"),
     ("/usr/bin/text2wave", "festival"),
     ("/usr/share/festival/voices/english/ked_diphone", "festvox-kdlpc16k"),
-    ("/usr/share/festival/voices/us/cmu_us_slt_arctic_hts", "festvox-us-slt-hts"),
+    ("/usr/share/festival/voices/czech/czech_ph", "festvox-czech-ph"),
+    ("/usr/share/festival/voices/finnish/suo_fi_lj_diphone", "festvox-suopuhe-lj"),
     ("/usr/share/festival/voices/italian/lp_diphone", "festvox-italp16k"),
     ("/usr/share/festival/voices/italian/pc_diphone", "festvox-itapc16k"),
-    ("/usr/share/asterisk/sounds/es_MX_f_Allison", "asterisk-core-sounds-es-wav"),
     ("/usr/share/asterisk/sounds/fr_CA_f_June", "asterisk-core-sounds-fr-wav"),
     ("/usr/share/asterisk/sounds/it_IT_m_Carlo", "asterisk-core-sounds-it-wav"),
+    ("/usr/share/asterisk/sounds/it_IT_f_Menardi", "asterisk-prompt-it-menardi-wav"),
     ("/usr/share/asterisk/sounds/ru_RU_f_IvrvoiceRU", "asterisk-core-sounds-ru-wav"),
     ("/usr/bin/python3-config", "python3-dev"),
 ];
@@ -90,7 +94,9 @@ impl Peers {
     pub(crate) fn versions(&self) -> Vec<String> {
         let named = |(program, flag, _): &(&str, &str, &str)| {
             let said = version(program, &[flag])?;
-            Some(if said.starts_with(program) { said } else { format!("{program} {said}") })
+            // Some put a colon behind their name.
+            let said = said.trim_start_matches(program).trim_start_matches(':').trim_start();
+            Some(format!("{program} {said}"))
         };
         let mut versions: Vec<String> = PROGRAMS.iter().filter_map(named).collect();
         versions.push(WS.replace('@', " "));

@@ -38,10 +38,11 @@ pub(super) fn against_floor(live: &Live<'_>, report: &mut Report) -> anyhow::Res
         told.inc(1);
     }
     told.finish_and_clear();
-    let [ours, relay, codec] = [ours, relay, codec].map(median);
+    let floor = sums(&relay, &codec);
     let what = format!("A second of a relayed call, recorded in MP3: {CALLS} calls");
     let peer = "actix relay + LAME + symphonia, bare";
-    report.add(Figure::each(&what, peer, [ours, relay + codec], "ms").at_most(1.25));
+    report.add(Figure::in_turns(&what, peer, [&ours, &floor], "ms").at_most(1.25));
+    let [relay, codec] = [relay, codec].map(median);
     report.note(format!(
         "Of the relay's floor, {relay:.2} ms of each second are an actix-ws server that passes messages between provider and bot, \
          and {codec:.2} ms the encoder and the decoder of the file, run by themselves on the same speech. Provider and bot are one \
@@ -70,21 +71,28 @@ pub(super) fn against_pipecat(live: &Live<'_>, peers: &Peers, report: &mut Repor
         told.inc(1);
     }
     told.finish_and_clear();
-    let [full, ours, relay, codec, recorder, plain] = [full, ours, relay, codec, recorder, plain].map(median);
     let peer = format!("a pipecat bot that records its call in memory: {count} calls");
     let recorded = |calls: usize| format!("A second of a relayed call, recorded in MP3: {calls} calls");
-    report.add(Figure::each(&recorded(FULL), &peer, [full, recorder], "ms").at_most(0.20));
-    report.add(Figure::each(&recorded(count), &peer, [ours, recorder], "ms").at_most(0.20));
+    report.add(Figure::in_turns(&recorded(FULL), &peer, [&full, &recorder], "ms").at_most(0.20));
+    report.add(Figure::in_turns(&recorded(count), &peer, [&ours, &recorder], "ms").at_most(0.20));
     let floor = format!("The floor of that: actix relay + LAME + symphonia, bare: {count} calls");
-    report.add(Figure::each(&floor, &peer, [relay + codec, recorder], "ms"));
-    report.add(Figure::each(&recorded(count), "the same bot without its recorder", [ours, plain], "ms"));
-    let [full, recorder] = [full * FULL as f64, recorder * count as f64].map(|busy| busy / 10.0);
+    report.add(Figure::in_turns(&floor, &peer, [&sums(&relay, &codec), &recorder], "ms"));
+    let peer = "the same bot without its recorder";
+    report.add(Figure::in_turns(&recorded(count), peer, [&ours, &plain], "ms"));
+    // Of a thousand milliseconds, in percent.
+    let [full, recorder] =
+        [median(full) * FULL as f64, median(recorder) * count as f64].map(|busy| busy / 10.0);
     report.note(format!(
         "Beside pipecat, whose bot keeps up with {count} calls on one processor and is busy for {recorder:.0} % of the time then, callrec \
          has {FULL} calls, which keep a processor busy for {full:.0} %; and as few as the bot has, where each message wakes a server \
          that sleeps, the bare one too."
     ));
     Ok(())
+}
+
+/// Of both together, run by run.
+fn sums(one: &[f64], other: &[f64]) -> Vec<f64> {
+    one.iter().zip(other).map(|(one, other)| one + other).collect()
 }
 
 fn callrec(live: &Live<'_>, count: usize) -> anyhow::Result<f64> {
