@@ -1,4 +1,5 @@
-"""Makes clips of 9 s of different voices, in mu-law at 8 kHz: recorded telephone prompts and synthesizers of several kinds.
+"""Makes clips of 9 s in mu-law at 8 kHz, each of another voice: speakers of recorded telephone prompts, and synthesizers of several
+kinds, of which no two speak with one person's voice.
 
 quality_clips.py DIRECTORY
 
@@ -37,6 +38,14 @@ POLISH = (
 ITALIAN = (
     "Buongiorno, il suo ordine e pronto e puo essere ritirato domani mattina dopo le nove. Se preferisce la consegna a "
     "casa, basta dire si dopo il segnale, e un collega la richiama entro un'ora."
+)
+CZECH = (
+    "Dobry den, volam kvuli vasi objednavce z minuleho tydne. Balik je pripraven na poste, prosim vyzvednete si jej do patku. "
+    "Mate-li otazky, zavolejte nam kdykoli mezi osmou a sestnactou hodinou."
+)
+FINNISH = (
+    "Hyvaa huomenta, soitan teille viime kuun laskusta. Summa on neljakymmenta seitseman euroa, eika maksua ole viela tullut. "
+    "Lahetammeko uuden kopion, vai haluatteko puhua jonkun kanssa?"
 )
 
 ASTERISK = "/usr/share/asterisk/sounds"
@@ -83,14 +92,13 @@ def piper(text):
 
 VOICES = {
     "recorded-en": recorded("en_US_f_Allison", 0),
-    "recorded-en-2": recorded("en_US_f_Allison", 40),
-    "recorded-es": recorded("es_MX_f_Allison", 10),
     "recorded-fr": recorded("fr_CA_f_June", 10),
     "recorded-it": recorded("it_IT_m_Carlo", 10),
+    "recorded-it-2": recorded("it_IT_f_Menardi", 2),
     "recorded-ru": recorded("ru_RU_f_IvrvoiceRU", 10),
     "espeak-en-us": espeak("en-us", ENGLISH),
     "espeak-en-scotland-f2": espeak("en-gb-scotland+f2", ENGLISH),
-    "espeak-de": espeak("de", GERMAN),
+    "espeak-de-m5": espeak("de+m5", GERMAN),
     "espeak-pl-f3": espeak("pl+f3", POLISH),
     "espeak-es-419-m3": espeak("es-419+m3", SPANISH),
     "flite-awb": flite("awb", ENGLISH),
@@ -100,7 +108,8 @@ VOICES = {
     "festival-ked": festival("ked_diphone", ENGLISH),
     "festival-it-lp": festival("lp_diphone", ITALIAN),
     "festival-it-pc": festival("pc_diphone", ITALIAN),
-    "festival-slt-hts": festival("cmu_us_slt_arctic_hts", ENGLISH),
+    "festival-cs-ph": festival("czech_ph", CZECH),
+    "festival-fi-lj": festival("suo_fi_lj_diphone", FINNISH),
     "piper-joe": piper(ENGLISH),
 }
 

@@ -1,15 +1,16 @@
 """Scores compressed files of one clip against what the telephone line carried.
 
-quality_score.py REFERENCE.ulaw FILE...
+quality_score.py REFERENCE.ulaw --wide FILE... --narrow FILE...
 
-Each FILE is a stereo file at 16 kHz with REFERENCE on the left. Prints a JSON list, an object to each
-FILE: PESQ and ViSQOL of the left side, how many samples it lags, how loud it is above 3.4 kHz beside the whole (dB), which the
-reference has too, and the levels of both sides (dB below full scale, RMS).
+Each FILE is a stereo file with REFERENCE on the left, wide ones at 16 kHz and narrow ones at 8 kHz. Prints a JSON object with a
+list of both, an object to each FILE. Of a wide one: PESQ and ViSQOL of the left side, how many samples it lags, how loud it is
+above 3.4 kHz beside the whole (dB), which the reference has too, and the levels of both sides (dB below full scale, RMS). Of a
+narrow one: PESQ, and how many samples it lags.
 """
 
+import argparse
 import json
 import subprocess
-import sys
 import warnings
 
 import numpy as np
@@ -81,13 +82,27 @@ def score(path, reference, wide_reference, visqol):
     return scores
 
 
-def main(reference, *files):
+def score_narrow(path, reference):
+    left, _ = decode("-i", path).reshape(-1, 2).T
+    late = lag(left, reference)
+    heard = aligned(left, late, len(reference))
+    return {"lag": late, "pesq_nb": pesq(LINE, whole_numbers(reference), whole_numbers(heard), "nb")}
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("reference")
+    arguments.add_argument("--wide", nargs="*", default=[])
+    arguments.add_argument("--narrow", nargs="*", default=[])
+    arguments = arguments.parse_args()
     visqol = VisqolApi()
     visqol.create(mode="speech", use_lattice_model=False)
-    reference = line(reference)
-    wide = resample_poly(reference, 2, 1, window=HALF_BAND)
-    print(json.dumps([score(path, reference, wide, visqol) for path in files]))
+    reference = line(arguments.reference)
+    wide_reference = resample_poly(reference, 2, 1, window=HALF_BAND)
+    wide = [score(path, reference, wide_reference, visqol) for path in arguments.wide]
+    narrow = [score_narrow(path, reference) for path in arguments.narrow]
+    print(json.dumps({"wide": wide, "narrow": narrow}))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

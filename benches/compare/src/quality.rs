@@ -1,4 +1,5 @@
-//! How the MP3 sounds beside ffmpeg's of the same bitrate, by the measures of speech PESQ and ViSQOL.
+//! How the MP3 sounds beside ffmpeg's of the same bitrate, by the measures of speech PESQ and ViSQOL; and the OGG beside ffmpeg's of the
+//! same quality, by PESQ.
 
 use anyhow::{Context as _, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -17,6 +18,7 @@ use crate::report::Report;
 /// By what `--only` chooses it.
 pub(crate) const NAME: &str = "quality";
 const PEER: &str = "ffmpeg";
+const OGG_PEER: &str = "ffmpeg libvorbis";
 /// How much lower the worst clip may be.
 const LEAST: f64 = -0.02;
 /// Samples of a clip at 8 kHz, of silence too: 9 s.
@@ -37,6 +39,22 @@ struct Score {
     levels_db: [f64; 2],
 }
 
+/// What it finds in a file of the line's own rate.
+#[derive(Debug, Deserialize)]
+struct NarrowScore {
+    pesq_nb: f64,
+    lag: i64,
+}
+
+/// Of callrec's file and of ffmpeg's.
+#[derive(Debug, Deserialize)]
+struct Scores {
+    /// MP3 at 16 kHz.
+    wide: [Score; 2],
+    /// OGG at 8 kHz.
+    narrow: [NarrowScore; 2],
+}
+
 /// Measures every clip.
 pub(crate) fn run(peers: &Peers, work: &Path, report: &mut Report) -> anyhow::Result<()> {
     let clips = clips(peers, work)?;
@@ -52,7 +70,8 @@ pub(crate) fn run(peers: &Peers, work: &Path, report: &mut Report) -> anyhow::Re
     }
     let silence = work.join("silence.ulaw");
     fs::write(&silence, [0xff; CLIP])?;
-    let [our_leak, their_leak] = scoring.pair(&[clips[0].clone(), silence])?.map(|score| score.levels_db[1]);
+    let [our_leak, their_leak] =
+        scoring.pair(&[clips[0].clone(), silence])?.wide.map(|score| score.levels_db[1]);
     bar.finish_and_clear();
 
     tell(&clips, &scores, report);
@@ -64,40 +83,58 @@ pub(crate) fn run(peers: &Peers, work: &Path, report: &mut Report) -> anyhow::Re
 }
 
 /// Adds the figures: of each measure the clip in which callrec is furthest behind.
-fn tell(clips: &[PathBuf], scores: &[[Score; 2]], report: &mut Report) {
+fn tell(clips: &[PathBuf], scores: &[Scores], report: &mut Report) {
     type Measure = (&'static str, fn(&Score) -> f64);
     let measures: [Measure; 3] = [
         ("PESQ, narrow band at 8 kHz", |score| score.pesq_nb),
         ("PESQ, wide band at 16 kHz", |score| score.pesq_wb),
         ("ViSQOL, speech at 16 kHz", |score| score.visqol),
     ];
-    let mean = |of: &dyn Fn(&[Score; 2]) -> f64| scores.iter().map(of).sum::<f64>() / scores.len() as f64;
     for (name, measure) in measures {
-        let differences = scores.iter().map(|[ours, theirs]| measure(ours) - measure(theirs));
-        let worst = differences.zip(clips).min_by(|a, b| a.0.total_cmp(&b.0));
-        let Some((worst, clip)) = worst else { continue };
-        let clip = clip.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let means = [0, 1].map(|side| mean(&|score| measure(&score[side])));
-        let what = format!(
-            "{name}, of MP3 at 16 kHz and 128 kbit/s: the worst of {} clips, {clip} (means {:.3} and {:.3})",
-            scores.len(),
-            means[0],
-            means[1]
-        );
+        let scores = scores.iter().map(|scores| [0, 1].map(|side| measure(&scores.wide[side])));
+        let what = format!("{name}, of MP3 at 16 kHz and 128 kbit/s");
+        let (what, worst) = worst(&what, clips, &scores.collect::<Vec<_>>());
         report.add(Figure::difference(&what, PEER, worst, LEAST));
     }
-    let [ours, theirs] = [0, 1].map(|side| mean(&|score| score[side].above_db));
+    let narrow = scores.iter().map(|scores| [0, 1].map(|side| scores.narrow[side].pesq_nb));
+    let what = "PESQ, narrow band at 8 kHz, of OGG at 8 kHz and quality 4";
+    let (what, worst) = worst(what, clips, &narrow.collect::<Vec<_>>());
+    report.add(Figure::any_difference(&what, OGG_PEER, worst));
+    let wide = |of: &dyn Fn(&[Score; 2]) -> f64| mean(scores.iter().map(|scores| of(&scores.wide)));
+    let [ours, theirs] = [0, 1].map(|side| wide(&|score| score[side].above_db));
     let what = format!(
-        "energy above 3.4 kHz beside the whole, mean of those clips ({ours:.2} and {theirs:.2} dB; {:.2} before encoding)",
-        mean(&|score| score[0].reference_above_db)
+        "energy above 3.4 kHz beside the whole, mean of those clips in MP3 ({ours:.2} and {theirs:.2} dB; {:.2} before encoding)",
+        wide(&|score| score[0].reference_above_db)
     );
     report.add(Figure::told(&what, PEER, ours - theirs));
-    let late = scores.iter().flatten().filter(|score| score.lag != 0).count();
+    let lags = |scores: &Scores| {
+        let [[a, b], [c, d]] =
+            [scores.wide.each_ref().map(|it| it.lag), scores.narrow.each_ref().map(|it| it.lag)];
+        [a, b, c, d]
+    };
+    let lags: Vec<i64> = scores.iter().flat_map(lags).collect();
+    let late = lags.iter().filter(|lag| **lag != 0).count();
     report.note(format!(
-        "Clips of quality are 9 s of speech by recorded and synthetic voices, another on the other channel; both files are decoded \
-         by ffmpeg. {late} of {} files were moved in time, and were put back before they were scored.",
-        2 * scores.len()
+        "Clips of quality are 9 s of speech, each by another voice, recorded or synthetic, and the next one is on the other channel; files are \
+         decoded by ffmpeg. {late} of {} files were moved in time, and were put back before they were scored.",
+        lags.len()
     ));
+}
+
+/// By how much callrec is behind in the worst clip, and what that is called, with both means.
+fn worst(what: &str, clips: &[PathBuf], scores: &[[f64; 2]]) -> (String, f64) {
+    let differences = scores.iter().map(|[ours, theirs]| ours - theirs);
+    let worst = differences.zip(clips).min_by(|a, b| a.0.total_cmp(&b.0));
+    let clip = worst.and_then(|(_, clip)| clip.file_stem()).unwrap_or_default().to_string_lossy();
+    let [ours, theirs] = [0, 1].map(|side| mean(scores.iter().map(|score| score[side])));
+    let count = scores.len();
+    let what = format!("{what}: the worst of {count} clips, {clip} (means {ours:.3} and {theirs:.3})");
+    (what, worst.map_or(f64::NAN, |(worst, _)| worst))
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = values.len() as f64;
+    values.sum::<f64>() / count
 }
 
 struct Scoring<'a> {
@@ -107,12 +144,19 @@ struct Scoring<'a> {
 }
 
 impl Scoring<'_> {
-    /// callrec's file and ffmpeg's of the same two sides.
-    fn pair(&self, sides: &[PathBuf; 2]) -> anyhow::Result<[Score; 2]> {
-        let outs = ["ours", "theirs"].map(|side| self.work.join(format!("{side}_quality.mp3")));
-        cpu::run(&mut ours(sides, &outs[0], &["--format", "mp3", "--rate", "16000", "--bitrate", "128k"])?)?;
-        cpu::run(&mut ffmpeg(sides, &outs[1], &["-ar", "16000", "-b:a", "128k"]))?;
-        let scored = Command::new(&self.python).arg(&self.script).arg(&sides[0]).args(&outs).output()?;
+    /// callrec's files and ffmpeg's of the same two sides.
+    fn pair(&self, sides: &[PathBuf; 2]) -> anyhow::Result<Scores> {
+        let files =
+            |format: &str| ["ours", "theirs"].map(|side| self.work.join(format!("{side}_quality.{format}")));
+        let wide = files("mp3");
+        cpu::run(&mut ours(sides, &wide[0], &["--format", "mp3", "--rate", "16000", "--bitrate", "128k"])?)?;
+        cpu::run(&mut ffmpeg(sides, &wide[1], &["-ar", "16000", "-b:a", "128k"]))?;
+        let narrow = files("ogg");
+        cpu::run(&mut ours(sides, &narrow[0], &["--format", "ogg", "--rate", "8000"])?)?;
+        cpu::run(&mut ffmpeg(sides, &narrow[1], &["-c:a", "libvorbis", "-q:a", "4"]))?;
+        let mut scoring = Command::new(&self.python);
+        scoring.arg(&self.script).arg(&sides[0]).arg("--wide").args(&wide).arg("--narrow").args(&narrow);
+        let scored = scoring.output()?;
         ensure!(scored.status.success(), "{}", String::from_utf8_lossy(&scored.stderr));
         Ok(serde_json::from_slice(&scored.stdout)?)
     }
