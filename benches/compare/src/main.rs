@@ -30,6 +30,11 @@ use cpu::Bench;
 use material::Material;
 use report::Report;
 
+/// The server's, so that what is measured beside it has it too.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Runs callrec and its peers side by side, job by job, and writes benches/RESULTS.md.
 ///
 /// Each pair does the same job on the same input, in turns; the figure is the ratio of the medians of their CPU times, those of

@@ -1,6 +1,7 @@
 //! What a message costs a server that records it, against one that drops it: many one-way calls, paced and as fast as can be.
 
 use anyhow::{bail, ensure};
+use rustix::time::{ClockId, clock_gettime};
 use std::process::Command;
 use std::time::Duration;
 
@@ -18,6 +19,10 @@ pub(super) const TRIED: Duration = Duration::from_secs(4);
 /// The share of its processor beyond which a server has nothing left for a busy moment.
 pub(super) const BUSY: f64 = 0.85;
 
+/// The bare server.
+const DROPS: &str = "actix-ws that drops it";
+const GATHER: [&str; 1] = ["--gather"];
+
 /// How messages come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
@@ -27,54 +32,96 @@ pub(super) enum Pace {
     Flood,
 }
 
-/// CPU time of a message, in microseconds.
+/// What a server did, of which CPU times are of a message, in microseconds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PerMessage {
+pub(super) struct Cost {
     /// Of everything that the server does.
     pub(super) whole: f64,
     /// Of everything but encoding.
     pub(super) ingest: f64,
     /// How many messages were read in a second.
     rate: f64,
+    /// Of the time, how much a processor was busy: with the server, and with what called it.
+    busy: [f64; 2],
 }
 
 /// Measures it and adds the figures.
 pub(super) fn run(live: &Live<'_>, report: &mut Report) -> anyhow::Result<()> {
     let timeline = timeline_us(live)?;
-    for (pace, how) in [(Pace::Clock, "paced"), (Pace::Flood, "as fast as they are read")] {
-        let [mut ours, mut whole, mut theirs] = [const { Vec::new() }; 3];
-        let mut rates = [0.0; 2];
-        let told = live.bench.progress(&format!("ingest, {how}"), 2);
-        for _ in 0..live.bench.runs {
-            let cost = callrec(live, CALLS, pace)?;
-            ours.push(cost.ingest + timeline);
-            whole.push(cost.whole);
-            rates[0] = cost.rate;
-            told.inc(1);
-            let cost = bare(live, CALLS, pace)?;
-            theirs.push(cost.whole);
-            rates[1] = cost.rate;
-            told.inc(1);
-        }
-        told.finish_and_clear();
-        let [ours, whole, theirs] = [ours, whole, theirs].map(median);
-        let what = format!("Ingest of a message, {CALLS} calls {how}: parse, timeline, journal");
-        report.add(Figure::each(&what, "actix-ws that drops it", [ours, theirs], "µs").at_most(1.25));
-        let what = format!("The same, {how}, with everything else that the server does: FLAC files");
-        report.add(Figure::each(&what, "actix-ws that drops it", [whole, theirs], "µs"));
-        if pace == Pace::Flood {
-            let [ours, theirs] = rates.map(|rate| rate / 1e3);
-            report.note(format!(
-                "As fast as they are read was {ours:.0} thousand messages a second for callrec, and {theirs:.0} thousand for actix-ws \
-                 alone. Each was sent by itself, to all calls in turns."
-            ));
-        }
-    }
+    paced(live, timeline, report)?;
+    flooded(live, timeline, report)?;
     report.note(format!(
         "Ingest is everything that callrec's process does but its threads that turn journals into files, and on top \
          of it what these need to put a message on the timeline, {timeline:.2} µs, measured by itself."
     ));
     Ok(())
+}
+
+fn paced(live: &Live<'_>, timeline: f64, report: &mut Report) -> anyhow::Result<()> {
+    let told = live.bench.progress("ingest, paced", 3);
+    let [mut ours, mut single, mut several] = [const { Vec::new() }; 3];
+    for _ in 0..live.bench.runs {
+        ours.push(callrec(live, CALLS, Pace::Clock)?);
+        told.inc(1);
+        single.push(bare(live, CALLS, Pace::Clock, &[])?);
+        told.inc(1);
+        several.push(bare(live, CALLS, Pace::Clock, &GATHER)?);
+        told.inc(1);
+    }
+    told.finish_and_clear();
+    let whole = |costs: &[Cost]| of(costs, |cost| cost.whole);
+    let (everything, single, several) = (whole(&ours), whole(&single), whole(&several));
+    let ours = of(&ours, |cost| cost.ingest + timeline);
+    let what = format!("Ingest of a message, {CALLS} calls paced: parse, timeline, journal");
+    report.add(Figure::in_turns(&what, DROPS, [&ours, &single], "µs").at_most(1.25));
+    let peer = format!("{DROPS}, read several at a time as by callrec");
+    report.add(Figure::in_turns(&what, &peer, [&ours, &several], "µs"));
+    let what = "The same, paced, with everything else that the server does: FLAC files";
+    report.add(Figure::in_turns(what, DROPS, [&everything, &single], "µs"));
+    report.note(
+        "Of streams that are one-way, callrec reads several messages each time that it is woken, and actix-ws by itself each as it comes. \
+         What of the paced figure is due to that, the row tells in which the bare server reads as callrec does."
+            .to_owned(),
+    );
+    Ok(())
+}
+
+fn flooded(live: &Live<'_>, timeline: f64, report: &mut Report) -> anyhow::Result<()> {
+    let told = live.bench.progress("ingest, as fast as they are read", 2);
+    let [mut ours, mut theirs] = [const { Vec::new() }; 2];
+    for _ in 0..live.bench.runs {
+        ours.push(callrec(live, CALLS, Pace::Flood)?);
+        told.inc(1);
+        theirs.push(bare(live, CALLS, Pace::Flood, &[])?);
+        told.inc(1);
+    }
+    told.finish_and_clear();
+    // Without what encodes: most of that is left to be done when the flood is over.
+    let costs = [of(&ours, |cost| cost.ingest + timeline), of(&theirs, |cost| cost.whole)];
+    let what =
+        format!("Ingest of a message, {CALLS} calls as fast as they are read: parse, timeline, journal");
+    report.add(Figure::in_turns(&what, DROPS, [&costs[0], &costs[1]], "µs").at_most(1.25));
+    let [ours, theirs] = [ours, theirs].map(|costs| {
+        let thousands = median(of(&costs, |cost| cost.rate / 1e3));
+        let [server, calls] = [0, 1].map(|side| median(of(&costs, |cost| cost.busy[side] * 100.0)));
+        (
+            thousands,
+            format!(
+                "its processor was busy for {server:.0} % of the time, and its callers' for {calls:.0} %"
+            ),
+        )
+    });
+    report.note(format!(
+        "As fast as they are read was {:.0} thousand messages a second for callrec ({}), and {:.0} thousand for actix-ws alone ({}). \
+         Each was sent by itself, to all calls in turns.",
+        ours.0, ours.1, theirs.0, theirs.1
+    ));
+    Ok(())
+}
+
+/// Something of each run.
+fn of(costs: &[Cost], what: impl Fn(&Cost) -> f64) -> Vec<f64> {
+    costs.iter().map(what).collect()
 }
 
 /// Against servers that decode and append, as most bots that record do.
@@ -109,17 +156,16 @@ fn against(
     for _ in 0..live.bench.runs {
         ours.push(callrec(live, count, Pace::Clock)?.ingest + timeline);
         told.inc(1);
-        floor.push(bare(live, count, Pace::Clock)?.whole);
+        floor.push(bare(live, count, Pace::Clock, &GATHER)?.whole);
         told.inc(1);
         theirs.push(other(live, &mut command(), count)?.whole);
         told.inc(1);
     }
     told.finish_and_clear();
-    let [ours, floor, theirs] = [ours, floor, theirs].map(median);
     let what = format!("Ingest of a message, {count} calls paced");
-    report.add(Figure::each(&what, peer, [ours, theirs], "µs").at_most(target));
-    let what = format!("The floor of that: actix-ws that drops it, {count} calls paced");
-    report.add(Figure::each(&what, peer, [floor, theirs], "µs"));
+    report.add(Figure::in_turns(&what, peer, [&ours, &theirs], "µs").at_most(target));
+    let what = format!("The floor of that: {DROPS}, read several at a time, {count} calls paced");
+    report.add(Figure::in_turns(&what, peer, [&floor, &theirs], "µs"));
     if count < CALLS {
         report
             .note(format!("{peer}: one processor is not enough for {CALLS} calls; both sides have {count}."));
@@ -151,7 +197,7 @@ fn timeline_us(live: &Live<'_>) -> anyhow::Result<f64> {
 }
 
 /// callrec records so many calls, and is asked afterwards whether it did.
-pub(super) fn callrec(live: &Live<'_>, count: usize, pace: Pace) -> anyhow::Result<PerMessage> {
+pub(super) fn callrec(live: &Live<'_>, count: usize, pace: Pace) -> anyhow::Result<Cost> {
     let recordings = live.work.join("live");
     let server = live.callrec(&recordings, &[("DEFAULT_AUDIO_FORMAT", "flac")])?;
     let mut calls = Calls::open(server.address, count, &live.payloads)?;
@@ -162,15 +208,15 @@ pub(super) fn callrec(live: &Live<'_>, count: usize, pace: Pace) -> anyhow::Resu
     Ok(cost)
 }
 
-fn bare(live: &Live<'_>, count: usize, pace: Pace) -> anyhow::Result<PerMessage> {
-    let server = live.bare(&[])?;
+fn bare(live: &Live<'_>, count: usize, pace: Pace, arguments: &[&str]) -> anyhow::Result<Cost> {
+    let server = live.bare(arguments)?;
     let mut calls = Calls::open(server.address, count, &live.payloads)?;
     let cost = measure(live, &server, &mut calls, count, pace)?;
     calls.hang_up()?;
     Ok(cost)
 }
 
-fn other(live: &Live<'_>, command: &mut Command, count: usize) -> anyhow::Result<PerMessage> {
+fn other(live: &Live<'_>, command: &mut Command, count: usize) -> anyhow::Result<Cost> {
     let server = live.start(command)?;
     let mut calls = Calls::open(server.address, count, &live.payloads)?;
     measure(live, &server, &mut calls, count, Pace::Clock)
@@ -183,26 +229,34 @@ fn measure(
     calls: &mut Calls,
     count: usize,
     pace: Pace,
-) -> anyhow::Result<PerMessage> {
+) -> anyhow::Result<Cost> {
     let send = |calls: &mut Calls, during| match pace {
         Pace::Clock => calls.pace(during),
         Pace::Flood => calls.flood(during),
     };
     send(calls, live.warm_up())?;
-    let before = (calls.mark()?, server.used()?);
+    let before = (calls.mark()?, server.used()?, own_cpu_time());
     send(calls, live.window)?;
     let (read, used) = (calls.mark()?.since(&before.0)?, server.used()?.since(&before.1));
+    let own = own_cpu_time() - before.2;
     ensure!(
         pace == Pace::Flood || read.is_all_of(count),
         "{count} calls are too many for the server, or for this machine: {:.0} messages were read in {:?}",
         read.messages,
         read.during
     );
-    Ok(PerMessage {
+    Ok(Cost {
         whole: micros(used.all()) / read.messages,
         ingest: micros(used.all().saturating_sub(used.encode)) / read.messages,
         rate: read.messages / read.during.as_secs_f64(),
+        busy: [used.all(), own].map(|busy| busy.as_secs_f64() / read.during.as_secs_f64()),
     })
+}
+
+/// Of this process, which is what calls the servers.
+fn own_cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
 fn micros(time: Duration) -> f64 {
