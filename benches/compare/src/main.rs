@@ -1,7 +1,8 @@
 //! callrec beside its peers: the same material, in one run, CPU time against CPU time.
 //!
 //! `cargo run --release -p callrec-compare` installs the peers that are missing, runs them and callrec in turns, keeps what it finds
-//! in `benches/results/`, a file for each job, and composes `benches/RESULTS.md` of that. Every figure there is made by it.
+//! in `benches/results/`, a file for each job, and composes `benches/RESULTS.md` of that. Every figure there is made by it, and those
+//! that README has too.
 #![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a command that measures")]
 
 mod cpu;
@@ -18,6 +19,7 @@ mod ours;
 mod page;
 mod peers;
 mod quality;
+mod readme;
 mod report;
 mod results;
 mod runs;
@@ -41,8 +43,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// their children included. Peers that are missing are installed: with apt-get, for which it takes root or sudo, and with pip and npm
 /// into target/compare.
 ///
-/// What a job found is kept in benches/results as soon as it is done, and the page is composed of all that is kept there: a run that
-/// is broken off loses one job, and jobs can be measured by themselves.
+/// What a job found is kept in benches/results as soon as it is done, and the page is composed of all that is kept there, with the
+/// rows that README has of it: a run that is broken off loses one job, and jobs can be measured by themselves.
 #[derive(Debug, Parser)]
 #[command(name = "callrec-compare", version)]
 struct Arguments {
@@ -74,7 +76,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Job {
-    /// Composes the page of the results that are kept, without measuring anything.
+    /// Composes the page of the results that are kept, and README's rows, without measuring anything.
     Page,
     /// callrec's side of one job, to be measured as a process.
     #[command(hide = true)]
@@ -123,5 +125,5 @@ fn main() -> anyhow::Result<()> {
     }
     #[cfg(target_os = "linux")]
     live::run(&bench, arguments.seconds, &material, &peers, &work, &mut report)?;
-    Ok(())
+    report.end()
 }

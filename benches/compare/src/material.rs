@@ -1,4 +1,5 @@
-//! The call that everything is made of: recorded prompts, spoken in turns with pauses, as a telephone line carries them.
+//! The call that everything is made of: recorded prompts, spoken in turns with pauses, as a telephone line carries them. The caller's
+//! line is never quite silent, as none is; the assistant's is, for a bot sends nothing while it does not speak.
 
 use anyhow::{Context as _, ensure};
 use callrec_audio::g711::Law;
@@ -10,6 +11,11 @@ use std::process::Command;
 
 /// Where Debian's package of recorded telephone prompts puts them.
 pub(crate) const PROMPTS: &str = "/usr/share/asterisk/sounds/en_US_f_Allison";
+
+/// How loud the noise on the caller's line is: its root of the mean square, in dB below full scale.
+pub(crate) const NOISE_DBFS: f64 = -60.0;
+/// What the noise is drawn from.
+const NOISE_SEED: u64 = 2;
 
 /// The files that are worked on.
 #[derive(Debug)]
@@ -66,6 +72,7 @@ fn wav(work: &Path) -> PathBuf {
 struct Call {
     sides: [BufWriter<File>; 2],
     both: hound::WavWriter<BufWriter<File>>,
+    noise: Noise,
     /// Samples of each side until it is long enough.
     left: u64,
 }
@@ -80,16 +87,18 @@ impl Call {
             sample_format: hound::SampleFormat::Int,
         };
         let both = hound::WavWriter::create(wav(work), format)?;
-        Ok(Self { sides: [caller?, assistant?], both, left: length })
+        Ok(Self { sides: [caller?, assistant?], both, noise: Noise::new(), left: length })
     }
 
-    /// One side speaks, and the other is silent.
+    /// One side speaks, and the other says nothing.
     fn say(&mut self, side: usize, samples: &[i16]) -> anyhow::Result<()> {
         let length = samples.len().min(usize::try_from(self.left)?);
         self.left -= length as u64;
+        let mut said = [vec![0; length], vec![0; length]];
+        said[side].copy_from_slice(&samples[..length]);
+        self.noise.add_to(&mut said[0]);
         let mut codes = [Vec::new(), Vec::new()];
-        Law::Mulaw.encode(&samples[..length], &mut codes[side]);
-        Law::Mulaw.encode(&vec![0; length], &mut codes[1 - side]);
+        said.iter().zip(&mut codes).for_each(|(said, codes)| Law::Mulaw.encode(said, codes));
         let mut heard = [Vec::new(), Vec::new()];
         for ((codes, file), heard) in codes.iter().zip(&mut self.sides).zip(&mut heard) {
             file.write_all(codes)?;
@@ -105,6 +114,26 @@ impl Call {
     fn close(mut self) -> anyhow::Result<()> {
         self.both.finalize()?;
         Ok(self.sides.iter_mut().try_for_each(Write::flush)?)
+    }
+}
+
+/// White noise, always the same: numbers that are drawn evenly from as far below 0 to as far above.
+struct Noise {
+    luck: Luck,
+    most: i64,
+}
+
+impl Noise {
+    fn new() -> Self {
+        // The root of the mean square of what is spread evenly is the most of it by the root of three.
+        let most = 32_768.0 * 10.0_f64.powf(NOISE_DBFS / 20.0) * 3.0_f64.sqrt();
+        Self { luck: Luck::new(NOISE_SEED), most: most.round() as i64 }
+    }
+
+    fn add_to(&mut self, samples: &mut [i16]) {
+        for sample in samples {
+            *sample = sample.saturating_add(self.luck.either_way(self.most) as i16);
+        }
     }
 }
 
@@ -133,4 +162,20 @@ fn find(directory: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_as_loud_as_is_told_and_always_the_same() {
+        let [mut samples, mut again] = [vec![0; 80_000], vec![0; 80_000]];
+        Noise::new().add_to(&mut samples);
+        let power = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / 80_000.0;
+        let dbfs = 20.0 * (power.sqrt() / 32_768.0).log10();
+        assert!((dbfs - NOISE_DBFS).abs() < 0.2, "{dbfs} dBFS");
+        Noise::new().add_to(&mut again);
+        assert_eq!(samples, again);
+    }
 }

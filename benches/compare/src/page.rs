@@ -5,13 +5,15 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use crate::figure::Figure;
 use crate::jobs::{JOBS, Job};
 use crate::results::{self, Measured};
 
-/// Composes it of the results that are kept beside it.
-pub(crate) fn write(path: &Path) -> anyhow::Result<()> {
+/// Composes it of the results that are kept beside it; gives its text.
+pub(crate) fn write(path: &Path) -> anyhow::Result<String> {
     let text = text(&results::read(&results::directory(path))?);
-    fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
+    fs::write(path, &text).with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(text)
 }
 
 /// A job that was measured.
@@ -68,8 +70,16 @@ fn made_of(done: &[Done<'_>]) -> String {
     let one = calls.len() == 1;
     let sentence = |(call, jobs): &(results::Call, Vec<&str>)| {
         let of = if one { String::new() } else { format!(" of {}", jobs.join(", ")) };
+        let silence = match call.noise_dbfs {
+            Some(noise) => format!(
+                "the caller's line has white noise of {noise:.0} dBFS throughout, and the assistant's is digital silence while it does \
+                 not speak"
+            ),
+            None => "who does not speak is digital silence".to_owned(),
+        };
         format!(
-            "Files{of} are made of a call of {} minutes: {} recorded telephone prompts, spoken in turns with pauses, in mu-law. ",
+            "Files{of} are made of a call of {} minutes: {} recorded telephone prompts, spoken in turns with pauses, in mu-law; \
+             {silence}. ",
             call.minutes, call.prompts
         )
     };
@@ -82,9 +92,16 @@ fn runs(done: &[Done<'_>]) -> String {
         [(runs, _)] => times(*runs),
         _ => "as often as is told below".to_owned(),
     };
+    let have_spread = done.iter().flat_map(|(_, measured)| &measured.figures).any(Figure::has_spread);
+    let spread = match have_spread {
+        true => {
+            " In parentheses are the least and the most of the ratios of single runs, callrec's by its peer's of the same turn."
+        }
+        false => "",
+    };
     format!(
         "Each job was run {often}, callrec and its peer in turns; figures are ratios of the medians of CPU times (user and system, \
-         children counted)."
+         children counted).{spread}"
     )
 }
 
@@ -160,7 +177,13 @@ fn built(measured: &Measured) -> String {
         let changed = if commit.changed { " and changes" } else { "" };
         format!(" ({}{changed})", commit.hash)
     });
-    format!("callrec {}{commit}, {}", measured.callrec, measured.rustc)
+    // A run was once named by its day, and what it was built of was not kept.
+    let older = if measured.commit.is_none() && !measured.run.contains('T') {
+        "; of an older page, which did not tell the commit"
+    } else {
+        ""
+    };
+    format!("callrec {}{commit}, {}{older}", measured.callrec, measured.rustc)
 }
 
 /// The peers; with the jobs where they were not always of the same version.
@@ -209,19 +232,18 @@ fn by_jobs<T: PartialEq>(jobs: impl Iterator<Item = (&'static str, T)>) -> Vec<(
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::figure::Figure;
     use crate::results::{Call, Commit};
 
-    /// Something that was measured in a run that is named by its day.
-    pub(crate) fn measured(run: &str, runs: u64) -> Measured {
+    /// Something that was measured in the run of a day.
+    pub(crate) fn measured(day: &str, runs: u64) -> Measured {
         Measured {
-            date: run.to_owned(),
-            run: run.to_owned(),
+            date: day.to_owned(),
+            run: format!("{day}T00:00:00Z"),
             alone: false,
             runs,
             seconds: None,
             apart: None,
-            call: Some(Call { minutes: 60, prompts: 500 }),
+            call: Some(Call { minutes: 60, prompts: 500, noise_dbfs: Some(-60.0) }),
             machine: "a machine".to_owned(),
             callrec: "1.0".to_owned(),
             commit: None,
@@ -279,19 +301,29 @@ pub(crate) mod tests {
             "mp3" => Some(measured("2026-01-02", 5)),
             "wav" => Some(Measured {
                 alone: true,
-                call: Some(Call { minutes: 2, prompts: 500 }),
+                call: Some(Call { minutes: 2, prompts: 500, noise_dbfs: None }),
                 commit: Some(Commit { hash: "abc".to_owned(), changed: true }),
                 peers: vec!["ffmpeg 6".to_owned(), "flac 1".to_owned()],
                 ..measured("2026-01-03", 1)
             }),
             "ingest" => Some(Measured { seconds: Some(20), apart: Some(true), ..measured("2026-01-02", 5) }),
-            "relay" => Some(Measured { seconds: Some(120), apart: Some(false), ..measured("2026-01-04", 5) }),
+            "relay" => Some(Measured {
+                run: "2026-01-04".to_owned(),
+                seconds: Some(120),
+                apart: Some(false),
+                figures: vec![Figure::in_turns("what", "peer", [&[1.0, 1.0], &[2.0, 4.0]], "s")],
+                ..measured("2026-01-04", 5)
+            }),
             _ => None,
         });
         for told in [
             "Files of mp3, ingest, relay are made of a call of 60 minutes: ",
             "Files of wav are made of a call of 2 minutes: ",
+            "in mu-law; who does not speak is digital silence. ",
+            "in mu-law; the caller's line has white noise of -60 dBFS throughout, ",
             "Each job was run as often as is told below,",
+            "children counted). In parentheses are the least",
+            "| what | peer | 1.00 / 4.00 s | 0.250 (0.250 to 0.500) | | |",
             "**Missing: nothing is kept of flac, ogg, whole, quality, growth, length, hang-up, bots, pipecat.**",
             "`--only flac,ogg,",
             "\nOf live calls of ingest CPU time is that of the server's process, by the system's count (`/proc`), over windows of 20 s \
@@ -301,7 +333,8 @@ pub(crate) mod tests {
             "\n- mp3, ingest: 2026-01-02, in one run, 5 times each, live calls in windows of 20 s\n",
             "\n- wav: 2026-01-03, by itself, once\n",
             "\n- relay: 2026-01-04, in a run with others, 5 times, live calls in windows of 120 s\n- a machine\n",
-            "\n- mp3, ingest, relay: callrec 1.0, rustc 2\n- wav: callrec 1.0 (abc and changes), rustc 2\n",
+            "\n- mp3, ingest: callrec 1.0, rustc 2\n- wav: callrec 1.0 (abc and changes), rustc 2\n- relay: callrec 1.0, rustc 2; of an older \
+             page, which did not tell the commit\n",
             "\n- mp3, ingest, relay: ffmpeg 5\n- wav: ffmpeg 6\n- flac 1\n",
         ] {
             assert!(page.contains(told), "{told} is not in {page}");

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::cpu::Bench;
 use crate::figure::Figure;
 use crate::jobs::{JOBS, Job, named};
-use crate::material::Material;
+use crate::material::{Material, NOISE_DBFS};
 use crate::page;
 use crate::peers::{Peers, version};
+use crate::readme;
 use crate::results::{self, Call, Commit, Measured};
 
 /// The run, and what was measured of the job that is under way.
@@ -17,6 +18,8 @@ use crate::results::{self, Call, Commit, Measured};
 pub(crate) struct Report {
     /// The page that the results go to, if they are to be kept.
     page: Option<PathBuf>,
+    /// Why README could not be brought up to date with the page when that was last written.
+    readme: anyhow::Result<()>,
     peers: Vec<String>,
     call: Call,
     /// What the job's results will be, with all that is the same for every job of this run.
@@ -57,8 +60,9 @@ impl Report {
             figures: Vec::new(),
             notes: Vec::new(),
         };
-        let call = Call { minutes: material.minutes, prompts: material.prompts };
-        Ok(Self { page: page.map(Path::to_owned), peers, call, job })
+        let call =
+            Call { minutes: material.minutes, prompts: material.prompts, noise_dbfs: Some(NOISE_DBFS) };
+        Ok(Self { page: page.map(Path::to_owned), readme: Ok(()), peers, call, job })
     }
 
     pub(crate) fn add(&mut self, figure: Figure) {
@@ -101,9 +105,19 @@ impl Report {
         let Some(page) = &self.page else { return Ok(()) };
         let directory = results::directory(page);
         results::keep(&directory, job, &measured)?;
-        page::write(page)?;
+        let text = page::write(page)?;
         println!("kept in {}, and written to {}", directory.display(), page.display());
+        // Nothing that is still to be measured is lost by that.
+        self.readme = readme::write(page, &text);
         Ok(())
+    }
+
+    /// The run is over.
+    ///
+    /// # Errors
+    /// The README is not up to date.
+    pub(crate) fn end(self) -> anyhow::Result<()> {
+        self.readme
     }
 }
 
@@ -128,7 +142,7 @@ fn commit() -> Option<Commit> {
 
 /// The page of what is kept, without measuring anything.
 pub(crate) fn compose(path: &Path) -> anyhow::Result<()> {
-    page::write(path).context("the page cannot be composed")?;
+    let text = page::write(path).context("the page cannot be composed")?;
     println!("written to {}", path.display());
-    Ok(())
+    readme::write(path, &text)
 }

@@ -44,11 +44,14 @@ pub(crate) struct Measured {
 }
 
 /// What the call was made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Call {
     pub(crate) minutes: u64,
     pub(crate) prompts: usize,
+    /// How loud the noise on the caller's line is, in dB below full scale; none if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) noise_dbfs: Option<f64>,
 }
 
 /// What was built.
