@@ -1,6 +1,7 @@
 //! The bot's end of a call: what it sends when.
 
 use callrec_protocol::twilio::outgoing;
+use callrec_session::Track;
 use callrec_simulator::{Bot, Luck, Speech};
 
 use crate::CallPlan;
@@ -33,7 +34,7 @@ impl BotEnd {
         let stream = &self.plan.stream;
         Some(match self.bot.speak(now_us)? {
             Speech::Samples(samples) => {
-                let codes = self.plan.voice.codes(self.plan.bot_seed, self.sent, samples);
+                let codes = self.plan.sound.codes(Track::Assistant, self.plan.bot_seed, self.sent, samples);
                 self.sent += samples;
                 outgoing::media(stream, &codes)
             }

@@ -92,8 +92,12 @@ enum Command {
     Soak(crate::soak::Options),
     /// Start the shipped server, and measure what calls cost: CPU time, memory, delay, and the wait for the recording.
     ///
-    /// Calls are paced by the clock and wait for nobody. Server and calls have processors of their own, if there are two. Every
-    /// recording is looked at afterwards; fails if one is not as its call was.
+    /// Calls are paced by the clock and wait for nobody. Server and calls have processors of their own, if there are two. When nothing
+    /// is measured any more every recording is decoded, and held against what was said; fails if one is not as its call was.
+    ///
+    /// CPU time is told by the server's threads: `sockets` forward and read, which is relay and ingest; `journal` write and sync
+    /// journals; `encode` place, resample, encode and read back; `other` are all the rest. Where calls are measured with recording and
+    /// without, sockets are told apart too: what they take without it is the relay, and what it adds to that the ingest.
     #[cfg(target_os = "linux")]
     Measure(crate::measure::Options),
 }
@@ -185,7 +189,7 @@ impl Arguments {
                 Kinds::Mixed => vec![BotKind::Bursting, BotKind::Pacing, BotKind::Stalling],
             },
             formats: self.format.clone(),
-            voice: self.voice,
+            sound: self.voice.into(),
             delay_up: self.delay_up_ms,
             delay_down: self.delay_down_ms,
             jitter: self.jitter_ms,

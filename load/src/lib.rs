@@ -3,7 +3,7 @@
 //! The two are those of `callrec-simulator`; here they speak the provider's protocol, by the real clock and in a process
 //! of their own. A call goes on whether the server keeps up or not: 20 ms of the caller every 20 ms, and what a machine that
 //! stalled has missed follows in a burst. Every call leaves a line in the [playout log](PlayoutLog): what the caller heard,
-//! sample by sample. Its audio tells which sample it is ([`Voice`]), so that a recording can be held against the log.
+//! sample by sample. Its audio tells which sample it is ([`Sound`]), so that a recording can be held against the log.
 //!
 //! `callrec-load --help` tells how it is used by hand.
 
@@ -34,10 +34,13 @@ mod rest;
 pub mod soak;
 #[allow(clippy::disallowed_methods, reason = "calls are paced by the real clock")]
 mod sockets;
+#[allow(clippy::disallowed_methods, reason = "what is said in a load is no recording")]
+mod sound;
 mod voice;
 
 pub use bot_end::BotEnd;
 pub use plan::{CallPlan, Plan, Span};
 pub use playout_log::PlayoutLog;
 pub use provider_end::ProviderEnd;
+pub use sound::{Sound, Speech};
 pub use voice::{MARKER_EVERY, MARKER_SAMPLES, Voice, marker};

@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod check;
+mod heard;
 mod probes;
 mod report;
 mod spread;
@@ -13,9 +14,9 @@ pub use report::Report;
 use std::path::PathBuf;
 use trial::Setup;
 
-use crate::Voice;
 use crate::process::program;
 use crate::processors::Processors;
+use crate::{Sound, Speech, Voice};
 
 /// How it is measured.
 #[derive(Debug, Clone, Args)]
@@ -23,7 +24,8 @@ pub struct Options {
     /// How many calls, those that measure included; of several numbers, such as 50,250, one after another.
     #[arg(long, value_delimiter = ',', default_value = "50", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub calls: Vec<u64>,
-    /// For how many seconds all of them are live.
+    /// For how many seconds it is measured. All of them are live by then, for five seconds or, where it is less, a quarter of
+    /// that.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(2..=86_400))]
     pub seconds: u64,
     /// Within how many seconds they begin, one after another, and hang up.
@@ -54,6 +56,9 @@ pub struct Options {
     /// How everybody sounds.
     #[arg(long, value_enum, default_value_t = Voice::Noise)]
     pub voice: Voice,
+    /// Speech that everybody says instead: mu-law at 8,000 Hz without a header, of the caller and of the bot, or one file for both.
+    #[arg(long, value_delimiter = ',', value_name = "FILES", conflicts_with = "voice")]
+    pub speech: Vec<PathBuf>,
     /// What the calls are drawn from: the same seed gives the same calls.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -102,7 +107,11 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let report = runtime.block_on(async {
         let program = program(options.server.as_deref())?;
-        let setup = Setup { options, program, processors };
+        let sound = match options.speech.as_slice() {
+            [] => options.voice.into(),
+            files => Sound::Speech(Speech::read(files).context("--speech")?),
+        };
+        let setup = Setup { options, sound, program, processors };
         let mut trials = Vec::new();
         for _ in 0..options.runs {
             for calls in &options.calls {

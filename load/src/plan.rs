@@ -3,7 +3,7 @@
 use callrec_simulator::{BotKind, Conditions, Echoes, Luck};
 use std::str::FromStr;
 
-use crate::Voice;
+use crate::Sound;
 
 /// A range of whole numbers, both ends included: `0-300`, or one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +46,8 @@ pub struct Plan {
     pub kinds: Vec<BotKind>,
     /// The formats that the calls ask for, in turn; none: the server's default.
     pub formats: Vec<String>,
-    /// How everybody sounds.
-    pub voice: Voice,
+    /// What everybody says.
+    pub sound: Sound,
     /// Of the delay from server to provider, in milliseconds.
     pub delay_up: Span,
     /// Of the delay from provider to server.
@@ -83,8 +83,8 @@ pub struct CallPlan {
     pub kind: BotKind,
     /// The format that it asks for.
     pub format: Option<String>,
-    /// How both sound.
-    pub voice: Voice,
+    /// What both say.
+    pub sound: Sound,
     /// The network and the provider.
     pub conditions: Conditions,
     /// What the bot speaks with.
@@ -127,7 +127,7 @@ impl Plan {
                     length_ms: self.length_ms,
                     kind: self.kinds.get(turn(self.kinds.len())).copied().unwrap_or(BotKind::Bursting),
                     format: self.formats.get(turn(self.formats.len())).cloned(),
-                    voice: self.voice,
+                    sound: self.sound.clone(),
                     conditions,
                     bot_seed: luck.any(),
                     caller_seed: luck.any(),

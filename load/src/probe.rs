@@ -3,6 +3,7 @@
 use anyhow::{Context as _, bail, ensure};
 use callrec_protocol::twilio::outgoing;
 use callrec_session::Track;
+use callrec_simulator::TICK_SAMPLES;
 use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -12,11 +13,13 @@ use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use crate::Voice;
 use crate::sockets::text_of;
+use crate::{Sound, Voice};
 
 /// Longer than anything takes.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// What both speak with.
+pub(crate) const SEED: u64 = 1;
 
 /// The two ways through a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +43,7 @@ pub type Delay = (Instant, Duration);
 pub struct Probe {
     call: String,
     wire: outgoing::Provider,
+    sound: Sound,
     provider: WebSocketStream<MaybeTlsStream<TcpStream>>,
     bot: WebSocketStream<TcpStream>,
     /// Echoes of marks, which leave with the caller's next frame.
@@ -76,7 +80,14 @@ impl Probe {
             ensure!(text_of(news).transpose()?.is_some_and(|text| text.contains(event)), "no {event}");
         }
         let (echoes, sent, delays) = Default::default();
-        Ok(Self { call: call.to_owned(), wire, provider, bot, echoes, sent, delays, frames: 0, marks: 0 })
+        let (call, sound) = (call.to_owned(), Voice::Noise.into());
+        Ok(Self { call, wire, sound, provider, bot, echoes, sent, delays, frames: 0, marks: 0 })
+    }
+
+    /// Has both say something else than noise.
+    #[must_use]
+    pub fn saying(self, sound: Sound) -> Self {
+        Self { sound, ..self }
     }
 
     /// The call's SID.
@@ -90,13 +101,16 @@ impl Probe {
     /// # Errors
     /// The relay is gone, or does not read.
     pub async fn send(&mut self, way: Way) -> anyhow::Result<()> {
-        let codes = Voice::Noise.codes(1, self.frames * 160, 160);
+        let (first, samples) = (self.frames * TICK_SAMPLES, TICK_SAMPLES);
         let text = match way {
             Way::ToBot => {
                 self.frames += 1;
+                let codes = self.sound.codes(Track::Caller, SEED, first, samples);
                 self.wire.media(Track::Caller, (self.frames - 1) * 20, &codes)
             }
-            Way::ToProvider => outgoing::media("MZ1", &codes),
+            Way::ToProvider => {
+                outgoing::media("MZ1", &self.sound.codes(Track::Assistant, SEED, first, samples))
+            }
         };
         let message = Message::text(text.clone());
         let sending = async {

@@ -91,7 +91,8 @@ impl ProviderEnd {
                     .decode_to_vec(message["media"]["payload"].as_str().unwrap_or_default())
                     .context("a payload that is no base64")?;
                 let (first, samples) = (self.sent, codes.len() as u64);
-                let said = (first..).map(|number| self.plan.voice.code(self.plan.bot_seed, number));
+                let said = (first..)
+                    .map(|number| self.plan.sound.code(Track::Assistant, self.plan.bot_seed, number));
                 self.wrong += codes.iter().zip(said).filter(|(code, said)| *code != said).count() as u64;
                 self.sent += samples;
                 Ok(ToProvider::Media { first, samples })
@@ -212,7 +213,8 @@ impl ProviderEnd {
         for run in self.provider.heard().iter().rev().take_while(|run| run.at + run.samples > begins) {
             for at in run.at.max(begins)..run.at + run.samples {
                 let number = run.first + at - run.at;
-                codes[(at - begins) as usize] = self.plan.voice.code(self.plan.bot_seed, number);
+                codes[(at - begins) as usize] =
+                    self.plan.sound.code(Track::Assistant, self.plan.bot_seed, number);
             }
         }
         codes
@@ -230,7 +232,8 @@ impl ProviderEnd {
                 self.wire.start(tracks, &parameters)
             }
             Down::Provider(FromProvider::Caller { timestamp_ms }) => {
-                let codes = self.plan.voice.codes(self.plan.caller_seed, timestamp_ms * 8, TICK_SAMPLES);
+                let (seed, first) = (self.plan.caller_seed, timestamp_ms * 8);
+                let codes = self.plan.sound.codes(Track::Caller, seed, first, TICK_SAMPLES);
                 self.wire.media(Track::Caller, timestamp_ms, &codes)
             }
             Down::Provider(FromProvider::Mark(number)) => self.wire.mark(&self.marks[number as usize]),
@@ -257,7 +260,7 @@ mod tests {
             ramp_ms: 0,
             kinds: vec![BotKind::Bursting],
             formats: vec!["flac".to_owned()],
-            voice: Voice::Noise,
+            sound: Voice::Noise.into(),
             delay_up: Span { low: 30, high: 30 },
             delay_down: none,
             jitter: none,
@@ -288,7 +291,7 @@ mod tests {
     #[test]
     fn speech_is_heard_after_its_way_and_a_mark_comes_back_by_its_name_behind_it() {
         let mut provider = provider();
-        let codes = provider.plan.voice.codes(provider.plan.bot_seed, 0, 320);
+        let codes = provider.plan.sound.codes(Track::Assistant, provider.plan.bot_seed, 0, 320);
         let messages = [outgoing::media("MZ1", &codes), outgoing::mark("MZ1", "said")];
         provider.receive(25_000, &messages).unwrap();
         // It arrives after 55 ms, and is played in the two ticks from then on.

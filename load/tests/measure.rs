@@ -4,6 +4,7 @@
 //! the environment says which port, it is callrec.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, reason = "tests")]
 
+use callrec_audio::g711::linear_to_ulaw;
 use serde_json::Value;
 use std::process::{Command, ExitCode};
 
@@ -13,6 +14,7 @@ fn main() -> ExitCode {
     } else if cfg!(target_os = "linux") && !std::env::args().any(|argument| argument == "--list") {
         relayed_calls_are_measured_with_and_without_recording();
         one_way_calls_are_measured();
+        speech_is_said_and_heard_in_every_format();
         calls_that_are_not_recorded_as_they_were_made_are_told_and_fail();
     }
     ExitCode::SUCCESS
@@ -46,11 +48,25 @@ fn relayed_calls_are_measured_with_and_without_recording() {
         assert_eq!(trial["checked"]["good"], 4);
         assert_eq!(trial["checked"]["lost_frames"], 0);
         assert!(trial["memory"].as_f64().unwrap() > 1e6);
+        // All that was asked for, behind a warm-up of a quarter of it.
+        assert!((3.0..3.5).contains(&trial["seconds"].as_f64().unwrap()), "{trial}");
+        assert!((2.7..3.1).contains(&trial["age_seconds"].as_f64().unwrap()), "{trial}");
+        assert!(trial["memory_per_call_minute"].is_f64());
+        let by_age = trial["by_age"].as_array().unwrap();
+        assert_eq!(by_age.len(), 10);
+        assert!(by_age.iter().all(|aged| aged["memory"].as_f64().unwrap() > 1e6), "{trial}");
+        let ages: Vec<_> = by_age.iter().map(|aged| aged["age_seconds"].as_f64().unwrap()).collect();
+        assert!(ages.is_sorted() && ages[0] > 1.0 && ages[9] < 5.0, "{ages:?}");
         for way in ["to_bot_ms", "to_provider_ms"] {
             assert!(trial[way]["count"].as_u64().unwrap() > 50, "{way} of {trial}");
             assert!(trial[way]["max"].as_f64() >= trial[way]["p50"].as_f64(), "{way} of {trial}");
         }
     }
+    let sockets = |trial: &Value| trial["cpu_ms"]["sockets"].as_f64().unwrap();
+    let split = &level["split_ms"];
+    assert_eq!(split["relay"], without["cpu_ms"]["sockets"]);
+    assert_eq!(split["ingest"], sockets(recording) - sockets(without));
+    assert_eq!(json["probes"], 2);
     assert_eq!(recording["hang_up_ms"]["count"], 4);
     assert_eq!(without["hang_up_ms"], Value::Null);
     assert_eq!(json["trials"].as_array().unwrap().len(), 2);
@@ -62,6 +78,28 @@ fn one_way_calls_are_measured() {
     let recording = &json["levels"][0]["recording"];
     assert_eq!((&recording["checked"]["good"], &recording["to_bot_ms"]), (&4.into(), &Value::Null));
     assert_eq!(recording["hang_up_ms"]["count"], 4);
+}
+
+fn speech_is_said_and_heard_in_every_format() {
+    let home = tempfile::tempdir().unwrap();
+    let files = ["caller", "bot"].map(|name| home.path().join(name));
+    for (file, hz) in files.iter().zip([300.0, 1_000.0]) {
+        // A second of a tone, and one of silence.
+        let tone = |number: u32| 8_000.0 * (std::f64::consts::TAU * hz * f64::from(number) / 8_000.0).sin();
+        let tone = (0..8_000).map(|number| linear_to_ulaw(tone(number) as i16));
+        std::fs::write(file, tone.chain([0xff; 8_000]).collect::<Vec<_>>()).unwrap();
+    }
+    let speech = files.map(|file| file.to_str().unwrap().to_owned()).join(",");
+    for arguments in [
+        ["--format", "mp3", "--set", "AUDIO_CHANNELS=stereo"],
+        ["--format", "wav", "--set", "AUDIO_CHANNELS=mono"],
+        ["--format", "ogg", "--set", "AUDIO_CHANNELS=stereo"],
+        ["--format", "flac", "--set", "AUDIO_CHANNELS=stereo"],
+    ] {
+        let (well, said, _) =
+            measure(&[&["--recording", "on", "--speech", &speech], &arguments[..]].concat());
+        assert!(well && said.contains("4 calls were recorded as they were made"), "{arguments:?}: {said}");
+    }
 }
 
 fn calls_that_are_not_recorded_as_they_were_made_are_told_and_fail() {

@@ -1,6 +1,7 @@
 //! The calls that measure: held at both ends by a thread of their own, while others make the load.
 
 use anyhow::Context as _;
+use callrec_simulator::TICK_SAMPLES;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -10,7 +11,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval_at, timeout};
 
-use crate::probe::{Probe, Way};
+use super::heard::Side;
+use crate::Sound;
+use crate::probe::{Probe, SEED, Way};
 
 /// A message each way every 20 ms, in turn.
 const TURN: Duration = Duration::from_millis(10);
@@ -23,6 +26,19 @@ pub(crate) struct Probed {
     pub(crate) probe: Probe,
     /// When its stop was sent.
     pub(crate) hung_up: Instant,
+    /// By how many milliseconds it was late at most.
+    pub(crate) late_ms: u64,
+}
+
+impl Probed {
+    /// What the two said: the number of the first sample, its place in the stream, and how many. They took turns.
+    pub(crate) fn said(&self) -> [Side; 2] {
+        let bot = self.probe.delays[Way::ToProvider as usize].len() as u64;
+        [(0, 0, self.probe.frames), (1, 2, bot)].map(|(first, at, frames)| Side {
+            seed: SEED,
+            runs: vec![(first * TICK_SAMPLES, at * TICK_SAMPLES, frames * TICK_SAMPLES)],
+        })
+    }
 }
 
 /// Calls that go on until they are told to end.
@@ -38,13 +54,14 @@ impl Probes {
         url: &str,
         bots: std::net::TcpListener,
         calls: Vec<String>,
+        sound: &Sound,
     ) -> anyhow::Result<Self> {
         let (opened, opening) = oneshot::channel();
         let (url, stop) = (url.to_owned(), Arc::new(AtomicBool::new(false)));
-        let stopping = Arc::clone(&stop);
+        let (stopping, sound) = (Arc::clone(&stop), sound.clone());
         let thread = std::thread::Builder::new().name("probes".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(hold(&url, bots, calls, opened, stopping))
+            runtime.block_on(hold(&url, bots, calls, sound, opened, stopping))
         })?;
         let probes = Self { thread, stop };
         match opening.await {
@@ -67,13 +84,14 @@ async fn hold(
     url: &str,
     bots: std::net::TcpListener,
     calls: Vec<String>,
+    sound: Sound,
     opened: oneshot::Sender<()>,
     stop: Arc<AtomicBool>,
 ) -> anyhow::Result<Vec<Probed>> {
     let bots = TcpListener::from_std(bots)?;
     let mut probes = Vec::new();
     for call in &calls {
-        probes.push(Probe::open(url, &bots, call).await?);
+        probes.push(Probe::open(url, &bots, call).await?.saying(sound.clone()));
     }
     drop(bots);
     let mut tasks = JoinSet::new();
@@ -93,11 +111,14 @@ async fn hold(
 
 /// Sends by the clock, whatever comes back.
 async fn converse(mut probe: Probe, first: Instant, stop: Arc<AtomicBool>) -> anyhow::Result<Probed> {
-    let mut turns = interval_at(first, TURN);
+    let (mut turns, mut late) = (interval_at(first, TURN), Duration::ZERO);
     let mut ways = Way::BOTH.into_iter().cycle();
     while !stop.load(Ordering::Acquire) {
         tokio::select! {
-            _ = turns.tick() => if let Some(way) = ways.next() { probe.send(way).await? },
+            due = turns.tick() => if let Some(way) = ways.next() {
+                late = late.max(due.elapsed());
+                probe.send(way).await?;
+            },
             received = probe.receive() => received?,
         }
     }
@@ -109,5 +130,5 @@ async fn converse(mut probe: Probe, first: Instant, stop: Arc<AtomicBool>) -> an
     };
     timeout(PATIENCE, last).await.context("the last messages do not come")??;
     let hung_up = probe.hang_up().await?;
-    Ok(Probed { probe, hung_up })
+    Ok(Probed { probe, hung_up, late_ms: late.as_millis() as u64 })
 }

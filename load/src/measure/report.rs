@@ -6,7 +6,7 @@ use std::fmt;
 use super::Options;
 use super::check::Checked;
 use super::spread::{Spread, median};
-use super::trial::Trial;
+use super::trial::{Aged, Trial};
 use crate::cpu::Cpu;
 use crate::processors::Processors;
 
@@ -22,6 +22,8 @@ pub struct Report {
     /// How many processors the server and this program had, and whether they were their own.
     server_processors: u64,
     our_processors: u64,
+    /// How many of the calls measured delays.
+    probes: u64,
     parted: bool,
     levels: Vec<Level>,
     /// What a call more takes of resident memory, in bytes: from the fewest recorded calls to the most.
@@ -36,6 +38,28 @@ struct Level {
     calls: u64,
     recording: Option<Trial>,
     without: Option<Trial>,
+    /// Of recorded calls, where they were measured without recording too.
+    split_ms: Option<Split>,
+}
+
+/// CPU time a call-second, in milliseconds, by what it was for. Relay and ingest are on the same threads, and told apart by what
+/// the same calls take without recording.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Split {
+    /// What sockets take without recording: forwarding, and reading each message to know what it is.
+    relay: f64,
+    /// What recording adds to that: copying audio for the journal, and the marks that are sent and come back.
+    ingest: f64,
+    journal: f64,
+    encode: f64,
+    other: f64,
+}
+
+impl Split {
+    const fn of(recording: &Cpu<f64>, without: &Cpu<f64>) -> Self {
+        let Cpu { sockets, journal, encode, other } = *recording;
+        Self { relay: without.sockets, ingest: sockets - without.sockets, journal, encode, other }
+    }
 }
 
 impl Report {
@@ -50,7 +74,10 @@ impl Report {
                         .collect();
                     together(&lot)
                 };
-                levels.push(Level { calls: *calls, recording: of(true), without: of(false) });
+                let (recording, without) = (of(true), of(false));
+                let both = recording.as_ref().zip(without.as_ref());
+                let split_ms = both.map(|(recording, without)| Split::of(&recording.cpu_ms, &without.cpu_ms));
+                levels.push(Level { calls: *calls, recording, without, split_ms });
             }
         }
         let recorded =
@@ -66,6 +93,7 @@ impl Report {
             runs: options.runs,
             server_processors: processors.server,
             our_processors: processors.ours,
+            probes: if options.one_way { 0 } else { options.probes },
             parted: processors.are_parted(),
             levels,
             memory_per_call,
@@ -110,11 +138,27 @@ fn together(trials: &[&Trial]) -> Option<Trial> {
         late_ms: trials.iter().map(|trial| trial.late_ms).max().unwrap_or_default(),
         to_bot_ms: spread(|trial| trial.to_bot_ms),
         to_provider_ms: spread(|trial| trial.to_provider_ms),
+        age_seconds: of(&|trial| trial.age_seconds),
         memory: of(&|trial| trial.memory),
-        growth: of(&|trial| trial.growth),
+        memory_per_call_minute: of(&|trial| trial.memory_per_call_minute),
+        by_age: by_age(trials),
         hang_up_ms: spread(|trial| trial.hang_up_ms),
         checked,
     })
+}
+
+/// Part by part.
+fn by_age(trials: &[&Trial]) -> Vec<Aged> {
+    let parts = trials.iter().map(|trial| trial.by_age.len()).min().unwrap_or_default();
+    let of = |part: usize, figure: fn(&Aged) -> f64| {
+        median(trials.iter().map(|trial| figure(&trial.by_age[part]))).unwrap_or_default()
+    };
+    let aged = |part| Aged {
+        age_seconds: of(part, |aged| aged.age_seconds),
+        memory: of(part, |aged| aged.memory),
+        cpu_ms: of(part, |aged| aged.cpu_ms),
+    };
+    (0..parts).map(aged).collect()
 }
 
 /// A row of the table: a figure of a trial.
@@ -131,7 +175,7 @@ const ROWS: [Row; 20] = [
     }),
     ("server's processors busy, %", |trial| Some(trial.server_percent)),
     ("ours busy, %", |trial| Some(trial.ours_percent)),
-    ("calls late by at most, ms", |trial| Some(trial.late_ms as f64)),
+    ("we were late by at most, ms", |trial| Some(trial.late_ms as f64)),
     ("to the bot, ms: p50", |trial| Some(trial.to_bot_ms?.p50)),
     ("  p99", |trial| Some(trial.to_bot_ms?.p99)),
     ("  max", |trial| Some(trial.to_bot_ms?.max)),
@@ -139,7 +183,7 @@ const ROWS: [Row; 20] = [
     ("  p99", |trial| Some(trial.to_provider_ms?.p99)),
     ("  max", |trial| Some(trial.to_provider_ms?.max)),
     ("resident memory, MB", |trial| Some(trial.memory / 1e6)),
-    ("  growth a call-minute, kB", |trial| Some(trial.growth / 1e3)),
+    ("  growth a call-minute, kB", |trial| Some(trial.memory_per_call_minute / 1e3)),
     ("hang-up to file, ms: p50", |trial| Some(trial.hang_up_ms?.p50)),
     ("  p99", |trial| Some(trial.hang_up_ms?.p99)),
     ("  max", |trial| Some(trial.hang_up_ms?.max)),
@@ -158,7 +202,7 @@ impl fmt::Display for Report {
             format!("{} processors for all together", self.our_processors)
         };
         writeln!(f, "{way} calls, {}; medians of {} runs; {processors}", self.format, self.runs)?;
-        for Level { calls, recording, without } in &self.levels {
+        for Level { calls, recording, without, split_ms } in &self.levels {
             writeln!(
                 f,
                 "\n{:32} {:>10} {:>10} {:>10}",
@@ -177,8 +221,17 @@ impl fmt::Display for Report {
                 let line = format!("{name:32} {:>10} {:>10} {:>10}", show(with), show(without), show(added));
                 writeln!(f, "{}", line.trim_end())?;
             }
+            if let Some(Split { relay, ingest, journal, encode, other }) = split_ms {
+                writeln!(
+                    f,
+                    "CPU a call-second, ms: relay {relay:.3}, ingest {ingest:.3}, journal {journal:.3}, encode {encode:.3}, other {other:.3}"
+                )?;
+            }
         }
-        writeln!(f, "\nwhat is added to the sockets is the ingest; what they take without it, the relay")?;
+        writeln!(
+            f,
+            "\nthe relay is what sockets take without recording, which reads each message too; the ingest, what recording adds to that"
+        )?;
         if let Some(bytes) = self.memory_per_call {
             writeln!(f, "resident memory a recorded call more: {:.0} kB", bytes / 1e3)?;
         }

@@ -1,7 +1,8 @@
 //! One server, so many calls, and what they cost.
 
 use anyhow::ensure;
-use callrec_simulator::{BotKind, Echoes};
+use callrec_encode::Format;
+use callrec_simulator::{BotKind, Echoes, TICK_SAMPLES};
 use serde::Serialize;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -13,16 +14,22 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Options;
 use super::arrivals::Arrivals;
 use super::check::{Checked, Made};
+use super::heard::{Said, Side};
 use super::probes::{Probed, Probes};
 use super::spread::{Spread, median};
 use crate::cpu::{Cpu, Snapshot};
+use crate::probe::Way;
 use crate::process::ServerProcess;
 use crate::processors::Processors;
 use crate::sockets::{self, Ended};
-use crate::{Plan, Span, rest};
+use crate::{Plan, PlayoutLog, Sound, Span, rest};
 
 /// How long all calls are live before it is measured, at most.
 const WARM_UP: Duration = Duration::from_secs(5);
+/// How long they are live behind it.
+const TAIL: Duration = Duration::from_secs(1);
+/// Into how many parts the window is cut to see what a call's age does.
+const PARTS: u32 = 10;
 /// How often memory is looked at.
 const EVERY: Duration = Duration::from_millis(500);
 /// How long the last recordings may take after the last call.
@@ -32,6 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Setup<'a> {
     pub(crate) options: &'a Options,
+    pub(crate) sound: Sound,
     pub(crate) program: PathBuf,
     pub(crate) processors: Processors,
 }
@@ -43,6 +51,8 @@ pub(crate) struct Trial {
     pub(crate) recording: bool,
     /// For how many seconds it was measured; all calls were live.
     pub(crate) seconds: f64,
+    /// How old the calls were in the middle of that, in the mean; in seconds.
+    pub(crate) age_seconds: f64,
     /// CPU time a call-second, in milliseconds.
     pub(crate) cpu_ms: Cpu<f64>,
     /// How busy the server's processors were with it, in percent.
@@ -57,11 +67,25 @@ pub(crate) struct Trial {
     pub(crate) to_provider_ms: Option<Spread>,
     /// Resident memory in bytes, in the median.
     pub(crate) memory: f64,
-    /// How much it grew a minute and call, in bytes.
-    pub(crate) growth: f64,
+    /// What a further minute of a call adds to resident memory, in bytes: from the median of the first third of the time to that of
+    /// the last, by minutes and calls.
+    pub(crate) memory_per_call_minute: f64,
+    /// The same of each tenth of the time, one after another.
+    pub(crate) by_age: Vec<Aged>,
     /// From the call's stop until the recording is there under its name, in milliseconds.
     pub(crate) hang_up_ms: Option<Spread>,
     pub(crate) checked: Checked,
+}
+
+/// What calls of some age cost.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Aged {
+    /// How old they were, in the mean; in seconds.
+    pub(crate) age_seconds: f64,
+    /// Resident memory in bytes, in the median.
+    pub(crate) memory: f64,
+    /// CPU time a call-second in all, in milliseconds.
+    pub(crate) cpu_ms: f64,
 }
 
 impl Setup<'_> {
@@ -77,15 +101,14 @@ impl Setup<'_> {
         let url = format!("ws://{}/media-stream", server.address);
         let probed = if options.one_way { 0 } else { options.probes.min(calls) };
         let probes: Vec<_> = (0..probed).map(|index| format!("CAprobe{index:04}")).collect();
-        let probes = Probes::open(&url, bots.try_clone()?, probes).await?;
+        let probes = Probes::open(&url, bots.try_clone()?, probes, &self.sound).await?;
 
         // Those that measure are calls as well.
         let plan = self.plan(calls - probed);
         let bots = if options.one_way { None } else { Some(TcpListener::from_std(bots)?) };
         let began = Instant::now();
         let live = began + Duration::from_millis(plan.ramp_ms);
-        let ends = live + Duration::from_secs(options.seconds);
-        let begins = live + WARM_UP.min(Duration::from_secs(options.seconds) / 4);
+        let begins = live + self.warm_up();
         let (ended, mut calling) = mpsc::unbounded_channel();
         let all = tokio::spawn(async move { sockets::call_all(&url, bots, &plan, &ended).await });
 
@@ -93,10 +116,20 @@ impl Setup<'_> {
         sleep_until(begins).await;
         let (at, before, ours_before) =
             (Instant::now(), Snapshot::of(process)?, Snapshot::of(std::process::id())?);
-        let mut memory = Vec::new();
-        while Instant::now() + EVERY < ends {
-            memory.push((at.elapsed(), server.held()?.memory as f64));
-            sleep(EVERY).await;
+        let (mut memory, mut by_age) = (Vec::new(), Vec::new());
+        for part in 0..PARTS {
+            let (began, earlier, first) = (at.elapsed(), Snapshot::of(process)?, memory.len());
+            let ends = at + Duration::from_secs(options.seconds) * (part + 1) / PARTS;
+            while memory.len() == first || Instant::now() < ends {
+                memory.push((at.elapsed(), server.held()?.memory as f64));
+                sleep_until(ends.min(Instant::now() + EVERY)).await;
+            }
+            let (taken, during) = (Snapshot::of(process)?.since(&earlier).all(), at.elapsed() - began);
+            by_age.push(Aged {
+                age_seconds: self.age_at(began + during / 2),
+                memory: median(memory[first..].iter().map(|(_, bytes)| *bytes)).unwrap_or_default(),
+                cpu_ms: taken.as_secs_f64() * 1e3 / during.as_secs_f64() / calls as f64,
+            });
         }
         let (taken, ours) =
             (Snapshot::of(process)?.since(&before), Snapshot::of(std::process::id())?.since(&ours_before));
@@ -111,11 +144,20 @@ impl Setup<'_> {
         let made = self.made(&ended, &probed, recording)?;
         wait_for_recordings(&server.address).await?;
         server.end().await?;
+        // Nothing is measured any more.
         let mut checked = Checked::default();
         made.iter().for_each(|(made, _)| checked.add(&responses, made));
-        let failed = ended.iter().filter_map(|call| Some((&call.log.call, call.log.failed.as_ref()?)));
-        checked.problems.extend(failed.map(|(call, why)| format!("{call}: {why}")));
+        for PlayoutLog { call, failed, wrong, .. } in ended.iter().map(|call| &call.log) {
+            checked.problems.extend(failed.iter().map(|why| format!("{call}: {why}")));
+            if *wrong > 0 {
+                checked
+                    .problems
+                    .push(format!("{call}: {wrong} samples of the bot came as others than it sent"));
+            }
+        }
 
+        let late = ended.iter().map(|call| call.log.late_ms);
+        let late_ms = late.chain(probed.iter().map(|probed| probed.late_ms)).max().unwrap_or_default();
         let seconds = (over - at).as_secs_f64();
         let percent =
             |cpu: Cpu<Duration>, count: u64| cpu.all().as_secs_f64() / seconds / count as f64 * 100.0;
@@ -130,11 +172,13 @@ impl Setup<'_> {
             cpu_ms: taken.map(|time| time.as_secs_f64() * 1e3 / seconds / calls as f64),
             server_percent: percent(taken, self.processors.server),
             ours_percent: percent(ours, self.processors.ours),
-            late_ms: ended.iter().map(|call| call.log.late_ms).max().unwrap_or_default(),
+            late_ms,
             to_bot_ms: way(0),
             to_provider_ms: way(1),
+            age_seconds: self.age_at(over.saturating_duration_since(at) / 2),
             memory: median(memory.iter().map(|(_, bytes)| *bytes)).unwrap_or_default(),
-            growth: growth(&memory) / calls as f64,
+            memory_per_call_minute: growth(&memory) / calls as f64,
+            by_age,
             hang_up_ms: Spread::of_ms(made.iter().filter_map(|(made, hung_up)| {
                 Some(arrivals.at(&made.file)?.saturating_duration_since((*hung_up)?))
             })),
@@ -166,16 +210,28 @@ impl Setup<'_> {
         })?
     }
 
+    /// How long all calls are live before it is measured.
+    fn warm_up(&self) -> Duration {
+        WARM_UP.min(Duration::from_secs(self.options.seconds) / 4)
+    }
+
+    /// How old the calls are in the mean, in seconds, when it has been measured for so long.
+    fn age_at(&self, measured: Duration) -> f64 {
+        self.options.ramp as f64 / 2.0 + (self.warm_up() + measured).as_secs_f64()
+    }
+
     fn plan(&self, calls: u64) -> Plan {
         let options = self.options;
         let none = Span { low: 0, high: 0 };
+        let ramp = Duration::from_secs(options.ramp);
+        let length = ramp + self.warm_up() + Duration::from_secs(options.seconds) + TAIL;
         Plan {
             calls,
-            length_ms: (options.ramp + options.seconds) * 1_000,
+            length_ms: length.as_millis() as u64,
             ramp_ms: options.ramp * 1_000,
             kinds: vec![BotKind::Bursting, BotKind::Pacing, BotKind::Stalling],
             formats: Vec::new(),
-            voice: options.voice,
+            sound: self.sound.clone(),
             delay_up: none,
             delay_down: none,
             jitter: none,
@@ -194,19 +250,33 @@ impl Setup<'_> {
         probed: &[Probed],
         recorded: bool,
     ) -> anyhow::Result<Vec<(Made, Option<Instant>)>> {
-        let made = |call: &str, first_frame_ms, frames| Made {
+        let options = self.options;
+        let format: Format = options.format.parse()?;
+        let made = |call: &str, first_frame_ms, frames, assistant_ms, sides, late_ms| Made {
             call: call.to_owned(),
-            file: format!("call_{call}_conversation.{}", self.options.format),
+            file: format!("call_{call}_conversation.{format}"),
+            format,
             first_frame_ms,
             frames,
+            assistant_ms,
+            said: Said { sound: self.sound.clone(), sides, late_ms },
             recorded,
         };
-        let ended = ended
-            .iter()
-            .map(|Ended { log, hung_up }| (made(&log.call, log.first_frame_ms, log.frames), *hung_up));
-        let probed = probed
-            .iter()
-            .map(|Probed { probe, hung_up }| (made(probe.call(), 0, probe.frames), Some(*hung_up)));
+        let ended = ended.iter().map(|Ended { log, hung_up }| {
+            let first = log.first_frame_ms * 8;
+            let caller =
+                Side { seed: log.caller_seed, runs: vec![(first, first, log.frames * TICK_SAMPLES)] };
+            let bot = Side { seed: log.bot_seed, runs: log.heard.clone() };
+            // A provider that sends both sides sends silence too.
+            let assistant_ms = if options.one_way { log.frames * 20 } else { log.sent / 8 };
+            let sides = [caller, bot];
+            (made(&log.call, log.first_frame_ms, log.frames, assistant_ms, sides, log.late_ms), *hung_up)
+        });
+        let probed = probed.iter().map(|probed| {
+            let Probed { probe, hung_up, late_ms } = probed;
+            let assistant_ms = probe.delays[Way::ToProvider as usize].len() as u64 * 20;
+            (made(probe.call(), 0, probe.frames, assistant_ms, probed.said(), *late_ms), Some(*hung_up))
+        });
         let all: Vec<_> = ended.chain(probed).collect();
         ensure!(!all.is_empty(), "no call was made");
         Ok(all)

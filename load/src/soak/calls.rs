@@ -35,7 +35,7 @@ pub(crate) fn all(rounds: u64, live: u64, formats: &[&'static str], seed: u64) -
         ramp_ms: ROUND_MS,
         kinds: vec![BotKind::Bursting, BotKind::Pacing, BotKind::Stalling, BotKind::AtOnce],
         formats: formats.iter().map(|format| (*format).to_owned()).collect(),
-        voice: Voice::Noise,
+        sound: Voice::Noise.into(),
         delay_up: Span { low: 0, high: 200 },
         delay_down: Span { low: 0, high: 200 },
         jitter: Span { low: 0, high: 100 },
