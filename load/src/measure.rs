@@ -11,6 +11,7 @@ mod trial;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 pub use report::Report;
+use serde::Serialize;
 use std::path::PathBuf;
 use trial::Setup;
 
@@ -62,6 +63,10 @@ pub struct Options {
     /// What the calls are drawn from: the same seed gives the same calls.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// A relay to measure as well, each lot of calls in turn: a program that relays to a bot and records nothing when it is called with
+    /// `bare --bot URL`, and says where it listens.
+    #[arg(long, value_name = "FILE", conflicts_with = "one_way")]
+    pub bare: Option<PathBuf>,
     /// The server's program; without it, it is built, and found beside this one.
     #[arg(long, value_name = "FILE")]
     pub server: Option<PathBuf>,
@@ -82,14 +87,26 @@ pub enum Recording {
 }
 
 impl Recording {
-    /// What it is in each run, in order.
-    const fn lots(self) -> &'static [bool] {
+    /// What there is in each run, in order.
+    const fn lots(self) -> &'static [Lot] {
         match self {
-            Self::On => &[true],
-            Self::Off => &[false],
-            Self::Alternate => &[true, false],
+            Self::On => &[Lot::Recording],
+            Self::Off => &[Lot::Without],
+            Self::Alternate => &[Lot::Recording, Lot::Without],
         }
     }
+}
+
+/// What a lot of calls goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Lot {
+    /// The server, which records.
+    Recording,
+    /// The server, which does not.
+    Without,
+    /// A relay that does nothing else.
+    Bare,
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {
@@ -115,8 +132,9 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
         let mut trials = Vec::new();
         for _ in 0..options.runs {
             for calls in &options.calls {
-                for recording in options.recording.lots() {
-                    trials.push(setup.trial(*calls, *recording).await?);
+                let bare = options.bare.as_ref().map(|_| Lot::Bare);
+                for lot in options.recording.lots().iter().copied().chain(bare) {
+                    trials.push(setup.trial(*calls, lot).await?);
                 }
             }
         }

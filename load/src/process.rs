@@ -34,13 +34,19 @@ impl ServerProcess {
         home: &Path,
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
-        Self::spawn(program, home, settings)?.listening().await
+        Self::spawn(program, &[], home, settings)?.listening().await
     }
 
     /// The same, without waiting: it does not listen yet.
-    pub(crate) fn spawn(program: &Path, home: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+    pub(crate) fn spawn(
+        program: &Path,
+        arguments: &[&str],
+        home: &Path,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let log = home.join("server.log");
         let child = Command::new(program)
+            .args(arguments)
             .current_dir(home)
             .env_clear()
             .envs([("PORT", "0"), ("RECORDINGS_DIRECTORY", "responses")])
@@ -60,7 +66,7 @@ impl ServerProcess {
         timeout(PATIENCE, BufReader::new(stdout).read_line(&mut line))
             .await
             .context("it does not listen")??;
-        let address = line.trim().strip_prefix("callrec listening on http://");
+        let address = line.trim().split_once("listening on http://").map(|(_, address)| address);
         self.address = address.with_context(|| format!("it does not start: {}", read(&self.log)))?.to_owned();
         Ok(self)
     }

@@ -1,23 +1,51 @@
 //! `callrec-load measure`, from its command line to its figures.
 //!
 //! It starts the server as a process. That is this program, for a binary of another package is nothing that a test finds: where
-//! the environment says which port, it is callrec.
+//! the environment says which port, it is callrec; and called as a bare relay is, it is one.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, reason = "tests")]
 
 use callrec_audio::g711::linear_to_ulaw;
+use futures_util::StreamExt as _;
 use serde_json::Value;
 use std::process::{Command, ExitCode};
+use tokio::net::TcpListener;
+use tokio_tungstenite::{accept_async, connect_async};
 
 fn main() -> ExitCode {
-    if std::env::var_os("PORT").is_some() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, bare, _, bot] = arguments.as_slice()
+        && bare == "bare"
+    {
+        relay(bot);
+    } else if std::env::var_os("PORT").is_some() {
         actix_web::rt::System::new().block_on(callrec_server::cli::run()).unwrap();
-    } else if cfg!(target_os = "linux") && !std::env::args().any(|argument| argument == "--list") {
+    } else if cfg!(target_os = "linux") && !arguments.iter().any(|argument| argument == "--list") {
         relayed_calls_are_measured_with_and_without_recording();
+        a_bare_relay_is_measured_beside_the_server();
         one_way_calls_are_measured();
         speech_is_said_and_heard_in_every_format();
         calls_that_are_not_recorded_as_they_were_made_are_told_and_fail();
     }
     ExitCode::SUCCESS
+}
+
+/// Passes messages on between providers and a bot, until it is killed.
+fn relay(bot: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        println!("listening on http://{}", listener.local_addr().unwrap());
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let bot = bot.to_owned();
+            tokio::spawn(async move {
+                let provider = accept_async(stream).await.unwrap();
+                let (bot, _) = connect_async(bot).await.unwrap();
+                let ((to_provider, from_provider), (to_bot, from_bot)) = (provider.split(), bot.split());
+                let _ = tokio::join!(from_provider.forward(to_bot), from_bot.forward(to_provider));
+            });
+        }
+    });
 }
 
 /// Whether it is well, what it prints, and its figures.
@@ -63,13 +91,25 @@ fn relayed_calls_are_measured_with_and_without_recording() {
         }
     }
     let sockets = |trial: &Value| trial["cpu_ms"]["sockets"].as_f64().unwrap();
-    let split = &level["split_ms"];
-    assert_eq!(split["relay"], without["cpu_ms"]["sockets"]);
-    assert_eq!(split["ingest"], sockets(recording) - sockets(without));
+    let split = |part: &str| level["split_ms"][part].as_f64().unwrap();
+    // As numbers are written.
+    assert!((split("relay") - sockets(without)).abs() < 1e-9, "{level}");
+    assert!((split("ingest") + split("relay") - sockets(recording)).abs() < 1e-9, "{level}");
     assert_eq!(json["probes"], 2);
     assert_eq!(recording["hang_up_ms"]["count"], 4);
     assert_eq!(without["hang_up_ms"], Value::Null);
     assert_eq!(json["trials"].as_array().unwrap().len(), 2);
+}
+
+fn a_bare_relay_is_measured_beside_the_server() {
+    let this = std::env::current_exe().unwrap();
+    let (well, said, json) = measure(&["--recording", "off", "--bare", this.to_str().unwrap()]);
+    assert!(well && said.contains("\n4 calls were recorded as they were made, and 0 were not"), "{said}");
+    let level = &json["levels"][0];
+    assert_eq!((&level["bare"]["lot"], &level["without"]["lot"]), (&"bare".into(), &"without".into()));
+    for way in ["to_bot_ms", "to_provider_ms"] {
+        assert!(level["bare"][way]["count"].as_u64().unwrap() > 50, "{way} of {level}");
+    }
 }
 
 fn one_way_calls_are_measured() {

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use std::fmt;
 
-use super::Options;
 use super::check::Checked;
 use super::spread::{Spread, median};
 use super::trial::{Aged, Trial};
+use super::{Lot, Options};
 use crate::cpu::Cpu;
 use crate::processors::Processors;
 
@@ -38,6 +38,8 @@ struct Level {
     calls: u64,
     recording: Option<Trial>,
     without: Option<Trial>,
+    /// Through the relay that does nothing else, if one was named.
+    bare: Option<Trial>,
     /// Of recorded calls, where they were measured without recording too.
     split_ms: Option<Split>,
 }
@@ -67,17 +69,14 @@ impl Report {
         let mut levels: Vec<Level> = Vec::new();
         for calls in &options.calls {
             if levels.iter().all(|level| level.calls != *calls) {
-                let of = |recording: bool| {
-                    let lot: Vec<_> = trials
-                        .iter()
-                        .filter(|trial| (trial.calls, trial.recording) == (*calls, recording))
-                        .collect();
-                    together(&lot)
+                let of = |lot: Lot| {
+                    let of_lot = |trial: &&Trial| (trial.calls, trial.lot) == (*calls, lot);
+                    together(&trials.iter().filter(of_lot).collect::<Vec<_>>())
                 };
-                let (recording, without) = (of(true), of(false));
+                let (recording, without, bare) = (of(Lot::Recording), of(Lot::Without), of(Lot::Bare));
                 let both = recording.as_ref().zip(without.as_ref());
                 let split_ms = both.map(|(recording, without)| Split::of(&recording.cpu_ms, &without.cpu_ms));
-                levels.push(Level { calls: *calls, recording, without, split_ms });
+                levels.push(Level { calls: *calls, recording, without, bare, split_ms });
             }
         }
         let recorded =
@@ -125,7 +124,7 @@ fn together(trials: &[&Trial]) -> Option<Trial> {
     }
     Some(Trial {
         calls: first.calls,
-        recording: first.recording,
+        lot: first.lot,
         seconds: of(&|trial| trial.seconds),
         cpu_ms: Cpu {
             sockets: of(&|trial| trial.cpu_ms.sockets),
@@ -187,7 +186,7 @@ const ROWS: [Row; 20] = [
     ("hang-up to file, ms: p50", |trial| Some(trial.hang_up_ms?.p50)),
     ("  p99", |trial| Some(trial.hang_up_ms?.p99)),
     ("  max", |trial| Some(trial.hang_up_ms?.max)),
-    ("lost frames", |trial| Some(trial.checked.lost_frames as f64)),
+    ("lost frames", |trial| (trial.lot != Lot::Bare).then_some(trial.checked.lost_frames as f64)),
 ];
 
 impl fmt::Display for Report {
@@ -202,23 +201,26 @@ impl fmt::Display for Report {
             format!("{} processors for all together", self.our_processors)
         };
         writeln!(f, "{way} calls, {}; medians of {} runs; {processors}", self.format, self.runs)?;
-        for Level { calls, recording, without, split_ms } in &self.levels {
+        for Level { calls, recording, without, bare, split_ms } in &self.levels {
             writeln!(
                 f,
-                "\n{:32} {:>10} {:>10} {:>10}",
+                "\n{:32} {:>10} {:>10} {:>10}{}",
                 format!("{calls} calls"),
                 "recording",
                 "without",
-                "added"
+                "added",
+                if bare.is_some() { format!(" {:>10}", "bare") } else { String::new() }
             )?;
             for (name, figure) in ROWS {
-                let [with, without] = [recording, without].map(|trial| trial.as_ref().and_then(figure));
-                if with.or(without).is_none() {
+                let [with, without, bare] =
+                    [recording, without, bare].map(|trial| trial.as_ref().and_then(figure));
+                if with.or(without).or(bare).is_none() {
                     continue;
                 }
                 let show = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.3}"));
                 let added = with.zip(without).map(|(with, without)| with - without);
-                let line = format!("{name:32} {:>10} {:>10} {:>10}", show(with), show(without), show(added));
+                let [with, without, added, bare] = [with, without, added, bare].map(show);
+                let line = format!("{name:32} {with:>10} {without:>10} {added:>10} {bare:>10}");
                 writeln!(f, "{}", line.trim_end())?;
             }
             if let Some(Split { relay, ingest, journal, encode, other }) = split_ms {

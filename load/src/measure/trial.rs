@@ -11,12 +11,12 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Options;
 use super::arrivals::Arrivals;
 use super::check::{Checked, Made};
 use super::heard::{Said, Side};
 use super::probes::{Probed, Probes};
 use super::spread::{Spread, median};
+use super::{Lot, Options};
 use crate::cpu::{Cpu, Snapshot};
 use crate::probe::Way;
 use crate::process::ServerProcess;
@@ -48,7 +48,7 @@ pub(crate) struct Setup<'a> {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Trial {
     pub(crate) calls: u64,
-    pub(crate) recording: bool,
+    pub(crate) lot: Lot,
     /// For how many seconds it was measured; all calls were live.
     pub(crate) seconds: f64,
     /// How old the calls were in the middle of that, in the mean; in seconds.
@@ -89,14 +89,16 @@ pub(crate) struct Aged {
 }
 
 impl Setup<'_> {
-    pub(crate) async fn trial(&self, calls: u64, recording: bool) -> anyhow::Result<Trial> {
+    pub(crate) async fn trial(&self, calls: u64, lot: Lot) -> anyhow::Result<Trial> {
         let options = self.options;
         let home = tempfile::tempdir()?;
         let responses = home.path().join("responses");
         let bots = std::net::TcpListener::bind("127.0.0.1:0")?;
         bots.set_nonblocking(true)?;
         let bot = format!("ws://{}", bots.local_addr()?);
-        let server = self.start(home.path(), &bot, calls, recording)?.listening().await?;
+        let server = self.start(home.path(), &bot, calls, lot)?.listening().await?;
+        // A relay that records nothing has made none.
+        std::fs::create_dir_all(&responses)?;
         let arrivals = Arrivals::watch(&responses)?;
         let url = format!("ws://{}/media-stream", server.address);
         let probed = if options.one_way { 0 } else { options.probes.min(calls) };
@@ -141,9 +143,14 @@ impl Setup<'_> {
         while let Some(call) = calling.recv().await {
             ended.push(call);
         }
-        let made = self.made(&ended, &probed, recording)?;
-        wait_for_recordings(&server.address).await?;
-        server.end().await?;
+        let mut made = self.made(&ended, &probed, lot == Lot::Recording)?;
+        if lot == Lot::Bare {
+            made.clear();
+            drop(server);
+        } else {
+            wait_for_recordings(&server.address).await?;
+            server.end().await?;
+        }
         // Nothing is measured any more.
         let mut checked = Checked::default();
         made.iter().for_each(|(made, _)| checked.add(&responses, made));
@@ -167,7 +174,7 @@ impl Setup<'_> {
         };
         Ok(Trial {
             calls,
-            recording,
+            lot,
             seconds,
             cpu_ms: taken.map(|time| time.as_secs_f64() * 1e3 / seconds / calls as f64),
             server_percent: percent(taken, self.processors.server),
@@ -187,9 +194,9 @@ impl Setup<'_> {
     }
 
     /// Starts a server; it does not listen yet.
-    fn start(&self, home: &Path, bot: &str, calls: u64, recording: bool) -> anyhow::Result<ServerProcess> {
+    fn start(&self, home: &Path, bot: &str, calls: u64, lot: Lot) -> anyhow::Result<ServerProcess> {
         let options = self.options;
-        let on = if recording { ["true", "on"] } else { ["false", "off"] };
+        let on = if lot == Lot::Recording { ["true", "on"] } else { ["false", "off"] };
         let most = (calls + 10).to_string();
         let mut settings = vec![
             ("DEFAULT_AUDIO_FORMAT", options.format.as_str()),
@@ -206,7 +213,12 @@ impl Setup<'_> {
         let runtime = tokio::runtime::Handle::current();
         self.processors.on_the_servers(|| {
             let _within = runtime.enter();
-            ServerProcess::spawn(&self.program, home, &settings)
+            match options.bare.as_ref().filter(|_| lot == Lot::Bare) {
+                Some(bare) => {
+                    ServerProcess::spawn(&std::path::absolute(bare)?, &["bare", "--bot", bot], home, &[])
+                }
+                None => ServerProcess::spawn(&self.program, &[], home, &settings),
+            }
         })?
     }
 
