@@ -111,10 +111,12 @@ fn decode(file: &Path, format: Format) -> anyhow::Result<(Vec<Loudness>, u32, u6
     Ok((loudness, decoded.rate, decoded.frames))
 }
 
-/// Holds each second against what was said then, or a little before or after.
+/// Holds each second against what was said then, or a little before or after. How much of what was said just before the end was heard
+/// nobody can tell so exactly: only the length is held against that.
 fn compare(heard: &[f64], said: &[f64], margin: usize) -> anyhow::Result<()> {
     let silent = SILENT * TICKS as f64;
-    for begins in (0..heard.len().max(said.len())).step_by(TICKS / 2) {
+    let last = said.len().saturating_sub(TICKS + margin);
+    for begins in (0..=last).step_by(TICKS / 2) {
         let wide = |loudness| energy(loudness, begins.saturating_sub(margin), begins + TICKS + margin);
         let narrow = |loudness| energy(loudness, begins, begins + TICKS);
         let at = begins as f64 / TICKS as f64;
