@@ -56,7 +56,7 @@ pub(crate) fn run(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     if bench.wants("growth") {
-        growth::run(bench, seconds, work, report)?;
+        growth::run(bench, seconds, material, work, report)?;
         report.windows(seconds.max(2));
         report.done("growth")?;
     }

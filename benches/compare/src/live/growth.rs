@@ -1,4 +1,5 @@
-//! What a call more costs where there are many: time, memory and delay of relayed calls, by the load generator.
+//! What a call more costs where there are many, and a minute more where calls are long: time, memory and delay of relayed calls, by the
+//! load generator.
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
@@ -7,18 +8,35 @@ use std::process::Command;
 
 use crate::cpu::{Bench, run as run_to_end};
 use crate::figure::Figure;
+use crate::material::Material;
 use crate::report::Report;
 
 /// From so many calls to so many.
 const CALLS: [u64; 2] = [50, 250];
 /// The load at which delays are looked at, in percent of the server's processor.
 const LOAD: f64 = 70.0;
+/// How many windows long the calls are measured that are to be old, and how many seconds at most.
+const OLD: (u64, u64) = (5, 600);
+
+/// The load generator, which looks at every recording.
+struct Generator<'a> {
+    seconds: u64,
+    work: &'a Path,
+    material: &'a Material,
+}
 
 /// Measures it and adds the figures. Nothing of this process may be bound to a processor yet.
-pub(super) fn run(bench: &Bench<'_>, seconds: u64, work: &Path, report: &mut Report) -> anyhow::Result<()> {
+pub(super) fn run(
+    bench: &Bench<'_>,
+    seconds: u64,
+    material: &Material,
+    work: &Path,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let generator = Generator { seconds: seconds.max(2), work, material };
     let [few, many] = CALLS;
     let told = bench.progress("growth", 1);
-    let grown = measure(bench, seconds, work, &format!("{few},{many}"), "on")?;
+    let grown = generator.run(bench.runs, &format!("{few},{many}"), &["on"])?;
     let [at_few, at_many] = [few, many].map(|calls| level(&grown, calls, "recording"));
     let (at_few, at_many) = (at_few?, at_many?);
     let what = format!("A second of a relayed call, recorded in MP3: {many} calls");
@@ -26,44 +44,111 @@ pub(super) fn run(bench: &Bench<'_>, seconds: u64, work: &Path, report: &mut Rep
     report.add(Figure::each(&what, &format!("callrec, {few} calls"), cost, "ms").at_most(1.10));
     let what = format!("Resident memory of a relayed call, recorded in MP3: from {few} to {many} calls");
     report.add(Figure::absolute(&what, number(&grown, "memory_per_call")? / 1e3, "kB", 400.0));
+    report.note(format!(
+        "The calls from {few} to {many} were {:.0} s old in the mean. What is said is that of the files' call; bots make no pause of it \
+         that is longer than half a second. Every recording was decoded afterwards, and each side's loudness held against what was said.",
+        number(at_many, "age_seconds")?,
+    ));
 
+    length(&generator, report)?;
     let calls = (many as f64 * LOAD / number(at_many, "server_percent")?).round() as u64;
-    let loaded = measure(bench, seconds, work, &calls.to_string(), "alternate")?;
-    let (on, off) = (level(&loaded, calls, "recording")?, level(&loaded, calls, "without")?);
+    let this = std::env::current_exe()?.to_string_lossy().into_owned();
+    let loaded = generator.run(bench.runs, &calls.to_string(), &["alternate", "--bare", &this])?;
+    delay(&loaded, calls, report)?;
+    report.note(format!(
+        "With {many} calls the server's processor was busy for {:.0} % of the time.",
+        number(at_many, "server_percent")?,
+    ));
+    told.finish_and_clear();
+    Ok(())
+}
+
+/// What the age of calls does. All of the process's memory is looked at, in the median of a tenth of the time: what calls add to it in some
+/// minutes is less than an allocator keeps or gives back from one look to the next, and a slope would be of that.
+fn length(generator: &Generator<'_>, report: &mut Report) -> anyhow::Result<()> {
+    let calls = CALLS[0];
+    let seconds = (generator.seconds * OLD.0).min(OLD.1.max(generator.seconds));
+    let generator = Generator { seconds, ..*generator };
+    let old = generator.run(1, &calls.to_string(), &["on"])?;
+    let level = level(&old, calls, "recording")?;
+    let by_age = level["by_age"].as_array().filter(|by_age| by_age.len() > 1).context("no ages")?;
+    let (young, old) = (&by_age[0], &by_age[by_age.len() - 1]);
+    let [young_s, old_s] = [young, old].map(|aged| number(aged, "age_seconds"));
+    let (young_s, old_s) = (young_s?, old_s?);
+    let peer = format!("callrec, the same calls {young_s:.0} s old");
+    let what = format!("A second of a relayed call, recorded in MP3: {calls} calls, {old_s:.0} s old");
+    let cost = [number(old, "cpu_ms")?, number(young, "cpu_ms")?];
+    report.add(Figure::each(&what, &peer, cost, "ms").at_most(1.10));
+    let what = format!("Resident memory of {calls} relayed calls, recorded in MP3, {old_s:.0} s old");
+    let [memory, earlier] = [number(old, "memory")?, number(young, "memory")?];
+    report.add(Figure::ratio(&what, &peer, memory / earlier, 1.02));
+    report.note(format!(
+        "The {calls} calls that grew old did so once, paced, within {seconds} s, of which the first tenth is held against the last: {:.1} \
+         and {:.1} MB were resident in the median. From the first third to the last a further minute of a call added {:+.2} kB.",
+        earlier / 1e6,
+        memory / 1e6,
+        number(level, "memory_per_call_minute")? / 1e3,
+    ));
+    Ok(())
+}
+
+/// What recording adds to the way of a message.
+fn delay(loaded: &Value, calls: u64, report: &mut Report) -> anyhow::Result<()> {
+    let (on, off) = (level(loaded, calls, "recording")?, level(loaded, calls, "without")?);
     for (way, name) in [("to_bot_ms", "bot"), ("to_provider_ms", "provider")] {
         let what =
             format!("Delay of a message to the {name}, p99, {calls} relayed calls: what recording adds");
         report.add(Figure::absolute(&what, p99(on, way)? - p99(off, way)?, "ms", 2.0));
     }
     report.note(format!(
-        "With {many} calls the server's processor was busy for {:.0} % of the time, and where delays were measured for {:.0} %. Without \
-         recording it was {:.0} %; the delays to bot and provider were {:.2} and {:.2} ms then, p99.",
-        number(at_many, "server_percent")?,
+        "Where delays were measured the server's processor was busy for {:.0} % of the time, and without recording for {:.0} %; the delays \
+         to bot and provider were {:.2} and {:.2} ms then, p99. Without recording the server reads each message as well, keeps the \
+         timeline, and journals that audio was left out: what is added is audio, marks and files.",
         number(on, "server_percent")?,
         number(off, "server_percent")?,
         p99(off, "to_bot_ms")?,
         p99(off, "to_provider_ms")?,
     ));
-    told.finish_and_clear();
+    let bare = level(loaded, calls, "bare")?;
+    report.note(format!(
+        "Through an actix-ws server that passes the same calls' messages on and does nothing else, delays to bot and provider were {:.2} \
+         and {:.2} ms, p99; its processor was busy for {:.0} % of the time.",
+        p99(bare, "to_bot_ms")?,
+        p99(bare, "to_provider_ms")?,
+        number(bare, "server_percent")?,
+    ));
+    report.note(format!(
+        "Delays are those of {} of the {calls} calls, of which both ends are in one thread. The generator's own processor was busy for {:.0} % \
+         of the time, and it was late by {:.0} ms at most, in all calls and runs.",
+        number(loaded, "probes")?,
+        number(on, "ours_percent")?,
+        number(on, "late_ms")?.max(number(off, "late_ms")?),
+    ));
+    let split = &loaded["levels"][0]["split_ms"];
+    report.note(format!(
+        "A second of one of these calls took {:.2} ms on the threads of sockets without recording, which is the relay, and {:.2} ms more \
+         with it, the ingest; {:.2} ms were the journal's, {:.2} the encoder's and decoder's, and {:.2} of everything else.",
+        number(split, "relay")?,
+        number(split, "ingest")?,
+        number(split, "journal")?,
+        number(split, "encode")?,
+        number(split, "other")?,
+    ));
     Ok(())
 }
 
-/// Runs the load generator, which looks at every recording.
-fn measure(
-    bench: &Bench<'_>,
-    seconds: u64,
-    work: &Path,
-    calls: &str,
-    recording: &str,
-) -> anyhow::Result<Value> {
-    let json = work.join("growth.json");
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["load", "--calls", calls, "--recording", recording, "--set", "MP3_BITRATE=128k"]);
-    command
-        .args(["--runs", &bench.runs.to_string(), "--seconds", &seconds.max(2).to_string(), "--json"])
-        .arg(&json);
-    run_to_end(&mut command)?;
-    Ok(serde_json::from_slice(&std::fs::read(&json)?)?)
+impl Generator<'_> {
+    fn run(&self, runs: u64, calls: &str, recording: &[&str]) -> anyhow::Result<Value> {
+        let json = self.work.join("growth.json");
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["load", "--calls", calls, "--set", "MP3_BITRATE=128k", "--recording"]).args(recording);
+        for side in &self.material.sides {
+            command.arg("--speech").arg(side);
+        }
+        command.args(["--runs", &runs.to_string(), "--seconds", &self.seconds.to_string(), "--json"]);
+        run_to_end(command.arg(&json))?;
+        Ok(serde_json::from_slice(&std::fs::read(&json)?)?)
+    }
 }
 
 fn level<'a>(report: &'a Value, calls: u64, recording: &str) -> anyhow::Result<&'a Value> {
