@@ -1,7 +1,11 @@
-//! What a call's length costs: a minute of a call of two hours beside one of a call of a minute; and the wait for the recording of a
+//! What a call's length costs: a minute of a relayed call of two hours beside one of a call of a minute; and the wait for the recording of a
 //! call of an hour beside that of a call of a minute.
 
+mod relayed;
+
 use anyhow::{Context as _, ensure};
+use serde_json::Value;
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -58,12 +62,14 @@ pub(super) fn cost(live: &Live<'_>, report: &mut Report) -> anyhow::Result<()> {
         told.inc(1);
     }
     told.finish_and_clear();
-    let what = format!("A minute of a call of {MINUTES} minutes, recorded in MP3");
+    let what = format!("A minute of a relayed call of {MINUTES} minutes, recorded in MP3");
     let peer = format!("callrec, {MINUTES} calls of a minute");
     report.add(Figure::each(&what, &peer, [median(long), median(short)], "ms").at_most(1.10));
     report.note(format!(
         "Of the {MINUTES} minutes one after another, in one call or in many, is counted all that the server does until the last summary \
-         is written. They are one-way, and sent as fast as they are read."
+         is written. They are relayed as fast as the server goes: the bot answers each message, and what the caller says next follows \
+         once the answer has come. The provider plays by the call's clock and returns the bot's marks, one every 60 ms of it, so that \
+         all that the bot says is in the recording, where it was heard."
     ));
     Ok(())
 }
@@ -71,16 +77,20 @@ pub(super) fn cost(live: &Live<'_>, report: &mut Report) -> anyhow::Result<()> {
 /// Milliseconds of CPU for a minute.
 fn record(live: &Live<'_>, calls: usize, minutes: u64) -> anyhow::Result<f64> {
     let recordings = live.work.join("live");
-    let server = live.callrec(&recordings, &MP3)?;
+    let bots = TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("ws://{}/", bots.local_addr()?);
+    let server = live.callrec(&recordings, &[&MP3[..], &[("BOT_URL", &url)]].concat())?;
     let before = server.used()?;
-    let mut sent = Vec::new();
-    for number in 0..calls {
-        let mut call = Calls::open_numbers(server.address, number..number + 1, &live.payloads)?;
-        call.say(minutes * MESSAGES_A_MINUTE)?;
-        sent.extend(call.hang_up()?);
-    }
+    let (messages, payloads) = (minutes * MESSAGES_A_MINUTE, [&live.payloads, &live.answers]);
+    let sent = (0..calls).map(|number| relayed::call(server.address, &bots, number, messages, payloads));
+    let sent: Vec<_> = sent.collect::<anyhow::Result<_>>()?;
     recorded::check(&server, &recordings, &sent)?;
     let used = server.used()?.since(&before).all();
+    for number in 0..calls {
+        let summary = std::fs::read(recordings.join(format!("call_{}_summary.json", sid("CA", number))))?;
+        relayed::check(&serde_json::from_slice::<Value>(&summary)?)
+            .with_context(|| format!("call {number}"))?;
+    }
     server.end()?;
     std::fs::remove_dir_all(recordings)?;
     Ok(used.as_secs_f64() * 1e3 / (calls as u64 * minutes) as f64)
