@@ -68,7 +68,7 @@ impl Journalling {
             }
             refused = self.write(shared, call).err().or(refused);
             if self.turn.is_multiple_of(TAKES_EVERY) && call.committed() > 0 {
-                shared.schedule(call, call.sealed.load(Ordering::Acquire));
+                shared.schedule(call);
             }
         }
         if refused.is_some() {
@@ -132,7 +132,7 @@ impl Journalling {
             self.refusals.remove(&call.serial);
         }
         if is_sealed {
-            shared.schedule(call, true);
+            shared.schedule(call);
         }
         written
     }

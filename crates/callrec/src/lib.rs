@@ -70,6 +70,7 @@ mod output;
 #[cfg(test)]
 mod panics;
 mod pending;
+mod queue;
 mod recorder;
 mod recovery;
 mod refusals;

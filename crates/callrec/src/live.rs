@@ -75,6 +75,8 @@ pub(crate) struct LiveCall {
     refused: AtomicU64,
     /// Why no journal could be made of it, from when it is given up until a worker tells of it.
     unjournalled: Mutex<Option<String>>,
+    /// Its take has much to read, for it begins anew late in a long call.
+    pub(crate) is_far_behind: AtomicBool,
     /// It waits for a worker, or has one.
     pub(crate) scheduled: AtomicBool,
     pub(crate) work: Mutex<Work>,
@@ -128,6 +130,7 @@ impl LiveCall {
             sealed: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             unjournalled: Mutex::default(),
+            is_far_behind: AtomicBool::new(false),
             scheduled: AtomicBool::new(false),
             work: Mutex::default(),
             outcome: Mutex::default(),

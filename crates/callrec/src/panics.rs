@@ -111,7 +111,7 @@ fn a_live_call_whose_work_a_panic_ended_goes_on_and_is_recorded() {
     let (call, mut journalling) = (begun(&recorder, "CA1"), Journalling::default());
     journalling.turn(&shared);
     let to_come = panic_with(&disk, ".journal/CA1", 1);
-    shared.schedule(&shared.live_calls()[0], false);
+    shared.schedule(&shared.live_calls()[0]);
     work(&shared);
     disk.clear_meanwhile();
     assert!(to_come.load(Ordering::Acquire) == 0 && shared.unfinished() == 1, "it goes on");

@@ -1,6 +1,6 @@
 //! What the recorder, its threads and its calls have in common.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use crate::live::{LiveCall, lock};
 use crate::memory::Memory;
 use crate::output::AHEAD_S;
 use crate::pending::PendingFormats;
+use crate::queue::Queue;
 use crate::recovery::WhenRecovered;
 use crate::refusals::{Counters, Refusals};
 use crate::space::Space;
@@ -65,7 +66,10 @@ pub(crate) struct Shared {
     turns: Mutex<Turns>,
     turn: Condvar,
     queue: Mutex<Queue>,
+    /// Workers wait for a call here, one for each.
     queued: Condvar,
+    /// Who waits for nothing but the end waits here.
+    stopped: Condvar,
     sync: Mutex<Sync>,
 }
 
@@ -85,20 +89,6 @@ struct Turns {
     wanted: Wanted,
     begun: u64,
     done: u64,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    /// Calls that have ended; somebody waits for them.
-    urgent: VecDeque<Arc<LiveCall>>,
-    /// Live calls, to be brought up to date.
-    normal: VecDeque<Arc<LiveCall>>,
-}
-
-impl Queue {
-    fn pop(&mut self) -> Option<Arc<LiveCall>> {
-        self.urgent.pop_front().or_else(|| self.normal.pop_front())
-    }
 }
 
 #[derive(Debug, Default)]
@@ -139,6 +129,7 @@ impl Shared {
             turn: Condvar::new(),
             queue: Mutex::default(),
             queued: Condvar::new(),
+            stopped: Condvar::new(),
             sync: Mutex::default(),
         }
     }
@@ -209,6 +200,7 @@ impl Shared {
         self.wake_journal(Wanted::All);
         let _queue = lock(&self.queue);
         self.queued.notify_all();
+        self.stopped.notify_all();
     }
 
     /// What is not finished is left in its journal: the threads end as soon as they are told to.
@@ -286,20 +278,17 @@ impl Shared {
     /// Waits for a moment, or until the threads are to end; tells which.
     pub(crate) fn wait_for_stop(&self, patience: Duration) -> bool {
         let queue = lock(&self.queue);
-        drop(self.queued.wait_timeout_while(queue, patience, |_| !self.is_stopping()));
+        drop(self.stopped.wait_timeout_while(queue, patience, |_| !self.is_stopping()));
         self.is_stopping()
     }
 
     /// Has a worker bring the call's take up to date.
-    pub(crate) fn schedule(&self, call: &Arc<LiveCall>, urgent: bool) {
+    pub(crate) fn schedule(&self, call: &Arc<LiveCall>) {
         if call.scheduled.swap(true, Ordering::AcqRel) {
             return;
         }
-        let mut queue = lock(&self.queue);
-        let line = if urgent { &mut queue.urgent } else { &mut queue.normal };
-        line.push_back(Arc::clone(call));
-        // All: those who wait for the end wait here too.
-        self.queued.notify_all();
+        lock(&self.queue).push(Arc::clone(call));
+        self.queued.notify_one();
     }
 
     /// The next call to work on; none when the recorder is gone and nothing is left.
@@ -322,8 +311,7 @@ impl Shared {
 
     /// How many calls wait for a worker.
     pub(crate) fn takes_waiting(&self) -> usize {
-        let queue = lock(&self.queue);
-        queue.urgent.len() + queue.normal.len()
+        lock(&self.queue).len()
     }
 
     /// The next call to work on, if there is one.

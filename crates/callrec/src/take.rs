@@ -202,6 +202,11 @@ impl Take {
         self.pass = Pass::new(&self.subject.header, self.hindsight);
     }
 
+    /// Bytes of the journal that were read.
+    pub(crate) fn read(&self) -> u64 {
+        self.reader.offset()
+    }
+
     /// Reads on to `committed`, at most `records` records.
     pub(crate) fn advance(&mut self, committed: u64, records: usize) -> Result<Progress, TakeError> {
         for _ in 0..records {

@@ -1,4 +1,4 @@
-//! The threads that encode: live calls in slices, ended ones first.
+//! The threads that encode: live calls in slices, ended ones first, and last of all what is far behind.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use crate::clock::{self, Stopwatch};
 use crate::error::RecordError;
 use crate::finish::{FinishError, Finished, TRIED_AGAIN, finish, left_in_journal, note_not_saved};
 use crate::live::{LiveCall, Outcome, Work, lock};
+use crate::queue::FAR_BEHIND;
 use crate::shared::Shared;
 use crate::source::{Source, is_synced};
 use crate::space::measure_what_was_freed;
@@ -54,9 +55,11 @@ pub(crate) fn work_on(shared: &Shared, call: &Arc<LiveCall>) {
         failed_unexpectedly(shared, call, sealed);
         false
     });
+    let read = lock(&call.work).take.as_ref().map_or(0, Take::read);
+    call.is_far_behind.store(call.committed().saturating_sub(read) > FAR_BEHIND, Ordering::Release);
     call.scheduled.store(false, Ordering::Release);
     if more || (!sealed && call.sealed.load(Ordering::Acquire)) {
-        shared.schedule(call, call.sealed.load(Ordering::Acquire));
+        shared.schedule(call);
     }
 }
 

@@ -53,7 +53,7 @@ fn wait_for_a_worker(shared: &Shared) {
         recorder: THIS_VERSION.to_owned(),
     };
     let call = LiveCall::new(CallId::new("CA9").unwrap(), header, shared);
-    shared.schedule(&Arc::new(call), false);
+    shared.schedule(&Arc::new(call));
 }
 
 #[test]

@@ -1,0 +1,124 @@
+//! Who goes first, of calls whose recordings are made by nobody but the test.
+
+use std::time::Duration;
+
+use callrec_encode::Format;
+use callrec_faulty_disk::FaultyDisk;
+use callrec_session::EndReason;
+
+use super::*;
+use crate::clock::simulated::use_clock_of;
+use crate::journalling::Journalling;
+use crate::recorder::Recorder;
+use crate::shared::Shared;
+use crate::simulated::{LIMITS, recorder_on, settings, speak, work};
+use crate::workers::work_on;
+use crate::{Audio, Call, CallOptions, FormatChange};
+
+/// Frames of a call whose journal is several times [`FAR_BEHIND`].
+const LONG: u64 = 20_000;
+
+struct Played {
+    recorder: Recorder,
+    shared: Arc<Shared>,
+    journalling: Journalling,
+}
+
+impl Played {
+    fn new() -> Self {
+        let (recorder, shared) = recorder_on(&FaultyDisk::default(), settings(), LIMITS);
+        Self { recorder, shared, journalling: Journalling::default() }
+    }
+
+    fn begin(&self, call: &str) -> Call {
+        self.recorder.start_call(CallOptions::new(call)).unwrap()
+    }
+
+    /// A call of some minutes whose take has come as far.
+    fn talk(&mut self, call: &str) -> Call {
+        let call = self.begin(call);
+        for from in (0..LONG).step_by(1_000) {
+            speak(&call, from..from + 1_000);
+            self.write();
+            work(&self.shared);
+        }
+        call
+    }
+
+    /// Writes the journals, and has the takes follow them.
+    fn write(&mut self) {
+        for _ in 0..4 {
+            self.journalling.turn(&self.shared);
+        }
+    }
+
+    /// Whose slice is next, which is worked on.
+    fn slice(&self) -> Option<String> {
+        let call = self.shared.work_at_hand()?;
+        work_on(&self.shared, &call);
+        Some(call.id.to_string())
+    }
+}
+
+impl Drop for Played {
+    fn drop(&mut self) {
+        self.shared.abandon();
+        use_clock_of(None);
+    }
+}
+
+#[test]
+fn who_begins_anew_late_in_a_long_call_keeps_nobody_waiting() {
+    let mut played = Played::new();
+    let long = played.talk("CAlong");
+    let other = Format::compiled().next().unwrap();
+    assert_ne!(other, settings().format);
+    long.set_format(&FormatChange::to(other)).unwrap();
+    let live = played.begin("CAlive");
+    live.caller(Audio::mulaw(&[0x10; 160]));
+    played.write();
+    // It finds that it is to begin anew.
+    assert_eq!([played.slice(), played.slice()].map(Option::unwrap), ["CAlive", "CAlong"]);
+    let waiting = [long.finish(EndReason::Stopped), {
+        let short = played.begin("CAshort");
+        speak(&short, 0..50);
+        short.finish(EndReason::Stopped)
+    }];
+    live.caller(Audio::mulaw(&[0x10; 160]));
+    played.write();
+    let mut slices = Vec::new();
+    while waiting[1].wait_timeout(Duration::ZERO).is_none() {
+        slices.push(played.slice().unwrap());
+    }
+    assert_eq!(slices, ["CAshort"], "the long one has ended too");
+    assert_eq!(played.slice().unwrap(), "CAlive");
+    work(&played.shared);
+    let told = waiting[0].wait_timeout(Duration::ZERO).expect("it is done").unwrap();
+    let stream = &told.details.streams[0];
+    assert_eq!((stream.duration_ms, told.audio.is_some()), (LONG * 20, true));
+}
+
+#[test]
+fn who_is_far_behind_has_every_ninth_slice_however_much_there_is_to_do() {
+    let played = Played::new();
+    let _begun = ["CA1", "CA2", "CAfar"].map(|name| played.begin(name));
+    let call =
+        |name: &str| played.shared.live_calls().into_iter().find(|call| call.id.as_str() == name).unwrap();
+    let mut queue = Queue::default();
+    let far = call("CAfar");
+    far.is_far_behind.store(true, Ordering::Release);
+    queue.push(Arc::clone(&far));
+    let others = [call("CA1"), call("CA2")];
+    others[1].sealed.store(true, Ordering::Release);
+    let slices = (0..27).map(|_| {
+        others.iter().cloned().for_each(|call| queue.push(call));
+        let next = queue.pop().unwrap();
+        if next.id == far.id {
+            queue.push(Arc::clone(&next));
+        }
+        next.id.to_string()
+    });
+    let slices: Vec<String> = slices.collect();
+    let (ended, far) = (vec!["CA2"; 8], vec!["CAfar"]);
+    assert_eq!(slices, [ended.clone(), far.clone(), ended.clone(), far.clone(), ended, far].concat());
+}
