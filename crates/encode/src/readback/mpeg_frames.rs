@@ -3,7 +3,7 @@
 
 use symphonia::core::codecs::audio::well_known::CODEC_ID_MP3;
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
-use symphonia::core::packet::Packet;
+use symphonia::core::packet::PacketRef;
 use symphonia::core::units::{Duration, Timestamp};
 
 use super::{ReadBackError, unreadable};
@@ -11,9 +11,11 @@ use crate::format::Format;
 use crate::mp3::{FrameHeader, TAG_HEAD, is_info, tag_length};
 use crate::spec::Spec;
 
-/// What was written, from the first frame on that was not decoded yet.
+/// What was written, from the frame on that was given out last.
 pub(super) struct MpegFrames {
     unread: Vec<u8>,
+    /// Bytes of it that were given out.
+    given: usize,
     begun: Begun,
 }
 
@@ -32,7 +34,7 @@ enum Begun {
 
 impl MpegFrames {
     pub(super) fn new() -> Self {
-        Self { unread: Vec::new(), begun: Begun::No }
+        Self { unread: Vec::new(), given: 0, begun: Begun::No }
     }
 
     /// A decoder for what this spec makes.
@@ -50,13 +52,14 @@ impl MpegFrames {
 
     /// Whether nothing is left of a frame that did not end.
     pub(super) fn is_at_the_end_of_a_frame(&self) -> bool {
-        self.unread.is_empty()
+        self.unread.len() == self.given
     }
 
     /// The next frame with sound in it that is there as a whole. `at` is how many samples of each channel came before.
-    pub(super) fn next(&mut self, spec: &Spec, at: u64) -> Result<Option<Packet>, ReadBackError> {
+    pub(super) fn next(&mut self, spec: &Spec, at: u64) -> Result<Option<PacketRef<'_>>, ReadBackError> {
+        self.unread.drain(..std::mem::take(&mut self.given));
         let mut from = 0;
-        let packet = loop {
+        let frame = loop {
             let unread = &self.unread[from..];
             match self.begun {
                 Begun::No => {
@@ -79,14 +82,16 @@ impl MpegFrames {
                     let is_silent = self.begun == Begun::AtFirst && is_info(header, frame);
                     self.begun = Begun::Sound;
                     if !is_silent {
-                        let pts = Timestamp::new(i64::try_from(at).unwrap_or(i64::MAX));
-                        break Some(Packet::new(0, pts, Duration::from(u64::from(header.samples())), frame));
+                        break Some((from - frame.len()..from, header.samples()));
                     }
                 }
             }
         };
-        self.unread.drain(..from);
-        Ok(packet)
+        self.given = from;
+        Ok(frame.map(|(bytes, samples)| {
+            let pts = Timestamp::new(i64::try_from(at).unwrap_or(i64::MAX));
+            PacketRef::new(0, pts, Duration::from(u64::from(samples)), &self.unread[bytes])
+        }))
     }
 }
 

@@ -187,6 +187,7 @@ impl ReadBack {
     fn decode_packet(&mut self) -> Result<bool, ReadBackError> {
         let format = self.spec.format;
         let at = self.decoded.count / u64::from(self.spec.channels);
+        let read;
         let (packet, decoder) = match &mut self.way {
             Way::File { source, open: opened } => {
                 if opened.is_none() {
@@ -203,7 +204,8 @@ impl ReadBack {
                 if packet.track_id != *track {
                     return Ok(true);
                 }
-                (packet, decoder)
+                read = packet;
+                (read.as_packet_ref(), decoder)
             }
             #[cfg(feature = "mp3")]
             Way::Frames { frames, decoder } => {
@@ -215,7 +217,7 @@ impl ReadBack {
                 (packet, decoder)
             }
         };
-        let audio = decoder.decode(&packet).map_err(|error| damaged(format, at, &error))?;
+        let audio = decoder.decode_ref(&packet).map_err(|error| damaged(format, at, &error))?;
         audio.copy_to_vec_interleaved(&mut self.samples);
         let limit = if self.encoded.count > 0 { self.encoded.count } else { u64::MAX };
         self.decoded.add(self.samples.iter().copied(), limit);
