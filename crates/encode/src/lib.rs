@@ -11,7 +11,8 @@
 //! * [`Spec::encoder`] opens the encoder. The bytes depend on the spec and the samples alone.
 //! * [`readback`] decodes the file as it is written, and looks at the finished one, with decoders that share nothing
 //!   with the encoders.
-//! * [`formats`] tells people what there is to choose from, and what a minute costs.
+//! * [`formats`] tells people what there is to choose from, and what a minute costs. Where both parties are silent, a minute from mu-law to
+//!   file takes 0.60 of the time of one in which one of them speaks in MP3, 0.50 in OGG, 0.45 in FLAC and 0.38 in WAV at 44.1 kHz.
 //!
 //! # A call's way into a file
 //!

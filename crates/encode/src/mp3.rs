@@ -83,6 +83,10 @@ impl Mp3Encoder {
 /// | level 5 | 21.11 | 24.85 | 25.00 | 25.97 | 25.94 |
 /// | level 3 | 20.86 | 24.86 | 25.01 | 25.98 | 26.00 |
 /// | time of level 7 / 5 | 0.52 / 0.83 | 0.70 / 0.99 | 0.53 / 1.14 | 0.39 / 0.69 | 0.68 / 0.92 |
+///
+/// LAME sets itself no low-pass at these bitrates. One at 4.2 kHz would save 9 % of its instructions at 16 kHz and 128k and leave the
+/// signal-to-noise ratio as it is (26.01 dB); one at 3.8 kHz costs 0.4 dB, of what a line has above 3.4 kHz. `mp3lame-encoder` has no
+/// way to ask for one, and calling the C library beside it for that alone is not worth the unsafe code.
 const QUALITY: Quality = Quality::Ok;
 
 /// LAME fills tables that all its encoders share whenever one is opened, always with the same numbers. One at a time
