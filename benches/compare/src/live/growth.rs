@@ -15,6 +15,10 @@ use crate::report::Report;
 const CALLS: [u64; 2] = [50, 250];
 /// The load at which delays are looked at, in percent of the server's processor.
 const LOAD: f64 = 70.0;
+/// So near it is to be, after as many tries of so many seconds.
+const NEAR: f64 = 3.0;
+const TRIES: u32 = 4;
+const TRIED: u64 = 20;
 /// How many windows long the calls are measured that are to be old, and how many seconds at most.
 const OLD: (u64, u64) = (5, 600);
 
@@ -51,7 +55,7 @@ pub(super) fn run(
     ));
 
     length(&generator, report)?;
-    let calls = (many as f64 * LOAD / number(at_many, "server_percent")?).round() as u64;
+    let calls = generator.calls_at_load(many)?;
     let this = std::env::current_exe()?.to_string_lossy().into_owned();
     let loaded = generator.run(bench.runs, &calls.to_string(), &["alternate", "--bare", &this])?;
     delay(&loaded, calls, report)?;
@@ -138,6 +142,22 @@ fn delay(loaded: &Value, calls: u64, report: &mut Report) -> anyhow::Result<()> 
 }
 
 impl Generator<'_> {
+    /// How many calls keep the server's processor as busy as [`LOAD`]. That does not follow from how busy others keep it: few cost more,
+    /// each of them, and where there is too much to do some of it is put off.
+    fn calls_at_load(&self, most: u64) -> anyhow::Result<u64> {
+        let tried = Self { seconds: self.seconds.min(TRIED), ..*self };
+        let mut calls = (most as f64 * LOAD / 100.0).round() as u64;
+        for _ in 0..TRIES {
+            let found = tried.run(1, &calls.to_string(), &["on"])?;
+            let percent = number(level(&found, calls, "recording")?, "server_percent")?;
+            if (percent - LOAD).abs() <= NEAR {
+                break;
+            }
+            calls = (calls as f64 * LOAD / percent).round().clamp(1.0, most as f64) as u64;
+        }
+        Ok(calls)
+    }
+
     fn run(&self, runs: u64, calls: &str, recording: &[&str]) -> anyhow::Result<Value> {
         let json = self.work.join("growth.json");
         let mut command = Command::new(std::env::current_exe()?);
