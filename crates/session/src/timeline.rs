@@ -206,7 +206,7 @@ impl Timeline {
     /// The next audio that can no longer change; none until more events came.
     pub fn poll_output(&mut self) -> Option<Stretch<'_>> {
         let Stream { caller, assistant, .. } = self.stream.as_mut()?;
-        // The track that is behind goes first, so that who mixes them need hold a second of one at most.
+        // The track that is behind goes first, so that who mixes them need hold a fifth of a second of one at most.
         let caller_first = caller.us_given() <= assistant.us_given();
         let (track, lane) = match (caller.tape.has_output(), assistant.tape.has_output()) {
             (true, false) => (Track::Caller, caller),

@@ -124,10 +124,11 @@ impl Tape {
         self.settled = self.settled.max(until);
     }
 
-    /// The next settled samples, a second at most, silence included; and where they begin.
+    /// The next settled samples, a fifth of a second at most, silence included; and where they begin. As large as what is given at once
+    /// all buffers become that are behind it, and stay.
     pub(super) fn give(&mut self) -> (u64, &[i16]) {
         let start = self.given;
-        let until = self.settled.min(start + u64::from(self.rate));
+        let until = self.settled.min(start + u64::from(self.rate.div_ceil(5)));
         self.out.clear();
         while let Some(run) = self.runs.front_mut() {
             if run.start >= until {
@@ -167,7 +168,7 @@ mod tests {
         while tape.has_output() {
             let (start, samples) = tape.give();
             assert_eq!(start, all.len() as u64);
-            assert!(!samples.is_empty() && samples.len() <= 10);
+            assert!(!samples.is_empty() && samples.len() <= 2);
             all.extend_from_slice(samples);
         }
         all
