@@ -134,5 +134,7 @@ mod tests {
             assert_eq!(line, renewed, "`cargo run -p callrec-compare -- page` writes it anew");
         }
         assert!(readme.contains(SECTION) && readme == renewed);
+        let section = readme.split(SECTION).nth(1).unwrap().split("\n## ").next().unwrap();
+        assert!(section.lines().filter(|line| is_row(line)).count() > 5, "{section}");
     }
 }

@@ -58,20 +58,6 @@ fn every_route_is_in_the_readme_with_a_command() {
     }
 }
 
-/// Each row of that section is one of the page that `callrec-compare` wrote.
-#[test]
-fn what_callrec_takes_beside_its_peers_is_quoted_from_the_results() {
-    let results = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches/RESULTS.md");
-    let results = std::fs::read_to_string(results).unwrap();
-    let readme = readme();
-    let section = readme.split("\n## Beside its peers\n").nth(1).unwrap().split("\n## ").next().unwrap();
-    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).collect();
-    assert!(rows.len() > 5, "{rows:?}");
-    for row in rows {
-        assert!(results.lines().any(|line| line == row), "not in the results: {row}");
-    }
-}
-
 /// `StartLimitIntervalSec=` is of the unit, and in the other section systemd passes over it; a second is more than no time at all, and
 /// less than a call takes to be given up.
 #[test]

@@ -134,13 +134,8 @@ fn most_calls(live: &Live<'_>, peers: &Peers) -> anyhow::Result<usize> {
     for count in PEER_CALLS {
         let server = pipecat(live, peers, &["record"])?;
         let mut talks = Talks::open(server.address, count, &live.payloads, None)?;
-        talks.go_on(live.warm_up())?;
-        let before = (server.used()?, talks.heard_ms());
-        talks.go_on(TRIED)?;
-        let used = server.used()?.since(&before.0).all();
-        let heard = Duration::from_millis(talks.heard_ms() - before.1).as_secs_f64();
-        let of = TRIED.as_secs_f64() * count as f64;
-        if heard >= KEEPS_UP * of && used < TRIED.mul_f64(BUSY) {
+        let over = go_on(live, &server, &mut talks, TRIED)?;
+        if over.is_heard(count) && over.used < TRIED.mul_f64(BUSY) {
             return Ok(count);
         }
     }
@@ -149,18 +144,44 @@ fn most_calls(live: &Live<'_>, peers: &Peers) -> anyhow::Result<usize> {
 
 /// Milliseconds of CPU for a second of a call, while the calls go on.
 fn measure(live: &Live<'_>, server: &ServerProcess, talks: &mut Talks, count: usize) -> anyhow::Result<f64> {
-    talks.go_on(live.warm_up())?;
-    let before = (server.used()?, talks.heard_ms());
-    talks.go_on(live.window)?;
-    let used = server.used()?.since(&before.0).all();
-    let heard = Duration::from_millis(talks.heard_ms() - before.1);
+    let over = go_on(live, server, talks, live.window)?;
     let seconds = live.window.as_secs_f64() * count as f64;
     ensure!(
-        heard.as_secs_f64() >= KEEPS_UP * seconds,
+        over.is_heard(count),
         "the server does not keep up: {:.1} s were heard of {seconds:.1} s",
-        heard.as_secs_f64()
+        over.heard.as_secs_f64()
     );
-    Ok(used.as_secs_f64() * 1e3 / seconds)
+    Ok(over.used.as_secs_f64() * 1e3 / seconds)
+}
+
+/// What came of calls that went on for so long.
+struct Over {
+    window: Duration,
+    /// CPU time of the server.
+    used: Duration,
+    /// What all callers heard.
+    heard: Duration,
+}
+
+impl Over {
+    /// Whether so many callers heard enough of what they were to.
+    fn is_heard(&self, count: usize) -> bool {
+        self.heard.as_secs_f64() >= KEEPS_UP * self.window.as_secs_f64() * count as f64
+    }
+}
+
+/// Has the calls go on for so long, once they are warm.
+fn go_on(
+    live: &Live<'_>,
+    server: &ServerProcess,
+    talks: &mut Talks,
+    window: Duration,
+) -> anyhow::Result<Over> {
+    talks.go_on(live.warm_up())?;
+    let before = (server.used()?, talks.heard_ms());
+    talks.go_on(window)?;
+    let used = server.used()?.since(&before.0).all();
+    Ok(Over { window, used, heard: Duration::from_millis(talks.heard_ms() - before.1) })
 }
 
 /// Milliseconds of CPU for a second of a call, of the encoder and of the decoder of what it wrote.
