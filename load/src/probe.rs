@@ -14,12 +14,13 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use crate::sockets::text_of;
+use crate::sound::quietly;
 use crate::{Sound, Voice};
 
 /// Longer than anything takes.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// What both speak with.
-pub(crate) const SEED: u64 = 1;
+/// What the caller and the bot speak with.
+pub(crate) const SEEDS: [u64; 2] = [1, 0x9e37_79b9_7f4a_7c15];
 
 /// The two ways through a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,11 +106,14 @@ impl Probe {
         let text = match way {
             Way::ToBot => {
                 self.frames += 1;
-                let codes = self.sound.codes(Track::Caller, SEED, first, samples);
+                let codes = self.sound.codes(Track::Caller, SEEDS[0], first, samples);
                 self.wire.media(Track::Caller, (self.frames - 1) * 20, &codes)
             }
             Way::ToProvider => {
-                outgoing::media("MZ1", &self.sound.codes(Track::Assistant, SEED, first, samples))
+                let mut codes = self.sound.codes(Track::Assistant, SEEDS[1], first, samples);
+                // Both speak all the time: who is who is told by how loud they are.
+                codes.iter_mut().for_each(|code| *code = quietly(*code));
+                outgoing::media("MZ1", &codes)
             }
         };
         let message = Message::text(text.clone());

@@ -1,6 +1,7 @@
 //! What the two of a call say: what is made, or speech that was read from files.
 
 use anyhow::{Context as _, bail, ensure};
+use callrec_audio::g711::{linear_to_ulaw, ulaw_to_linear};
 use callrec_session::Track;
 use callrec_simulator::Luck;
 use std::path::PathBuf;
@@ -43,6 +44,11 @@ impl From<Voice> for Sound {
     fn from(voice: Voice) -> Self {
         Self::Voice(voice)
     }
+}
+
+/// The same code half as loud, 6 dB, for one who is to be told apart from another who speaks all the time as well.
+pub(crate) fn quietly(code: u8) -> u8 {
+    linear_to_ulaw(ulaw_to_linear(code) / 2)
 }
 
 /// The speech of both, which each call begins somewhere else and says over and over.
@@ -107,7 +113,6 @@ fn without_pauses(codes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use callrec_audio::g711::ulaw_to_linear;
     use std::collections::HashSet;
 
     fn read(sides: &[&[u8]]) -> anyhow::Result<Speech> {
@@ -137,6 +142,14 @@ mod tests {
         let pieces: HashSet<&[u8]> = said.windows(80).collect();
         assert_eq!(pieces.len(), said.len() - 79);
         assert_ne!(sound.codes(Track::Caller, 5, 1, 160), sound.codes(Track::Caller, 6, 1, 160));
+    }
+
+    #[test]
+    fn what_is_said_quietly_is_half_as_loud() {
+        for code in 0..=u8::MAX {
+            let [loud, quiet] = [code, quietly(code)].map(|code| f64::from(ulaw_to_linear(code)));
+            assert!((quiet - loud / 2.0).abs() <= loud.abs() / 40.0 + 4.0, "{loud} and {quiet}");
+        }
     }
 
     #[test]

@@ -186,7 +186,7 @@ mod tests {
         let whole = samples(&said(), 0);
         let silenced: Vec<_> = whole.iter().map(|[caller, _]| [*caller, 0]).collect();
         for (samples, duration_ms, found) in [
-            (&silenced[..], 5_000, "the assistant: at 1.5 s"),
+            (&silenced[..], 5_000, "the assistant: at 1.1 s"),
             (&whole[..39_992], 5_000, "4999 ms of call_CA1_conversation.wav are heard, and not 5000"),
             (&whole, 4_990, "5000 ms of call_CA1_conversation.wav are heard, and not 4990"),
         ] {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, interval_at, timeout};
 
 use super::heard::Side;
 use crate::Sound;
-use crate::probe::{Probe, SEED, Way};
+use crate::probe::{Probe, SEEDS, Way};
 
 /// A message each way every 20 ms, in turn.
 const TURN: Duration = Duration::from_millis(10);
@@ -34,10 +34,14 @@ impl Probed {
     /// What the two said: the number of the first sample, its place in the stream, and how many. They took turns.
     pub(crate) fn said(&self) -> [Side; 2] {
         let bot = self.probe.delays[Way::ToProvider as usize].len() as u64;
-        [(0, 0, self.probe.frames), (1, 2, bot)].map(|(first, at, frames)| Side {
-            seed: SEED,
-            runs: vec![(first * TICK_SAMPLES, at * TICK_SAMPLES, frames * TICK_SAMPLES)],
-        })
+        let runs = [(0, 0, self.probe.frames), (1, 2, bot)].map(|(first, at, frames)| {
+            vec![(first * TICK_SAMPLES, at * TICK_SAMPLES, frames * TICK_SAMPLES)]
+        });
+        let [caller, assistant] = runs;
+        [
+            Side { seed: SEEDS[0], quietly: false, runs: caller },
+            Side { seed: SEEDS[1], quietly: true, runs: assistant },
+        ]
     }
 }
 

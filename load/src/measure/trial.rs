@@ -276,9 +276,9 @@ impl Setup<'_> {
         };
         let ended = ended.iter().map(|Ended { log, hung_up }| {
             let first = log.first_frame_ms * 8;
-            let caller =
-                Side { seed: log.caller_seed, runs: vec![(first, first, log.frames * TICK_SAMPLES)] };
-            let bot = Side { seed: log.bot_seed, runs: log.heard.clone() };
+            let said = vec![(first, first, log.frames * TICK_SAMPLES)];
+            let caller = Side { seed: log.caller_seed, quietly: false, runs: said };
+            let bot = Side { seed: log.bot_seed, quietly: false, runs: log.heard.clone() };
             // A provider that sends both sides sends silence too.
             let assistant_ms = if options.one_way { log.frames * 20 } else { log.sent / 8 };
             let sides = [caller, bot];
