@@ -23,6 +23,12 @@ impl BotEnd {
         Self { bot, plan: plan.clone(), sent: 0 }
     }
 
+    /// How many samples it has sent.
+    #[must_use]
+    pub const fn sent(&self) -> u64 {
+        self.sent
+    }
+
     /// When it speaks next.
     #[must_use]
     pub fn next_us(&self) -> Option<u64> {

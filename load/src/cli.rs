@@ -93,7 +93,9 @@ enum Command {
     /// Start the shipped server, and measure what calls cost: CPU time, memory, delay, and the wait for the recording.
     ///
     /// Calls are paced by the clock and wait for nobody. Server and calls have processors of their own, if there are two. When nothing
-    /// is measured any more every recording is decoded, and held against what was said; fails if one is not as its call was.
+    /// is measured any more every recording is decoded, and its loudness over time held against that of what was said: half a second of
+    /// speech that is missing is found, and other words that are as loud are not. What the caller said is counted at the bot, and what the
+    /// bot said at the provider. Fails if anything is missing.
     ///
     /// CPU time is told by the server's threads: `sockets` forward and read, which is relay and ingest; `journal` write and sync
     /// journals; `encode` place, resample, encode and read back; `other` are all the rest. Where calls are measured with recording and

@@ -8,6 +8,8 @@
 //! `callrec-load --help` tells how it is used by hand.
 
 mod bot_end;
+#[allow(clippy::disallowed_methods, reason = "what is measured is real time, over real sockets")]
+mod bot_log;
 pub mod cli;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "the system tells in files what a process took")]

@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod check;
+mod forwarded;
 mod heard;
 mod probes;
 mod report;

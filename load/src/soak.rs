@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
@@ -100,7 +101,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
     let server = ServerProcess::start(&program, home.path(), &settings).await?;
     let calls = calls::all(options.minutes, options.live, &options.formats, options.seed);
     let plans = calls.iter().map(|call| (call.plan.sid.clone(), call.plan.clone())).collect();
-    let answering = tokio::spawn(sockets::answer_all(bots, Arc::new(plans)));
+    let answering = tokio::spawn(sockets::answer_all(bots, Arc::new(plans), mpsc::unbounded_channel().0));
     let done = Shared::default();
     sleep(EVERY).await;
     let before = server.held()?;

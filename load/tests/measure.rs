@@ -1,27 +1,33 @@
 //! `callrec-load measure`, from its command line to its figures.
 //!
-//! It starts the server as a process. That is this program, for a binary of another package is nothing that a test finds: where
-//! the environment says which port, it is callrec; and called as a bare relay is, it is one.
+//! It starts the server as a process. That is this program, for a binary of another package is nothing that a test finds: in the
+//! environment that a server is started in, it is callrec; and called as a bare relay is, it is one.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, reason = "tests")]
 
 use callrec_audio::g711::linear_to_ulaw;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpListener;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{accept_async, connect_async};
+
+/// The name under which this program, called as a bare relay is, is a bad one.
+const LOSSY: &str = "lossy";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, bare, _, bot] = arguments.as_slice()
+    if let [this, bare, _, bot] = arguments.as_slice()
         && bare == "bare"
     {
-        relay(bot);
-    } else if std::env::var_os("PORT").is_some() {
+        relay(bot, this.ends_with(LOSSY));
+    } else if is_to_serve() {
         actix_web::rt::System::new().block_on(callrec_server::cli::run()).unwrap();
     } else if cfg!(target_os = "linux") && !arguments.iter().any(|argument| argument == "--list") {
         relayed_calls_are_measured_with_and_without_recording();
         a_bare_relay_is_measured_beside_the_server();
+        what_is_not_passed_on_is_told_and_fails();
         one_way_calls_are_measured();
         speech_is_said_and_heard_in_every_format();
         calls_that_are_not_recorded_as_they_were_made_are_told_and_fail();
@@ -29,8 +35,15 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Passes messages on between providers and a bot, until it is killed.
-fn relay(bot: &str) {
+/// Whether this process was started as a server is: somebody who runs the tests may have a port in his environment as well.
+fn is_to_serve() -> bool {
+    let is = |name: &str, value: &str| std::env::var_os(name).is_some_and(|found| found == value);
+    is("PORT", "0") && is("RECORDINGS_DIRECTORY", "responses")
+}
+
+/// Passes messages on between providers and a bot, until it is killed. A lossy one keeps a frame of each caller to itself, and all that
+/// the bot says, but for the calls that measure delays.
+fn relay(bot: &str, is_lossy: bool) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -42,6 +55,21 @@ fn relay(bot: &str) {
                 let provider = accept_async(stream).await.unwrap();
                 let (bot, _) = connect_async(bot).await.unwrap();
                 let ((to_provider, from_provider), (to_bot, from_bot)) = (provider.split(), bot.split());
+                let (loses, mut frames) = (AtomicBool::new(false), 0);
+                let is_audio =
+                    |message: &Message| message.to_text().unwrap_or_default().contains("\"media\"");
+                let from_provider = from_provider.try_filter(|message| {
+                    let text = message.to_text().unwrap_or_default();
+                    if text.contains("\"start\"") {
+                        loses.store(is_lossy && !text.contains("CAprobe"), Ordering::Relaxed);
+                    }
+                    frames += u32::from(is_audio(message));
+                    let is_lost = loses.load(Ordering::Relaxed) && is_audio(message) && frames == 10;
+                    std::future::ready(!is_lost)
+                });
+                let from_bot = from_bot.try_filter(|message| {
+                    std::future::ready(!(loses.load(Ordering::Relaxed) && is_audio(message)))
+                });
                 let _ = tokio::join!(from_provider.forward(to_bot), from_bot.forward(to_provider));
             });
         }
@@ -69,7 +97,8 @@ fn measure(arguments: &[&str]) -> (bool, String, Value) {
 fn relayed_calls_are_measured_with_and_without_recording() {
     let (well, said, json) = measure(&[]);
     assert!(well, "{said}");
-    assert!(said.contains("8 calls were recorded as they were made, and 0 were not"), "{said}");
+    let all_well = "4 calls were recorded as they were made, 4 were not to be recorded and went well, and with 0 something is wrong";
+    assert!(said.contains(all_well), "{said}");
     let level = &json["levels"][0];
     let [recording, without] = [&level["recording"], &level["without"]];
     for trial in [recording, without] {
@@ -104,11 +133,29 @@ fn relayed_calls_are_measured_with_and_without_recording() {
 fn a_bare_relay_is_measured_beside_the_server() {
     let this = std::env::current_exe().unwrap();
     let (well, said, json) = measure(&["--recording", "off", "--bare", this.to_str().unwrap()]);
-    assert!(well && said.contains("\n4 calls were recorded as they were made, and 0 were not"), "{said}");
+    let all_well = "\n0 calls were recorded as they were made, 8 were not to be recorded and went well, and with 0 something is wrong";
+    assert!(well && said.contains(all_well), "{said}");
     let level = &json["levels"][0];
     assert_eq!((&level["bare"]["lot"], &level["without"]["lot"]), (&"bare".into(), &"without".into()));
     for way in ["to_bot_ms", "to_provider_ms"] {
         assert!(level["bare"][way]["count"].as_u64().unwrap() > 50, "{way} of {level}");
+    }
+}
+
+fn what_is_not_passed_on_is_told_and_fails() {
+    let home = tempfile::tempdir().unwrap();
+    let lossy = home.path().join(LOSSY);
+    std::os::unix::fs::symlink(std::env::current_exe().unwrap(), &lossy).unwrap();
+    let (well, said, json) = measure(&["--recording", "off", "--bare", lossy.to_str().unwrap()]);
+    assert!(
+        !well && said.contains(" 6 were not to be recorded and went well, and with 2 something is wrong"),
+        "{said}"
+    );
+    let problems = json["levels"][0]["bare"]["checked"]["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), 2);
+    for problem in problems.iter().map(|problem| problem.as_str().unwrap()) {
+        assert!(problem.contains(" frames came to the bot, of "), "{problem}");
+        assert!(problem.contains("; 0 samples came to the provider, of "), "{problem}");
     }
 }
 
@@ -144,6 +191,7 @@ fn speech_is_said_and_heard_in_every_format() {
 
 fn calls_that_are_not_recorded_as_they_were_made_are_told_and_fail() {
     let (well, said, _) = measure(&["--recording", "on", "--set", "RECORD_CONVERSATIONS=false"]);
-    assert!(!well && said.contains("0 calls were recorded as they were made, and 4 were not"), "{said}");
+    let none_well = "\n0 calls were recorded as they were made, 0 were not to be recorded and went well, and with 4 something is wrong";
+    assert!(!well && said.contains(none_well), "{said}");
     assert!(said.contains("its audio is \"recording_off\", and not recorded"), "{said}");
 }

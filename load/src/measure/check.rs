@@ -1,7 +1,8 @@
 //! Whether a call was recorded as it was made.
 
 use callrec_encode::Format;
-use serde::Serialize;
+use callrec_session::{Completeness, TrackReport};
+use serde::{Deserialize as _, Serialize};
 use serde_json::Value;
 use std::path::Path;
 
@@ -29,52 +30,104 @@ pub(crate) struct Made {
     pub(crate) recorded: bool,
 }
 
-/// What was found in all recordings.
+/// What was found of all calls.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Checked {
-    /// Recordings that are as their calls were.
+    /// Calls of which nothing is wrong.
     pub(crate) good: u64,
     /// Frames of callers that were sent and are not in the recordings.
     pub(crate) lost_frames: u64,
-    /// What is wrong with the others.
+    /// What is wrong with the others, one of each.
     pub(crate) problems: Vec<String>,
 }
 
 impl Checked {
-    /// Looks at the recording of a call, in the directory where it should be, and listens to all of it.
-    pub(crate) fn add(&mut self, directory: &Path, made: &Made) {
+    /// Counts a call, and keeps what is wrong with it.
+    pub(crate) fn add(&mut self, call: &str, faults: &[String]) {
+        if faults.is_empty() {
+            self.good += 1;
+        } else {
+            self.problems.push(format!("{call}: {}", faults.join("; ")));
+        }
+    }
+
+    /// Looks at the recording of a call, in the directory where it should be, and listens to all of it; tells what is wrong with it.
+    pub(crate) fn listen(&mut self, directory: &Path, made: &Made) -> Option<String> {
         let file = directory.join(&made.file);
         let size = std::fs::metadata(&file).ok().map(|metadata| metadata.len());
         let summary = std::fs::read(directory.join(format!("call_{}_summary.json", made.call)));
         let summary = summary.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let Some(summary) = summary else {
             self.lost_frames += made.frames;
-            self.problems.push(format!("{}: there is no summary", made.call));
-            return;
+            return Some("there is no summary".to_owned());
         };
-        self.lost_frames += lost_frames(&summary, made);
-        match fault(&summary, size, made).or_else(|| sound_fault(&summary, &file, made)) {
-            Some(fault) => self.problems.push(format!("{}: {fault}", made.call)),
-            None => self.good += 1,
-        }
+        let completeness = completeness(&summary);
+        self.lost_frames +=
+            completeness.as_ref().map_or(made.frames, |completeness| lost_frames(completeness, made));
+        let Some(completeness) = completeness else {
+            return Some("its summary does not say whether it is complete".to_owned());
+        };
+        fault(&summary, &completeness, size, made).or_else(|| sound_fault(&summary, &file, made))
     }
 }
 
-fn lost_frames(summary: &Value, made: &Made) -> u64 {
-    let caller = &summary["streams"][0]["completeness"]["caller"];
-    let number = |name: &str| caller[name].as_u64().unwrap_or(0);
-    let unheard = number("late_frames") + number("unplaced_frames") + number("refused_ms").div_ceil(FRAME_MS);
-    made.frames.saturating_sub(number("frames").saturating_sub(unheard))
+/// What a summary says is missing.
+fn completeness(summary: &Value) -> Option<Completeness> {
+    Completeness::deserialize(&summary["streams"][0]["completeness"]).ok()
+}
+
+fn lost_frames(completeness: &Completeness, made: &Made) -> u64 {
+    let TrackReport { frames, late_frames, unplaced_frames, repeated_frames, refused_ms, .. } =
+        completeness.caller;
+    let unheard = late_frames + unplaced_frames + repeated_frames + refused_ms.div_ceil(FRAME_MS);
+    made.frames.saturating_sub(frames.saturating_sub(unheard))
+}
+
+/// What is counted as missing, by name. However late the calling machine was none of it is: its times have no gaps and never jump,
+/// and a recording that was late is made again with what came late.
+fn missing(completeness: &Completeness) -> Option<String> {
+    let Completeness { caller, assistant, dropped, clock_jumps, .. } = completeness;
+    let mut counts = vec![
+        ("clock_jumps".to_owned(), *clock_jumps),
+        ("unjournalled_bytes".to_owned(), completeness.unjournalled_bytes),
+        ("damaged_bytes".to_owned(), completeness.damaged_bytes),
+        ("torn_bytes".to_owned(), completeness.torn_bytes),
+        ("unreadable_records".to_owned(), completeness.unreadable_records),
+        ("dropped messages".to_owned(), dropped.messages),
+        ("dropped audio".to_owned(), dropped.audio),
+        ("dropped unknown_messages".to_owned(), dropped.unknown_messages),
+        ("dropped timestamps".to_owned(), dropped.timestamps),
+        ("dropped parameters".to_owned(), dropped.parameters),
+        ("dropped transcript_lines".to_owned(), dropped.transcript_lines),
+    ];
+    for (name, track) in [("caller", caller), ("assistant", assistant)] {
+        for (what, count) in [
+            ("gaps", track.gaps),
+            ("lost_ms", track.lost_ms),
+            ("late_frames", track.late_frames),
+            ("repeated_frames", track.repeated_frames),
+            ("unplaced_frames", track.unplaced_frames),
+            ("refused_ms", track.refused_ms),
+        ] {
+            counts.push((format!("{name}'s {what}"), count));
+        }
+    }
+    let told: Vec<_> = counts.iter().filter(|(_, count)| *count > 0).collect();
+    if told.is_empty() {
+        // Of what is counted one day and not named here.
+        return (!completeness.is_complete()).then(|| "it is not complete".to_owned());
+    }
+    Some(told.iter().map(|(name, count)| format!("{name}: {count}")).collect::<Vec<_>>().join(", "))
 }
 
 /// What is wrong first.
-fn fault(summary: &Value, size: Option<u64>, made: &Made) -> Option<String> {
+fn fault(summary: &Value, completeness: &Completeness, size: Option<u64>, made: &Made) -> Option<String> {
     let streams = summary["streams"].as_array().map_or(0, Vec::len);
     if streams != 1 {
         return Some(format!("{streams} streams are summarised, and not one"));
     }
     let stream = &summary["streams"][0];
-    let (audio, completeness) = (&stream["audio"], &stream["completeness"]);
+    let audio = &stream["audio"];
     let outcome = if made.recorded { "recorded" } else { "recording_off" };
     if audio["outcome"] != outcome {
         return Some(format!("its audio is {}, and not {outcome}", audio["outcome"]));
@@ -92,26 +145,17 @@ fn fault(summary: &Value, size: Option<u64>, made: &Made) -> Option<String> {
     if duration.abs_diff(ends) > begins.max(FRAME_MS) {
         return Some(format!("it is {duration} ms long, and not {ends} ms"));
     }
-    if let lost @ 1.. = lost_frames(summary, made) {
+    if let lost @ 1.. = lost_frames(completeness, made) {
         return Some(format!("{lost} frames of the caller are lost"));
     }
-    let received_ms = completeness["assistant"]["received_ms"].as_u64().unwrap_or(0);
+    let received_ms = completeness.assistant.received_ms;
     if received_ms < made.assistant_ms {
         return Some(format!(
             "{received_ms} ms of the assistant are recorded, and not {}",
             made.assistant_ms
         ));
     }
-    let lost_ms: u64 =
-        ["caller", "assistant"].iter().filter_map(|track| completeness[track]["lost_ms"].as_u64()).sum();
-    if lost_ms > 0 {
-        return Some(format!("{lost_ms} ms are gaps"));
-    }
-    let counts = ["unjournalled_bytes", "damaged_bytes", "torn_bytes", "unreadable_records"];
-    let counts = counts.iter().map(|name| (*name, &completeness[name]));
-    let dropped = completeness["dropped"].as_object().into_iter().flatten();
-    let mut all = counts.chain(dropped.map(|(name, count)| (name.as_str(), count)));
-    all.find(|(_, count)| **count != 0).map(|(name, count)| format!("{name}: {count}"))
+    missing(completeness)
 }
 
 /// What is wrong with what is heard.
@@ -153,9 +197,7 @@ mod tests {
             "duration_ms": 5000, "ended": "stopped", "recovered": false,
             "audio": {"outcome": "recorded", "file_name": "call_CA1_conversation.wav", "size_bytes": 7},
             "completeness": {
-                "caller": {"frames": 250, "lost_ms": 0},
-                "assistant": {"frames": 2, "lost_ms": 0, "received_ms": 2000},
-                "dropped": {"audio": 0}, "unjournalled_bytes": 0, "damaged_bytes": 0, "torn_bytes": 0, "unreadable_records": 0,
+                "caller": {"frames": 250}, "assistant": {"frames": 2, "received_ms": 2000}, "dropped": {},
             },
         }]})
     }
@@ -171,13 +213,18 @@ mod tests {
         write("call_CA1_summary.json", summary.to_string().as_bytes());
         write("call_CA1_conversation.wav", &file);
         let mut checked = Checked::default();
-        checked.add(directory.path(), &made());
+        let fault = checked.listen(directory.path(), &made());
+        checked.add("CA1", fault.as_slice());
         checked
+    }
+
+    fn fault(summary: &Value, size: Option<u64>) -> Option<String> {
+        super::fault(summary, &completeness(summary).unwrap(), size, &made())
     }
 
     #[test]
     fn what_was_recorded_as_it_was_made_is_good() {
-        assert_eq!(fault(&summary(), Some(7), &made()), None);
+        assert_eq!(fault(&summary(), Some(7)), None);
         assert_eq!(checked(&samples(&said(), 0), 5_000), Checked { good: 1, ..Checked::default() });
     }
 
@@ -205,24 +252,62 @@ mod tests {
             ("/streams/0/audio/outcome", json!("not_saved"), "not_saved"),
             ("/streams/0/audio/size_bytes", json!(8), "7 bytes"),
             ("/streams/0/completeness/caller/frames", json!(249), "1 frames"),
-            ("/streams/0/completeness/caller/lost_ms", json!(20), "20 ms"),
-            ("/streams/0/completeness/assistant/lost_ms", json!(40), "40 ms"),
+            ("/streams/0/completeness/caller/late_frames", json!(2), "2 frames"),
+            ("/streams/0/completeness/caller/repeated_frames", json!(3), "3 frames"),
+            ("/streams/0/completeness/caller/unplaced_frames", json!(4), "4 frames"),
+            ("/streams/0/completeness/caller/refused_ms", json!(90), "5 frames"),
+            ("/streams/0/completeness/caller/gaps", json!(1), "caller's gaps: 1"),
+            ("/streams/0/completeness/caller/lost_ms", json!(20), "caller's lost_ms: 20"),
+            ("/streams/0/completeness/assistant/gaps", json!(1), "assistant's gaps: 1"),
+            ("/streams/0/completeness/assistant/lost_ms", json!(40), "assistant's lost_ms: 40"),
+            ("/streams/0/completeness/assistant/late_frames", json!(1), "assistant's late_frames: 1"),
+            ("/streams/0/completeness/assistant/repeated_frames", json!(1), "assistant's repeated_frames: 1"),
+            ("/streams/0/completeness/assistant/unplaced_frames", json!(1), "assistant's unplaced_frames: 1"),
+            ("/streams/0/completeness/assistant/refused_ms", json!(7), "assistant's refused_ms: 7"),
             ("/streams/0/completeness/assistant/received_ms", json!(1990), "1990 ms"),
+            ("/streams/0/completeness/clock_jumps", json!(1), "clock_jumps: 1"),
             ("/streams/0/completeness/dropped/audio", json!(1), "audio: 1"),
+            ("/streams/0/completeness/dropped/messages", json!(1), "messages: 1"),
+            ("/streams/0/completeness/dropped/unknown_messages", json!(1), "unknown_messages: 1"),
+            ("/streams/0/completeness/dropped/timestamps", json!(1), "timestamps: 1"),
+            ("/streams/0/completeness/dropped/parameters", json!(1), "parameters: 1"),
+            ("/streams/0/completeness/dropped/transcript_lines", json!(1), "transcript_lines: 1"),
             ("/streams/0/completeness/unjournalled_bytes", json!(9), "unjournalled_bytes: 9"),
+            ("/streams/0/completeness/damaged_bytes", json!(9), "damaged_bytes: 9"),
+            ("/streams/0/completeness/torn_bytes", json!(9), "torn_bytes: 9"),
+            ("/streams/0/completeness/unreadable_records", json!(9), "unreadable_records: 9"),
         ] {
             let mut summary = summary();
-            *summary.pointer_mut(path).unwrap() = value;
-            let fault = fault(&summary, Some(7), &made()).unwrap();
+            let (parent, field) = path.rsplit_once('/').unwrap();
+            summary.pointer_mut(parent).unwrap()[field] = value;
+            let fault = fault(&summary, Some(7)).unwrap();
             assert!(fault.contains(found), "{path}: {fault}");
         }
-        assert!(fault(&summary(), None, &made()).unwrap().contains("not there"));
+        assert!(fault(&summary(), None).unwrap().contains("not there"));
     }
 
     #[test]
     fn a_call_without_a_summary_has_lost_every_frame() {
         let mut checked = Checked::default();
-        checked.add(tempfile::tempdir().unwrap().path(), &made());
-        assert_eq!((checked.good, checked.lost_frames, checked.problems.len()), (0, 250, 1));
+        let fault = checked.listen(tempfile::tempdir().unwrap().path(), &made());
+        assert_eq!((fault.as_deref(), checked.lost_frames), (Some("there is no summary"), 250));
+    }
+
+    #[test]
+    fn a_summary_that_does_not_say_whether_its_recording_is_complete_is_no_good() {
+        let mut summary = summary();
+        summary["streams"][0]["completeness"].take();
+        assert_eq!(completeness(&summary), None);
+    }
+
+    #[test]
+    fn a_call_counts_once_however_much_is_wrong_with_it() {
+        let mut checked = Checked::default();
+        checked.add("CA1", &[]);
+        checked.add("CA2", &["it was refused".to_owned(), "there is no summary".to_owned()]);
+        assert_eq!(
+            (checked.good, checked.problems),
+            (1, vec!["CA2: it was refused; there is no summary".to_owned()])
+        );
     }
 }

@@ -100,7 +100,7 @@ impl Report {
         }
     }
 
-    /// Whether every call was recorded as it was made.
+    /// Whether nothing is wrong with any call, nor with the recording of one that was to be recorded.
     #[must_use]
     pub fn is_well(&self) -> bool {
         self.trials.iter().all(|trial| trial.checked.problems.is_empty())
@@ -237,9 +237,18 @@ impl fmt::Display for Report {
         if let Some(bytes) = self.memory_per_call {
             writeln!(f, "resident memory a recorded call more: {:.0} kB", bytes / 1e3)?;
         }
-        let good: u64 = self.trials.iter().map(|trial| trial.checked.good).sum();
+        let good = |are_recorded: bool| -> u64 {
+            let trials = self.trials.iter().filter(|trial| (trial.lot == Lot::Recording) == are_recorded);
+            trials.map(|trial| trial.checked.good).sum()
+        };
         let problems: Vec<_> = self.trials.iter().flat_map(|trial| &trial.checked.problems).collect();
-        write!(f, "{good} calls were recorded as they were made, and {} were not", problems.len())?;
+        write!(
+            f,
+            "{} calls were recorded as they were made, {} were not to be recorded and went well, and with {} something is wrong",
+            good(true),
+            good(false),
+            problems.len()
+        )?;
         for problem in problems.iter().take(TOLD) {
             write!(f, "\n  {problem}")?;
         }

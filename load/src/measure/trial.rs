@@ -5,6 +5,7 @@ use callrec_encode::Format;
 use callrec_simulator::{BotKind, Echoes, TICK_SAMPLES};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -13,10 +14,12 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::arrivals::Arrivals;
 use super::check::{Checked, Made};
+use super::forwarded;
 use super::heard::{Said, Side};
 use super::probes::{Probed, Probes};
 use super::spread::{Spread, median};
 use super::{Lot, Options};
+use crate::bot_log::BotLog;
 use crate::cpu::{Cpu, Snapshot};
 use crate::probe::Way;
 use crate::process::ServerProcess;
@@ -136,40 +139,39 @@ impl Setup<'_> {
         let (taken, ours) =
             (Snapshot::of(process)?.since(&before), Snapshot::of(std::process::id())?.since(&ours_before));
         let over = Instant::now();
-        let probed = probes.end().await?;
-        all.await??;
+        let held = probes.end().await?;
+        let bots = all.await??;
 
         let mut ended = Vec::new();
         while let Some(call) = calling.recv().await {
             ended.push(call);
         }
-        let mut made = self.made(&ended, &probed, lot == Lot::Recording)?;
+        let made = self.made(&ended, &held, lot == Lot::Recording)?;
         if lot == Lot::Bare {
-            made.clear();
             drop(server);
         } else {
             wait_for_recordings(&server.address).await?;
             server.end().await?;
         }
         // Nothing is measured any more.
+        let mut faults: HashMap<&str, Vec<String>> =
+            ended.iter().map(|call| (call.log.call.as_str(), self.faults(call, &bots))).collect();
         let mut checked = Checked::default();
-        made.iter().for_each(|(made, _)| checked.add(&responses, made));
-        for PlayoutLog { call, failed, wrong, .. } in ended.iter().map(|call| &call.log) {
-            checked.problems.extend(failed.iter().map(|why| format!("{call}: {why}")));
-            if *wrong > 0 {
-                checked
-                    .problems
-                    .push(format!("{call}: {wrong} samples of the bot came as others than it sent"));
+        for (made, _) in &made {
+            let mut faults = faults.remove(made.call.as_str()).unwrap_or_default();
+            if lot != Lot::Bare {
+                faults.extend(checked.listen(&responses, made));
             }
+            checked.add(&made.call, &faults);
         }
 
         let late = ended.iter().map(|call| call.log.late_ms);
-        let late_ms = late.chain(probed.iter().map(|probed| probed.late_ms)).max().unwrap_or_default();
+        let late_ms = late.chain(held.iter().map(|probed| probed.late_ms)).max().unwrap_or_default();
         let seconds = (over - at).as_secs_f64();
         let percent =
             |cpu: Cpu<Duration>, count: u64| cpu.all().as_secs_f64() / seconds / count as f64 * 100.0;
         let way = |way: usize| {
-            let delays = probed.iter().flat_map(|probed| &probed.probe.delays[way]);
+            let delays = held.iter().flat_map(|probed| &probed.probe.delays[way]);
             Spread::of_ms(delays.filter(|(sent, _)| (at..over).contains(sent)).map(|(_, delay)| *delay))
         };
         Ok(Trial {
@@ -230,6 +232,22 @@ impl Setup<'_> {
     /// How old the calls are in the mean, in seconds, when it has been measured for so long.
     fn age_at(&self, measured: Duration) -> f64 {
         self.options.ramp as f64 / 2.0 + (self.warm_up() + measured).as_secs_f64()
+    }
+
+    /// What is wrong with a call, but for its recording.
+    fn faults(&self, call: &Ended, bots: &HashMap<String, BotLog>) -> Vec<String> {
+        let PlayoutLog { call: sid, failed, wrong, .. } = &call.log;
+        if let Some(why) = failed {
+            return vec![why.clone()];
+        }
+        let mut faults = Vec::new();
+        if *wrong > 0 {
+            faults.push(format!("{wrong} samples of the bot came as others than it sent"));
+        }
+        if !self.options.one_way {
+            faults.extend(forwarded::faults(&call.log, call.hung_up, bots.get(sid)));
+        }
+        faults
     }
 
     fn plan(&self, calls: u64) -> Plan {
