@@ -11,8 +11,14 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use url::Url;
 
+#[cfg(unix)]
+use crate::files::allow_many_files;
 use crate::sockets::{self, Ended};
 use crate::{Plan, PlayoutLog, Span, Voice};
+
+/// How many seconds a call may take beside its own time, for the upgrade and the goodbye.
+#[cfg(unix)]
+const PARTING: u64 = 5;
 
 /// Many paced calls through a running callrec server, and the truth about what their callers heard.
 ///
@@ -138,6 +144,10 @@ pub fn run() -> anyhow::Result<bool> {
         writeln!(io::stdout(), "{report}")?;
         return Ok(report.is_well());
     }
+    #[cfg(unix)]
+    if arguments.command.is_none() {
+        allow_many_files(arguments.sockets())?;
+    }
     let plan = arguments.plan();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     #[cfg(unix)]
@@ -178,6 +188,17 @@ pub fn run() -> anyhow::Result<bool> {
 }
 
 impl Arguments {
+    /// How many sockets are open at once: of each call one of the provider's and, in a relay, one of the bot's.
+    #[cfg(unix)]
+    fn sockets(&self) -> u64 {
+        let live = match self.ramp {
+            0 => self.calls,
+            // Where they begin slowly, the first are over before the last begin.
+            ramp => self.calls.min(self.calls * (self.seconds + PARTING) / ramp + 1),
+        };
+        live * if self.one_way { 1 } else { 2 }
+    }
+
     fn plan(&self) -> Plan {
         Plan {
             calls: self.calls,
@@ -296,6 +317,18 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Arguments::command().debug_assert();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn as_many_sockets_are_needed_as_there_are_calls_at_once() {
+        let sockets = |arguments: &[&str]| {
+            let arguments = [&["callrec-load"], arguments].concat();
+            Arguments::try_parse_from(arguments).unwrap().sockets()
+        };
+        assert_eq!(sockets(&["--calls", "1000"]), 2_000);
+        assert_eq!(sockets(&["--calls", "1000", "--ramp", "0", "--one-way"]), 1_000);
+        assert_eq!(sockets(&["--calls", "1000", "--seconds", "15", "--ramp", "100"]), 402);
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub mod cli;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "the system tells in files what a process took")]
 pub mod cpu;
+#[cfg(unix)]
+pub mod files;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "what is measured is real time, on a machine's own files")]
 pub mod measure;

@@ -16,6 +16,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 use trial::Setup;
 
+use crate::files::allow_many_files;
 use crate::process::program;
 use crate::processors::Processors;
 use crate::{Sound, Speech, Voice};
@@ -122,6 +123,8 @@ fn setting(text: &str) -> Result<(String, String), String> {
 pub fn run(options: &Options) -> anyhow::Result<Report> {
     // Before any other thread is started: all run where this one does.
     let processors = Processors::part(options.processors)?;
+    // A call is a socket of the provider's and one of the bot's.
+    allow_many_files(2 * options.calls.iter().max().copied().unwrap_or_default())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let report = runtime.block_on(async {
         let program = program(options.server.as_deref())?;

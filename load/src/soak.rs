@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
+use crate::files::allow_many_files;
 use crate::process::{Held, ServerProcess, program};
 use crate::sockets;
 
@@ -93,6 +94,8 @@ fn lock(done: &Shared) -> std::sync::MutexGuard<'_, Done> {
 /// # Errors
 /// The server could not be started or measured.
 pub async fn run(options: &Options) -> anyhow::Result<Report> {
+    // A call is a socket of the provider's and one of the bot's, and at times there are more of them.
+    allow_many_files(4 * options.live)?;
     let program = program(options.server.as_deref())?;
     let home = tempfile::tempdir()?;
     let bots = TcpListener::bind("127.0.0.1:0").await?;

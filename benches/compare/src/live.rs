@@ -14,6 +14,7 @@ mod relay;
 mod talks;
 mod timeline;
 
+use callrec_load::files::allow_many_files;
 use callrec_load::process::program;
 use callrec_load::processors::Processors;
 use std::path::{Path, PathBuf};
@@ -75,7 +76,8 @@ pub(crate) fn run(
         codes,
         material,
     };
-    allow_many_files()?;
+    // The most calls that any job makes are one-way; where there are bots, there are few.
+    allow_many_files(ingest::CALLS as u64)?;
     if bench.wants("ingest") {
         ingest::run(&live, report)?;
         live.tell_windows(report);
@@ -140,13 +142,6 @@ impl Live<'_> {
     fn warm_up(&self) -> Duration {
         self.window.min(Duration::from_secs(5))
     }
-}
-
-/// Each call is a socket of ours.
-fn allow_many_files() -> anyhow::Result<()> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    Ok(setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
