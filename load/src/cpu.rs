@@ -152,6 +152,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_thread_is_known_by_its_name() {
+        for (name, part) in [
+            ("actix-rt|system", Part::Sockets),
+            ("actix-server wo", Part::Sockets),
+            ("callrec-journal", Part::Journal),
+            ("callrec-sync", Part::Journal),
+            ("callrec-worker", Part::Encode),
+            ("callrec-space", Part::Other),
+            ("callrec-recover", Part::Other),
+            ("callrec", Part::Other),
+        ] {
+            assert_eq!(Part::of(name), part, "{name}");
+            // None of these is longer than what the system keeps.
+            assert!(name.len() <= 15, "{name}");
+        }
+    }
+
+    #[test]
     fn a_name_may_hold_anything_and_both_times_are_counted() {
         let line = "7 (a) b) S 1 7 7 0 -1 4194560 24 0 0 0 300 200 0 0 20 0 1 0";
         let (name, time) = parse(line, 14..=15).unwrap();

@@ -78,10 +78,14 @@ fn relay(bot: &str, is_lossy: bool) {
 
 /// Whether it is well, what it prints, and its figures.
 fn measure(arguments: &[&str]) -> (bool, String, Value) {
+    measure_with_probes("2", arguments)
+}
+
+fn measure_with_probes(probes: &str, arguments: &[&str]) -> (bool, String, Value) {
     let home = tempfile::tempdir().unwrap();
     let json = home.path().join("figures.json");
     let output = Command::new(env!("CARGO_BIN_EXE_callrec-load"))
-        .args(["measure", "--calls", "4", "--probes", "2", "--seconds", "3", "--ramp", "1", "--server"])
+        .args(["measure", "--calls", "4", "--probes", probes, "--seconds", "3", "--ramp", "1", "--server"])
         .arg(std::env::current_exe().unwrap())
         .arg("--json")
         .arg(&json)
@@ -107,7 +111,9 @@ fn relayed_calls_are_measured_with_and_without_recording() {
         assert!(trial["memory"].as_f64().unwrap() > 1e6);
         // All that was asked for, behind a warm-up of a quarter of it.
         assert!((3.0..3.5).contains(&trial["seconds"].as_f64().unwrap()), "{trial}");
-        assert!((2.7..3.1).contains(&trial["age_seconds"].as_f64().unwrap()), "{trial}");
+        // Behind a ramp in which the two that measure were live all the time, one from the beginning on and one for half of it.
+        let age = trial["age_seconds"].as_f64().unwrap();
+        assert!((3.12..3.5).contains(&age), "{trial}");
         assert!(trial["memory_per_call_minute"].is_f64());
         let by_age = trial["by_age"].as_array().unwrap();
         assert_eq!(by_age.len(), 10);
@@ -119,12 +125,22 @@ fn relayed_calls_are_measured_with_and_without_recording() {
             assert!(trial[way]["max"].as_f64() >= trial[way]["p50"].as_f64(), "{way} of {trial}");
         }
     }
-    let sockets = |trial: &Value| trial["cpu_ms"]["sockets"].as_f64().unwrap();
+    let cpu = |trial: &Value, part: &str| trial["cpu_ms"][part].as_f64().unwrap();
+    let sockets = |trial: &Value| cpu(trial, "sockets");
+    // Threads are known by their names.
+    assert!(sockets(recording) > 0.0 && sockets(without) > 0.0, "{level}");
+    assert!(cpu(recording, "encode") > 0.0, "{level}");
+    for trial in [recording, without] {
+        let told = sockets(trial) + cpu(trial, "journal") + cpu(trial, "encode");
+        assert!(cpu(trial, "other") < told, "{trial}");
+        let in_all = trial["cpu_ms_in_all"].as_f64().unwrap();
+        assert!((told + cpu(trial, "other") - in_all).abs() < 1e-9, "{trial}");
+    }
     let split = |part: &str| level["split_ms"][part].as_f64().unwrap();
     // As numbers are written.
     assert!((split("relay") - sockets(without)).abs() < 1e-9, "{level}");
     assert!((split("ingest") + split("relay") - sockets(recording)).abs() < 1e-9, "{level}");
-    assert_eq!(json["probes"], 2);
+    assert_eq!((&recording["probes"], &without["probes"]), (&2.into(), &2.into()));
     assert_eq!(recording["hang_up_ms"]["count"], 4);
     assert_eq!(without["hang_up_ms"], Value::Null);
     assert_eq!(json["trials"].as_array().unwrap().len(), 2);
@@ -132,11 +148,14 @@ fn relayed_calls_are_measured_with_and_without_recording() {
 
 fn a_bare_relay_is_measured_beside_the_server() {
     let this = std::env::current_exe().unwrap();
-    let (well, said, json) = measure(&["--recording", "off", "--bare", this.to_str().unwrap()]);
+    let (well, said, json) =
+        measure_with_probes("9", &["--recording", "off", "--bare", this.to_str().unwrap()]);
     let all_well = "\n0 calls were recorded as they were made, 8 were not to be recorded and went well, and with 0 something is wrong";
     assert!(well && said.contains(all_well), "{said}");
     let level = &json["levels"][0];
     assert_eq!((&level["bare"]["lot"], &level["without"]["lot"]), (&"bare".into(), &"without".into()));
+    // There are no more than there are calls.
+    assert_eq!((&level["bare"]["probes"], &level["without"]["probes"]), (&4.into(), &4.into()));
     for way in ["to_bot_ms", "to_provider_ms"] {
         assert!(level["bare"][way]["count"].as_u64().unwrap() > 50, "{way} of {level}");
     }

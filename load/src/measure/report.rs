@@ -22,8 +22,6 @@ pub struct Report {
     /// How many processors the server and this program had, and whether they were their own.
     server_processors: u64,
     our_processors: u64,
-    /// How many of the calls measured delays.
-    probes: u64,
     parted: bool,
     levels: Vec<Level>,
     /// What a call more takes of resident memory, in bytes: from the fewest recorded calls to the most.
@@ -32,7 +30,7 @@ pub struct Report {
     trials: Vec<Trial>,
 }
 
-/// So many calls: medians over all runs.
+/// So many calls: medians over all runs, but the greatest of what is told at the most, and the sum of what was found in recordings.
 #[derive(Debug, Serialize)]
 struct Level {
     calls: u64,
@@ -92,7 +90,6 @@ impl Report {
             runs: options.runs,
             server_processors: processors.server,
             our_processors: processors.ours,
-            probes: if options.one_way { 0 } else { options.probes },
             parted: processors.are_parted(),
             levels,
             memory_per_call,
@@ -107,7 +104,7 @@ impl Report {
     }
 }
 
-/// The medians of trials of one kind; what was found in their recordings is summed up.
+/// The medians of trials of one kind, and the greatest of what is told at the most; what was found in their recordings is summed up.
 fn together(trials: &[&Trial]) -> Option<Trial> {
     let first = trials.first()?;
     let of =
@@ -125,6 +122,7 @@ fn together(trials: &[&Trial]) -> Option<Trial> {
     Some(Trial {
         calls: first.calls,
         lot: first.lot,
+        probes: first.probes,
         seconds: of(&|trial| trial.seconds),
         cpu_ms: Cpu {
             sockets: of(&|trial| trial.cpu_ms.sockets),
@@ -132,6 +130,8 @@ fn together(trials: &[&Trial]) -> Option<Trial> {
             encode: of(&|trial| trial.cpu_ms.encode),
             other: of(&|trial| trial.cpu_ms.other),
         },
+        // Of each run's own: the medians of the parts may be of different runs.
+        cpu_ms_in_all: of(&|trial| trial.cpu_ms_in_all),
         server_percent: of(&|trial| trial.server_percent),
         ours_percent: of(&|trial| trial.ours_percent),
         late_ms: trials.iter().map(|trial| trial.late_ms).max().unwrap_or_default(),
@@ -168,10 +168,7 @@ const ROWS: [Row; 20] = [
     ("  journal", |trial| Some(trial.cpu_ms.journal)),
     ("  encode", |trial| Some(trial.cpu_ms.encode)),
     ("  other", |trial| Some(trial.cpu_ms.other)),
-    ("  in all", |trial| {
-        let Cpu { sockets, journal, encode, other } = trial.cpu_ms;
-        Some(sockets + journal + encode + other)
-    }),
+    ("  in all", |trial| Some(trial.cpu_ms_in_all)),
     ("server's processors busy, %", |trial| Some(trial.server_percent)),
     ("ours busy, %", |trial| Some(trial.ours_percent)),
     ("we were late by at most, ms", |trial| Some(trial.late_ms as f64)),
@@ -200,7 +197,12 @@ impl fmt::Display for Report {
         } else {
             format!("{} processors for all together", self.our_processors)
         };
-        writeln!(f, "{way} calls, {}; medians of {} runs; {processors}", self.format, self.runs)?;
+        writeln!(f, "{way} calls, {}; {processors}", self.format)?;
+        writeln!(
+            f,
+            "medians of {} runs, but the greatest of all runs at \"most\" and \"max\", and the sum of lost frames",
+            self.runs
+        )?;
         for Level { calls, recording, without, bare, split_ms } in &self.levels {
             writeln!(
                 f,
@@ -253,5 +255,48 @@ impl fmt::Display for Report {
             write!(f, "\n  {problem}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trial(cpu_ms: Cpu<f64>, max: f64, lost_frames: u64) -> Trial {
+        let Cpu { sockets, journal, encode, other } = cpu_ms;
+        let delays = Spread { count: 1, p50: max / 2.0, p99: max, max };
+        Trial {
+            calls: 2,
+            lot: Lot::Recording,
+            probes: 1,
+            seconds: 3.0,
+            age_seconds: 4.0,
+            cpu_ms,
+            cpu_ms_in_all: sockets + journal + encode + other,
+            server_percent: 1.0,
+            ours_percent: 1.0,
+            late_ms: max as u64,
+            to_bot_ms: Some(delays),
+            to_provider_ms: None,
+            memory: 1e6,
+            memory_per_call_minute: 0.0,
+            by_age: Vec::new(),
+            hang_up_ms: None,
+            checked: Checked { good: 2, lost_frames, problems: Vec::new() },
+        }
+    }
+
+    #[test]
+    fn of_several_runs_there_are_medians_but_the_greatest_of_what_is_told_at_the_most_and_the_sum_of_what_is_lost()
+     {
+        let cpu = |sockets, encode| Cpu { sockets, journal: 1.0, encode, other: 0.0 };
+        let trials =
+            [trial(cpu(1.0, 9.0), 2.0, 1), trial(cpu(2.0, 2.0), 8.0, 0), trial(cpu(9.0, 1.0), 4.0, 2)];
+        let together = together(&trials.iter().collect::<Vec<_>>()).unwrap();
+        // The runs took 11, 5 and 11; the medians of the parts are 2, 1 and 2.
+        assert_eq!((together.cpu_ms, together.cpu_ms_in_all), (cpu(2.0, 2.0), 11.0));
+        let delays = together.to_bot_ms.unwrap();
+        assert_eq!((delays.p99, delays.max, together.late_ms), (4.0, 8.0, 8));
+        assert_eq!((together.checked.good, together.checked.lost_frames), (6, 3));
     }
 }

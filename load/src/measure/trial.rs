@@ -52,12 +52,16 @@ pub(crate) struct Setup<'a> {
 pub(crate) struct Trial {
     pub(crate) calls: u64,
     pub(crate) lot: Lot,
+    /// How many of the calls measured delays.
+    pub(crate) probes: u64,
     /// For how many seconds it was measured; all calls were live.
     pub(crate) seconds: f64,
     /// How old the calls were in the middle of that, in the mean; in seconds.
     pub(crate) age_seconds: f64,
     /// CPU time a call-second, in milliseconds.
     pub(crate) cpu_ms: Cpu<f64>,
+    /// The same of all parts together.
+    pub(crate) cpu_ms_in_all: f64,
     /// How busy the server's processors were with it, in percent.
     pub(crate) server_percent: f64,
     /// How busy ours were with us.
@@ -131,7 +135,7 @@ impl Setup<'_> {
             }
             let (taken, during) = (Snapshot::of(process)?.since(&earlier).all(), at.elapsed() - began);
             by_age.push(Aged {
-                age_seconds: self.age_at(began + during / 2),
+                age_seconds: self.age_at(calls, probed, began + during / 2),
                 memory: median(memory[first..].iter().map(|(_, bytes)| *bytes)).unwrap_or_default(),
                 cpu_ms: taken.as_secs_f64() * 1e3 / during.as_secs_f64() / calls as f64,
             });
@@ -168,6 +172,7 @@ impl Setup<'_> {
         let late = ended.iter().map(|call| call.log.late_ms);
         let late_ms = late.chain(held.iter().map(|probed| probed.late_ms)).max().unwrap_or_default();
         let seconds = (over - at).as_secs_f64();
+        let per_call_second = |time: Duration| time.as_secs_f64() * 1e3 / seconds / calls as f64;
         let percent =
             |cpu: Cpu<Duration>, count: u64| cpu.all().as_secs_f64() / seconds / count as f64 * 100.0;
         let way = |way: usize| {
@@ -177,14 +182,16 @@ impl Setup<'_> {
         Ok(Trial {
             calls,
             lot,
+            probes: probed,
             seconds,
-            cpu_ms: taken.map(|time| time.as_secs_f64() * 1e3 / seconds / calls as f64),
+            cpu_ms: taken.map(per_call_second),
+            cpu_ms_in_all: per_call_second(taken.all()),
             server_percent: percent(taken, self.processors.server),
             ours_percent: percent(ours, self.processors.ours),
             late_ms,
             to_bot_ms: way(0),
             to_provider_ms: way(1),
-            age_seconds: self.age_at(over.saturating_duration_since(at) / 2),
+            age_seconds: self.age_at(calls, probed, over.saturating_duration_since(at) / 2),
             memory: median(memory.iter().map(|(_, bytes)| *bytes)).unwrap_or_default(),
             memory_per_call_minute: growth(&memory) / calls as f64,
             by_age,
@@ -230,8 +237,8 @@ impl Setup<'_> {
     }
 
     /// How old the calls are in the mean, in seconds, when it has been measured for so long.
-    fn age_at(&self, measured: Duration) -> f64 {
-        self.options.ramp as f64 / 2.0 + (self.warm_up() + measured).as_secs_f64()
+    fn age_at(&self, calls: u64, probes: u64, measured: Duration) -> f64 {
+        self.options.ramp as f64 * mean_share(calls, probes) + (self.warm_up() + measured).as_secs_f64()
     }
 
     /// What is wrong with a call, but for its recording.
@@ -327,6 +334,14 @@ async fn wait_for_recordings(address: &str) -> anyhow::Result<()> {
     }
 }
 
+/// For how much of the ramp the calls have been live when it is over, in the mean. Probes have been for all of it; the others begin one
+/// after another, the first of them with the ramp.
+fn mean_share(calls: u64, probes: u64) -> f64 {
+    let others = calls - probes;
+    let live = |index: u64| 1.0 - index as f64 / others as f64;
+    (probes as f64 + (0..others).map(live).sum::<f64>()) / calls as f64
+}
+
 /// What was added a minute, in bytes: from the median of the first third to that of the last.
 fn growth(memory: &[(Duration, f64)]) -> f64 {
     let third = memory.len() / 3;
@@ -338,5 +353,25 @@ fn growth(memory: &[(Duration, f64)]) -> f64 {
     match (first, last) {
         (Some(first), Some(last)) => (last.1 - first.1) / (last.0 - first.0) * 60.0,
         _ => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_as_old_as_they_began_and_those_that_measure_began_first() {
+        // Four begin with the ramp, and after a quarter, a half and three quarters of it.
+        assert_eq!(mean_share(4, 0), (1.0 + 0.75 + 0.5 + 0.25) / 4.0);
+        assert_eq!(mean_share(4, 2), (1.0 + 1.0 + 1.0 + 0.5) / 4.0);
+        assert_eq!(mean_share(4, 4), 1.0);
+    }
+
+    #[test]
+    fn what_grows_is_told_by_the_minute() {
+        let at = |second: u64| (Duration::from_secs(second), 1e6 + 100.0 * second as f64);
+        assert!((growth(&(0..60).map(at).collect::<Vec<_>>()) - 6_000.0).abs() < 1e-6);
+        assert_eq!(growth(&[]), 0.0);
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn run(
     let [at_few, at_many] = [few, many].map(|calls| level(&grown, calls, "recording"));
     let (at_few, at_many) = (at_few?, at_many?);
     let what = format!("A second of a relayed call, recorded in MP3: {many} calls");
-    let cost = [cpu_ms(at_many)?, cpu_ms(at_few)?];
+    let cost = [number(at_many, "cpu_ms_in_all")?, number(at_few, "cpu_ms_in_all")?];
     report.add(Figure::each(&what, &format!("callrec, {few} calls"), cost, "ms").at_most(1.10));
     let what = format!("Resident memory of a relayed call, recorded in MP3: from {few} to {many} calls");
     report.add(Figure::absolute(&what, number(&grown, "memory_per_call")? / 1e3, "kB", 400.0));
@@ -124,7 +124,7 @@ fn delay(loaded: &Value, calls: u64, report: &mut Report) -> anyhow::Result<()> 
     report.note(format!(
         "Delays are those of {} of the {calls} calls, of which both ends are in one thread. The generator's own processor was busy for {:.0} % \
          of the time, and it was late by {:.0} ms at most, in all calls and runs.",
-        number(loaded, "probes")?,
+        number(on, "probes")?,
         number(on, "ours_percent")?,
         number(on, "late_ms")?.max(number(off, "late_ms")?),
     ));
@@ -176,12 +176,6 @@ fn level<'a>(report: &'a Value, calls: u64, recording: &str) -> anyhow::Result<&
     let level = levels.find(|level| level["calls"] == calls).context("no such level")?;
     ensure!(level[recording].is_object(), "nothing was measured of {calls} calls");
     Ok(&level[recording])
-}
-
-/// Milliseconds of CPU for a second of a call.
-fn cpu_ms(level: &Value) -> anyhow::Result<f64> {
-    let parts = level["cpu_ms"].as_object().context("no CPU time")?;
-    Ok(parts.values().filter_map(Value::as_f64).sum())
 }
 
 fn p99(level: &Value, way: &str) -> anyhow::Result<f64> {
