@@ -12,12 +12,13 @@ mod trial;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 pub use report::Report;
+use report::Server;
 use serde::Serialize;
 use std::path::PathBuf;
 use trial::Setup;
 
 use crate::files::allow_many_files;
-use crate::process::program;
+use crate::process::{program, version};
 use crate::processors::Processors;
 use crate::{Sound, Speech, Voice};
 
@@ -71,9 +72,13 @@ pub struct Options {
     /// `bare --bot URL`, and says where it listens.
     #[arg(long, value_name = "FILE", conflicts_with = "one_way")]
     pub bare: Option<PathBuf>,
-    /// The server's program; without it, it is built, and found beside this one.
+    /// The server's program; without it, under cargo it is built, otherwise the one beside this program is taken.
     #[arg(long, value_name = "FILE")]
     pub server: Option<PathBuf>,
+    /// In which directory journals and recordings are made; they are removed. The default is the system's temporary directory. Where that
+    /// is in memory, syncing costs nothing, and the wait for a recording is shorter than on any disk.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub work: Option<PathBuf>,
     /// Where all figures go, as JSON.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -134,6 +139,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
             [] => options.voice.into(),
             files => Sound::Speech(Speech::read(files).context("--speech")?),
         };
+        let server = Server { version: version(&program)?, program: program.clone() };
         let setup = Setup { options, sound, program, processors };
         let mut trials = Vec::new();
         for _ in 0..options.runs {
@@ -144,7 +150,7 @@ pub fn run(options: &Options) -> anyhow::Result<Report> {
                 }
             }
         }
-        anyhow::Ok(Report::new(options, &setup.processors, trials))
+        anyhow::Ok(Report::new(options, server, &setup.processors, trials))
     })?;
     if let Some(file) = &options.json {
         let json = serde_json::to_vec_pretty(&report)?;

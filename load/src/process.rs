@@ -4,6 +4,7 @@ use anyhow::{Context as _, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -109,7 +110,30 @@ fn read(log: &Path) -> String {
     std::fs::read_to_string(log).unwrap_or_default()
 }
 
-/// The server's program: the one that was named, or one built as this program was, beside it.
+/// A directory for recordings and journals that is removed behind them: in this one, or where the system has what is temporary.
+pub(crate) fn scratch(within: Option<&Path>) -> anyhow::Result<TempDir> {
+    match within {
+        Some(within) => TempDir::new_in(within)
+            .with_context(|| format!("no directory can be made in {} (--work)", within.display())),
+        None => Ok(TempDir::new()?),
+    }
+}
+
+/// What a program says it is: the first line that it has for `--version`.
+///
+/// # Errors
+/// It cannot be started, or says nothing.
+pub fn version(program: &Path) -> anyhow::Result<String> {
+    let mut asking = std::process::Command::new(program);
+    let told = asking.arg("--version").env_clear().output();
+    let told = told.with_context(|| format!("{} cannot be started (--server)", program.display()))?;
+    let line = String::from_utf8_lossy(&told.stdout).lines().next().map(|line| line.trim().to_owned());
+    line.filter(|line| told.status.success() && !line.is_empty())
+        .with_context(|| format!("{} does not say which version it is (--server)", program.display()))
+}
+
+/// The server's program: the one that was named. Without a name, under cargo, one that is built as this program was; else the one beside
+/// this program, whatever was built there last.
 ///
 /// # Errors
 /// It is not there, or could not be built.
@@ -133,4 +157,27 @@ pub fn program(named: Option<&Path>) -> anyhow::Result<PathBuf> {
     }
     ensure!(building.status()?.success(), "the server could not be built");
     Ok(beside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_does_not_say_which_version_it_is_is_not_taken() {
+        let told = |program: &str| format!("{:#}", version(Path::new(program)).unwrap_err());
+        assert!(told("false").contains("false does not say which version it is (--server)"));
+        assert!(told("/nowhere/callrec").contains("/nowhere/callrec cannot be started (--server)"));
+    }
+
+    #[test]
+    fn recordings_go_where_they_are_to_and_leave_nothing_there() {
+        let here = tempfile::tempdir().unwrap();
+        let made = scratch(Some(here.path())).unwrap();
+        assert_eq!(made.path().parent(), Some(here.path()));
+        drop(made);
+        assert_eq!(std::fs::read_dir(here.path()).unwrap().count(), 0);
+        let nowhere = format!("{:#}", scratch(Some(&here.path().join("nowhere"))).unwrap_err());
+        assert!(nowhere.contains("(--work)"), "{nowhere}");
+    }
 }

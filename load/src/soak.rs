@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use crate::files::allow_many_files;
-use crate::process::{Held, ServerProcess, program};
+use crate::process::{Held, ServerProcess, program, scratch, version};
 use crate::sockets;
 
 /// How the soak is done.
@@ -32,9 +32,13 @@ pub struct Options {
     /// How many calls there are at once, on average.
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     pub live: u64,
-    /// The server's program; without it, it is built, and found beside this one.
+    /// The server's program; without it, under cargo it is built, otherwise the one beside this program is taken.
     #[arg(long, value_name = "FILE")]
     pub server: Option<PathBuf>,
+    /// In which directory journals and recordings are made; they are removed. The default is the system's temporary directory. Where that
+    /// is in memory, recordings take memory beside the server, and no disk is ever waited for.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub work: Option<PathBuf>,
     /// The formats that calls ask for.
     #[arg(long, value_delimiter = ',', default_value = "mp3,wav,ogg,flac", value_parser = known)]
     pub formats: Vec<&'static str>,
@@ -97,7 +101,8 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
     // A call is a socket of the provider's and one of the bot's, and at times there are more of them.
     allow_many_files(4 * options.live)?;
     let program = program(options.server.as_deref())?;
-    let home = tempfile::tempdir()?;
+    let version = version(&program)?;
+    let home = scratch(options.work.as_deref())?;
     let bots = TcpListener::bind("127.0.0.1:0").await?;
     let bot = format!("ws://{}", bots.local_addr()?);
     let settings = [&account::SETTINGS[..], &[("BOT_URL", &bot), ("MAX_CALLS", "1000")]].concat();
@@ -136,7 +141,8 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
     let log = server.log();
     server.end().await?;
     let done = std::mem::take(&mut *lock(&done));
-    Ok(Report::new(options, done, before, &samples, after, &health, &log))
+    let server = format!("{version} ({})", program.display());
+    Ok(Report::new(options, server, done, [before, after], &samples, &health, &log))
 }
 
 /// One call, and what is asked for while it goes on and when it is over.

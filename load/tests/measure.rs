@@ -22,6 +22,8 @@ fn main() -> ExitCode {
         && bare == "bare"
     {
         relay(bot, this.ends_with(LOSSY));
+    } else if arguments.iter().any(|argument| argument == "--version") {
+        println!("callrec of a test");
     } else if is_to_serve() {
         actix_web::rt::System::new().block_on(callrec_server::cli::run()).unwrap();
     } else if cfg!(target_os = "linux") && !arguments.iter().any(|argument| argument == "--list") {
@@ -103,6 +105,9 @@ fn relayed_calls_are_measured_with_and_without_recording() {
     assert!(well, "{said}");
     let all_well = "4 calls were recorded as they were made, 4 were not to be recorded and went well, and with 0 something is wrong";
     assert!(said.contains(all_well), "{said}");
+    let this = std::env::current_exe().unwrap().display().to_string();
+    assert!(said.contains(&format!("\ncallrec of a test ({this})\n")), "{said}");
+    assert_eq!(json["server"], serde_json::json!({"program": this, "version": "callrec of a test"}));
     let level = &json["levels"][0];
     let [recording, without] = [&level["recording"], &level["without"]];
     for trial in [recording, without] {

@@ -10,6 +10,7 @@ async fn a_minute_of_calls_of_all_kinds_goes_well_and_nothing_is_held_after_it()
         minutes: 1,
         live: 8,
         server: Some(env!("CARGO_BIN_EXE_callrec").into()),
+        work: None,
         formats: vec!["mp3", "wav", "ogg", "flac"],
         // Nobody who calls last talks for long.
         seed: 77,

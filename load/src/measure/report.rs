@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use std::fmt;
+use std::path::PathBuf;
 
 use super::check::Checked;
 use super::spread::{Spread, median};
@@ -16,6 +17,7 @@ const TOLD: usize = 10;
 /// What was measured.
 #[derive(Debug, Serialize)]
 pub struct Report {
+    server: Server,
     format: String,
     one_way: bool,
     runs: u64,
@@ -28,6 +30,13 @@ pub struct Report {
     memory_per_call: Option<f64>,
     /// Each run by itself.
     trials: Vec<Trial>,
+}
+
+/// The program whose costs were measured, and what it says it is.
+#[derive(Debug, Serialize)]
+pub(super) struct Server {
+    pub(super) program: PathBuf,
+    pub(super) version: String,
 }
 
 /// So many calls: medians over all runs, but the greatest of what is told at the most, and the sum of what was found in recordings.
@@ -63,7 +72,12 @@ impl Split {
 }
 
 impl Report {
-    pub(super) fn new(options: &Options, processors: &Processors, trials: Vec<Trial>) -> Self {
+    pub(super) fn new(
+        options: &Options,
+        server: Server,
+        processors: &Processors,
+        trials: Vec<Trial>,
+    ) -> Self {
         let mut levels: Vec<Level> = Vec::new();
         for calls in &options.calls {
             if levels.iter().all(|level| level.calls != *calls) {
@@ -85,6 +99,7 @@ impl Report {
             .filter(|(fewest, most)| fewest.0 < most.0)
             .map(|(fewest, most)| (most.1 - fewest.1) / (most.0 - fewest.0) as f64);
         Self {
+            server,
             format: options.format.clone(),
             one_way: options.one_way,
             runs: options.runs,
@@ -203,6 +218,7 @@ impl fmt::Display for Report {
             "medians of {} runs, but the greatest of all runs at \"most\" and \"max\", and the sum of lost frames",
             self.runs
         )?;
+        writeln!(f, "{} ({})", self.server.version, self.server.program.display())?;
         for Level { calls, recording, without, bare, split_ms } in &self.levels {
             writeln!(
                 f,

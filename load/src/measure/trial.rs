@@ -22,7 +22,7 @@ use super::{Lot, Options};
 use crate::bot_log::BotLog;
 use crate::cpu::{Cpu, Snapshot};
 use crate::probe::Way;
-use crate::process::ServerProcess;
+use crate::process::{ServerProcess, scratch};
 use crate::processors::Processors;
 use crate::sockets::{self, Ended};
 use crate::{Plan, PlayoutLog, Sound, Span, rest};
@@ -98,7 +98,7 @@ pub(crate) struct Aged {
 impl Setup<'_> {
     pub(crate) async fn trial(&self, calls: u64, lot: Lot) -> anyhow::Result<Trial> {
         let options = self.options;
-        let home = tempfile::tempdir()?;
+        let home = scratch(options.work.as_deref())?;
         let responses = home.path().join("responses");
         let bots = std::net::TcpListener::bind("127.0.0.1:0")?;
         bots.set_nonblocking(true)?;

@@ -39,6 +39,8 @@ pub(super) struct Sample {
 /// What came of it.
 #[derive(Debug)]
 pub struct Report {
+    /// What the program says it is, and where it is.
+    server: String,
     minutes: u64,
     seed: u64,
     done: Done,
@@ -77,10 +79,10 @@ impl Unit {
 impl Report {
     pub(super) fn new(
         options: &Options,
+        server: String,
         done: Done,
-        before: Held,
+        [before, after]: [Held; 2],
         samples: &[Sample],
-        after: Held,
         health: &[u8],
         log: &str,
     ) -> Self {
@@ -91,6 +93,7 @@ impl Report {
         };
         let live = late.clone().map(|sample| sample.live);
         Self {
+            server,
             minutes: options.minutes,
             seed: options.seed,
             done,
@@ -165,6 +168,7 @@ impl fmt::Display for Report {
              {requests} requests, {failures} failed",
             self.minutes, self.seed
         )?;
+        writeln!(f, "{}", self.server)?;
         if let Some(failed) = &self.done.failed {
             writeln!(f, "the first that failed: {failed}")?;
         }
@@ -262,8 +266,8 @@ mod tests {
                 Sample { at: second as f64, live, held: held(live, second as f64) }
             })
             .collect();
-        let options = Options { minutes, live: 40, server: None, formats: Vec::new(), seed: 1 };
-        Report::new(&options, Done::default(), held(0, 0.0), &samples, held(0, 0.0), b"{}", "")
+        let options = Options { minutes, live: 40, server: None, work: None, formats: Vec::new(), seed: 1 };
+        Report::new(&options, "callrec".to_owned(), Done::default(), [held(0, 0.0); 2], &samples, b"{}", "")
     }
 
     #[test]
