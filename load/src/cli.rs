@@ -331,6 +331,13 @@ mod tests {
         assert_eq!(sockets(&["--calls", "1000", "--seconds", "15", "--ramp", "100"]), 402);
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_soak_of_which_nothing_could_be_told_is_refused() {
+        let parse = |minutes| Arguments::try_parse_from(["callrec-load", "soak", "--minutes", minutes]);
+        assert!(parse("6").is_ok() && parse("5").is_err());
+    }
+
     #[test]
     fn only_a_server_on_this_machine_is_called() {
         for mine in ["ws://127.0.0.1:8080/media-stream", "ws://[::1]:1/", "ws://localhost/media-stream"] {

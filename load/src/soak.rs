@@ -26,10 +26,11 @@ use crate::sockets;
 /// How the soak is done.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
-    /// For how many minutes calls begin, each minute the same ones. The first four, twice the longest call, are not looked at.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    /// For how many minutes calls begin, each minute the same ones: six at least. The first four, twice the longest call, are not looked
+    /// at, and two are the fewest that can be held against each other.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(LEAST_MINUTES..=10_000))]
     pub minutes: u64,
-    /// How many calls there are at once, on average.
+    /// How many calls there are at once, on average; a quarter of them is broken off at some time.
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     pub live: u64,
     /// The server's program; without it, under cargo it is built, otherwise the one beside this program is taken.
@@ -52,6 +53,8 @@ fn known(name: &str) -> Result<&'static str, String> {
     all.into_iter().find(|format| *format == name).ok_or_else(|| format!("one of {}", all.join(", ")))
 }
 
+/// Of fewer nothing is told: what is left behind those that are not looked at must be two rounds.
+const LEAST_MINUTES: u64 = 6;
 /// How often it is measured.
 const EVERY: Duration = Duration::from_secs(1);
 /// How long the files of an ended call are left: whoever runs a server clears up as well.
@@ -105,7 +108,8 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
     let home = scratch(options.work.as_deref())?;
     let bots = TcpListener::bind("127.0.0.1:0").await?;
     let bot = format!("ws://{}", bots.local_addr()?);
-    let settings = [&account::SETTINGS[..], &[("BOT_URL", &bot), ("MAX_CALLS", "1000")]].concat();
+    let most = (2 * options.live + 100).to_string();
+    let settings = [&account::SETTINGS[..], &[("BOT_URL", &bot), ("MAX_CALLS", &most)]].concat();
     let server = ServerProcess::start(&program, home.path(), &settings).await?;
     let calls = calls::all(options.minutes, options.live, &options.formats, options.seed);
     let plans = calls.iter().map(|call| (call.plan.sid.clone(), call.plan.clone())).collect();
@@ -221,8 +225,13 @@ async fn read(address: String, done: Shared) {
     let mut ticks = interval(EVERY);
     loop {
         ticks.tick().await;
-        for path in ["/health", "/calls", "/audio/formats", "/nothing-here"] {
-            let asked = account::ask(&address, "GET", path, "").await.map(drop);
+        for (path, expected) in
+            [("/health", 200), ("/calls", 200), ("/audio/formats", 200), ("/nothing-here", 404)]
+        {
+            let asked = account::ask(&address, "GET", path, "").await.and_then(|(status, _)| {
+                ensure!(status == expected, "{status}, and not {expected}");
+                Ok(())
+            });
             let mut done = lock(&done);
             done.requests += 1;
             done.note(path, asked);

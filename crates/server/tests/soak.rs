@@ -13,7 +13,7 @@ async fn a_minute_of_calls_of_all_kinds_goes_well_and_nothing_is_held_after_it()
         work: None,
         formats: vec!["mp3", "wav", "ogg", "flac"],
         // Nobody who calls last talks for long.
-        seed: 77,
+        seed: 91,
     };
     let report = run(&options).await.unwrap();
     println!("{report}");

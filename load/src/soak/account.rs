@@ -22,12 +22,19 @@ fn bearer() -> String {
 /// A client's request.
 ///
 /// # Errors
-/// There is no answer, or the server does not know the client.
+/// There is no answer, the server does not know the client, or it cannot do what it should.
 pub(super) async fn ask(address: &str, method: &str, path: &str, body: &str) -> anyhow::Result<Answer> {
     let headers = [("content-type", "application/json"), ("authorization", &bearer())];
     let (status, answer) = rest::send(address, method, path, &headers, body).await?;
-    ensure!(!matches!(status, 401 | 403), "{path}: a client is refused: {status}");
+    judge(path, status)?;
     Ok((status, answer))
+}
+
+/// Whether a client may be told so, whatever it asked for.
+fn judge(path: &str, status: u16) -> anyhow::Result<()> {
+    ensure!(!matches!(status, 401 | 403), "{path}: a client is refused: {status}");
+    ensure!(status < 500, "{path}: the server fails: {status}");
+    Ok(())
 }
 
 /// A client that says half of what it wanted, and is gone.
@@ -75,4 +82,21 @@ pub(super) async fn turn_strangers_away(address: &str) -> anyhow::Result<()> {
         ensure!(status == expected, "a stranger's {path}: {status}");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_is_refused_and_a_server_that_fails_are_told() {
+        for (status, found) in
+            [(401, "refused: 401"), (403, "refused: 403"), (500, "fails: 500"), (503, "fails: 503")]
+        {
+            assert!(judge("/calls", status).unwrap_err().to_string().contains(found));
+        }
+        for status in [200, 404, 409] {
+            assert!(judge("/calls", status).is_ok());
+        }
+    }
 }

@@ -5,10 +5,23 @@ use callrec_simulator::{BotKind, Echoes, Luck};
 
 use crate::{CallPlan, Plan, Span, Voice};
 
-/// The mean length of a call, in milliseconds, as [`length_ms`] draws it.
-pub(crate) const MEAN_MS: u64 = 17_000;
-/// The longest.
+/// The longest call, in milliseconds.
 pub(crate) const LONGEST_MS: u64 = 120_000;
+/// How long calls are, if they are not broken off: so many in a hundred are of between so many milliseconds and so many.
+const LENGTHS: [(u64, u64, u64); 3] = [(70, 1_000, 15_000), (25, 15_000, 40_000), (5, 60_000, LONGEST_MS)];
+/// How many in a hundred are broken off, and after how many milliseconds at the earliest.
+const BREAK_OFF: (u64, u64) = (25, 100);
+/// The mean time for which a call is live, in milliseconds: those that are broken off are so at any moment of theirs.
+const MEAN_MS: u64 = {
+    let (mut hundred, mut index) = (0, 0);
+    while index < LENGTHS.len() {
+        let (percent, least, most) = LENGTHS[index];
+        hundred += percent * (least + most) / 2;
+        index += 1;
+    }
+    let (whole, (percent, earliest)) = (hundred / 100, BREAK_OFF);
+    ((100 - percent) * whole + percent * (earliest + whole) / 2) / 100
+};
 
 /// How long a round is, in milliseconds.
 pub(crate) const ROUND_MS: u64 = 60_000;
@@ -63,10 +76,10 @@ fn again(call: &SoakCall, round: u64, seed: u64) -> SoakCall {
 fn vary(mut plan: CallPlan, formats: &[&'static str], luck: &mut Luck) -> SoakCall {
     plan.length_ms = length_ms(luck);
     plan.one_way = luck.percent(20);
-    let within = |luck: &mut Luck, length_ms: u64| luck.between(100, length_ms);
+    let within = |luck: &mut Luck, length_ms: u64| luck.between(BREAK_OFF.1, length_ms);
     let any = |luck: &mut Luck| formats[luck.between(0, formats.len() as u64 - 1) as usize];
     SoakCall {
-        breaks_off_ms: luck.percent(25).then(|| within(luck, plan.length_ms)),
+        breaks_off_ms: luck.percent(BREAK_OFF.0).then(|| within(luck, plan.length_ms)),
         set_format: luck.percent(30).then(|| (within(luck, plan.length_ms), any(luck))),
         tells_ms: luck.percent(50).then(|| within(luck, plan.length_ms)),
         // Formats and bots come in fours: each of them is there both ways.
@@ -76,11 +89,14 @@ fn vary(mut plan: CallPlan, formats: &[&'static str], luck: &mut Luck) -> SoakCa
 }
 
 fn length_ms(luck: &mut Luck) -> u64 {
-    match luck.between(0, 99) {
-        0..70 => luck.between(1_000, 15_000),
-        70..95 => luck.between(15_000, 40_000),
-        _ => luck.between(60_000, LONGEST_MS),
+    let mut drawn = luck.between(0, 99);
+    for (percent, least, most) in LENGTHS {
+        if drawn < percent {
+            return luck.between(least, most);
+        }
+        drawn -= percent;
     }
+    LONGEST_MS
 }
 
 #[cfg(test)]
@@ -97,8 +113,8 @@ mod tests {
         assert!((60..70).contains(&share(&|call| call.is_answered)));
         assert!((20..30).contains(&share(&|call| call.breaks_off_ms.is_some())));
         assert!((25..35).contains(&share(&|call| call.set_format.is_some())));
-        let live_ms: u64 = calls.iter().map(|call| call.plan.length_ms).sum();
-        assert!((36..=44).contains(&(live_ms / 3_600_000)), "{}", live_ms / 3_600_000);
+        let live_ms: u64 = calls.iter().map(|call| call.breaks_off_ms.unwrap_or(call.plan.length_ms)).sum();
+        assert!((2_300..=2_500).contains(&(live_ms / ROUND_MS)), "{}", live_ms / ROUND_MS);
     }
 
     #[test]
