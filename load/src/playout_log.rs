@@ -12,7 +12,7 @@ pub struct PlayoutLog {
     pub call: String,
     /// Which of the calls it was, from 0.
     pub index: u64,
-    /// `bursting`, `pacing` or `stalling`.
+    /// `bursting`, `pacing`, `stalling` or `at_once`.
     pub bot: String,
     /// What the bot spoke with.
     pub bot_seed: u64,

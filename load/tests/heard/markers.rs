@@ -147,7 +147,7 @@ fn measure(log: &PlayoutLog, format: &str, server: &Server) -> Measured {
     measured
 }
 
-/// A call in each format. Every second delivery may stand still, for up to two quarters of it, either way.
+/// A call in each format. Six seconds in ten begin with a stall of delivery, of half a second at most, either way.
 fn calls(bot: &str) -> impl Iterator<Item = (&'static str, Measured)> {
     let formats = FORMATS.join(",");
     let load = Load::start(&[
