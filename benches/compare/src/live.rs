@@ -4,6 +4,7 @@ mod bare;
 mod calls;
 mod frames;
 mod growth;
+mod hang_up;
 mod ingest;
 mod length;
 mod messages;
@@ -15,7 +16,6 @@ mod talks;
 mod timeline;
 
 use callrec_load::files::allow_many_files;
-use callrec_load::process::program;
 use callrec_load::processors::Processors;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,6 +30,9 @@ use crate::material::Material;
 use crate::peers::Peers;
 use crate::report::Report;
 use crate::runs;
+
+/// What makes the server record MP3 as it does by itself.
+const MP3: [(&str, &str); 2] = [("DEFAULT_AUDIO_FORMAT", "mp3"), ("MP3_BITRATE", "128k")];
 
 /// What all jobs with live calls have in common.
 struct Live<'a> {
@@ -47,17 +50,18 @@ struct Live<'a> {
     material: &'a Material,
 }
 
-/// Runs every job that is wanted.
+/// Runs every job that is wanted, with this program as callrec's server.
 pub(crate) fn run(
     bench: &Bench<'_>,
     seconds: u64,
+    server: &Path,
     material: &Material,
     peers: &Peers,
     work: &Path,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     if bench.wants("growth") {
-        growth::run(bench, seconds, material, work, report)?;
+        growth::run(bench, seconds, server, material, work, report)?;
         report.windows(seconds.max(2));
         report.done("growth")?;
     }
@@ -70,7 +74,7 @@ pub(crate) fn run(
         work,
         window: Duration::from_secs(seconds),
         processors: Processors::part(1)?,
-        callrec: program(None)?,
+        callrec: server.to_owned(),
         payloads: messages::payloads(&codes),
         answers: messages::payloads(&std::fs::read(&material.sides[1])?),
         codes,
@@ -89,11 +93,13 @@ pub(crate) fn run(
         report.done("relay")?;
     }
     if bench.wants("length") {
-        length::cost(&live, report)?;
+        length::run(&live, report)?;
+        report.apart(live.processors.are_parted());
         report.done("length")?;
     }
     if bench.wants("hang-up") {
-        length::hang_up(&live, report)?;
+        hang_up::run(&live, report)?;
+        report.apart(live.processors.are_parted());
         report.done("hang-up")?;
     }
     if bench.wants("bots") {

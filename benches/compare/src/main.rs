@@ -116,6 +116,9 @@ fn main() -> anyhow::Result<()> {
     let bench = Bench { runs: arguments.runs, only: &arguments.only };
     let peers = peers::install(&work, bench.wants(quality::NAME))?;
     let material = Material::make(&work, arguments.minutes)?;
+    // Before anything is measured: it is of the same tree then as this program is.
+    #[cfg(target_os = "linux")]
+    let server = callrec_load::process::program(None)?;
     let page = (!arguments.show).then_some(arguments.results.as_path());
     let mut report = Report::new(page, &bench, &peers, &material)?;
     files::run(&bench, &material, &peers, &work, &mut report)?;
@@ -124,6 +127,6 @@ fn main() -> anyhow::Result<()> {
         report.done(quality::NAME)?;
     }
     #[cfg(target_os = "linux")]
-    live::run(&bench, arguments.seconds, &material, &peers, &work, &mut report)?;
+    live::run(&bench, arguments.seconds, &server, &material, &peers, &work, &mut report)?;
     report.end()
 }

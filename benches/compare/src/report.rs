@@ -22,6 +22,8 @@ pub(crate) struct Report {
     readme: anyhow::Result<()>,
     peers: Vec<String>,
     call: Call,
+    /// How often each job is run that does not tell otherwise.
+    runs: u64,
     /// What the job's results will be, with all that is the same for every job of this run.
     job: Measured,
 }
@@ -62,7 +64,7 @@ impl Report {
         };
         let call =
             Call { minutes: material.minutes, prompts: material.prompts, noise_dbfs: Some(NOISE_DBFS) };
-        Ok(Self { page: page.map(Path::to_owned), readme: Ok(()), peers, call, job })
+        Ok(Self { page: page.map(Path::to_owned), readme: Ok(()), peers, call, runs: bench.runs, job })
     }
 
     pub(crate) fn add(&mut self, figure: Figure) {
@@ -79,6 +81,11 @@ impl Report {
         self.job.seconds = Some(seconds);
     }
 
+    /// Tells how often the job was run, where that is not as often as was asked.
+    pub(crate) fn runs(&mut self, runs: u64) {
+        self.job.runs = runs;
+    }
+
     /// Tells whether its servers had a processor of their own.
     pub(crate) fn apart(&mut self, apart: bool) {
         self.job.apart = Some(apart);
@@ -88,6 +95,7 @@ impl Report {
     pub(crate) fn done(&mut self, name: &str) -> anyhow::Result<()> {
         let job = named(name)?;
         let next = Measured {
+            runs: self.runs,
             seconds: None,
             apart: None,
             figures: Vec::new(),
@@ -129,15 +137,10 @@ fn machine() -> String {
     format!("{processors} processors, {model}, {}", version("uname", &["-sr"]).unwrap_or_default())
 }
 
-/// Of the tree that this was built of; none where it is not git's. Results that were measured before do not count as a change.
+/// Of the tree that this was built of, as the build script found it; none where that was not git's.
 fn commit() -> Option<Commit> {
-    let here = env!("CARGO_MANIFEST_DIR");
-    let hash =
-        version("git", &["-C", here, "rev-parse", "--short", "HEAD"]).filter(|hash| !hash.is_empty())?;
-    let others = [":/", ":(top,exclude)benches/results", ":(top,exclude)benches/RESULTS.md"];
-    let status = ["-C", here, "status", "--porcelain", "--untracked-files=no", "--"];
-    let changed = version("git", &[&status[..], &others[..]].concat()).is_some();
-    Some(Commit { hash, changed })
+    let hash = option_env!("CALLREC_COMMIT")?.to_owned();
+    Some(Commit { hash, changed: option_env!("CALLREC_CHANGED").is_some() })
 }
 
 /// The page of what is kept, without measuring anything.

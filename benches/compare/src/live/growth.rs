@@ -25,6 +25,7 @@ const OLD: (u64, u64) = (5, 600);
 /// The load generator, which looks at every recording.
 struct Generator<'a> {
     seconds: u64,
+    server: &'a Path,
     work: &'a Path,
     material: &'a Material,
 }
@@ -33,11 +34,12 @@ struct Generator<'a> {
 pub(super) fn run(
     bench: &Bench<'_>,
     seconds: u64,
+    server: &Path,
     material: &Material,
     work: &Path,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let generator = Generator { seconds: seconds.max(2), work, material };
+    let generator = Generator { seconds: seconds.max(2), server, work, material };
     let [few, many] = CALLS;
     let told = bench.progress("growth", 1);
     let grown = generator.run(bench.runs, &format!("{few},{many}"), &["on"])?;
@@ -165,6 +167,7 @@ impl Generator<'_> {
         for side in &self.material.sides {
             command.arg("--speech").arg(side);
         }
+        command.arg("--server").arg(self.server);
         command.args(["--runs", &runs.to_string(), "--seconds", &self.seconds.to_string(), "--json"]);
         run_to_end(command.arg(&json))?;
         Ok(serde_json::from_slice(&std::fs::read(&json)?)?)

@@ -239,6 +239,7 @@ fn measure(
     send(calls, live.window)?;
     let (read, used) = (calls.mark()?.since(&before.0)?, server.used()?.since(&before.1));
     let own = own_cpu_time() - before.2;
+    ensure!(read.messages > 0.0, "the server has read nothing");
     ensure!(
         pace == Pace::Flood || read.is_all_of(count),
         "{count} calls are too many for the server, or for this machine: {:.0} messages were read in {:?}",

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 /// Milliseconds of audio in a message.
 pub(crate) const FRAME_MS: u64 = 20;
+/// So many of a party are a minute.
+pub(crate) const MESSAGES_A_MINUTE: u64 = 60_000 / FRAME_MS;
 /// Bytes of it.
 const FRAME: usize = 160;
 

@@ -4,6 +4,7 @@ use anyhow::{Context as _, ensure};
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -53,15 +54,20 @@ impl ServerProcess {
         Ok(body.to_owned())
     }
 
-    /// Tells it to end, and waits until it has.
+    /// Tells it to end, and waits until it has; fails unless it did by itself, or because it was told to.
     pub(crate) fn end(mut self) -> anyhow::Result<()> {
         let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, rustix::process::Signal::TERM)?;
         let deadline = Instant::now() + FAREWELL;
-        while self.child.try_wait()?.is_none() {
+        let ended = loop {
+            if let Some(ended) = self.child.try_wait()? {
+                break ended;
+            }
             ensure!(Instant::now() < deadline, "{} does not end", self.address);
             std::thread::sleep(Duration::from_millis(10));
-        }
+        };
+        let told = Some(rustix::process::Signal::TERM.as_raw());
+        ensure!(ended.success() || ended.signal() == told, "it ended badly ({ended}): {}", self.said());
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use super::talks::{Bots, Talks};
 use super::{Live, median, recorded};
 use crate::cpu::run as run_to_end;
 use crate::figure::Figure;
+use crate::files::holds_the_call;
 use crate::peers::Peers;
 use crate::report::Report;
 
@@ -98,7 +99,7 @@ fn sums(one: &[f64], other: &[f64]) -> Vec<f64> {
 fn callrec(live: &Live<'_>, count: usize) -> anyhow::Result<f64> {
     let recordings = live.work.join("live");
     let bots = Bots::listen(&live.answers)?;
-    let settings = [("BOT_URL", bots.url.as_str()), ("DEFAULT_AUDIO_FORMAT", "mp3"), ("MP3_BITRATE", "128k")];
+    let settings = [&super::MP3[..], &[("BOT_URL", bots.url.as_str())]].concat();
     let server = live.callrec(&recordings, &settings)?;
     let mut talks = Talks::open(server.address, count, &live.payloads, Some(bots))?;
     let cost = measure(live, &server, &mut talks, count)?;
@@ -189,6 +190,7 @@ fn encoder_and_decoder(live: &Live<'_>) -> anyhow::Result<f64> {
     let (this, out) = (std::env::current_exe()?, live.work.join("floor.mp3"));
     let encoding =
         run_to_end(Command::new(&this).arg("ours").args(&live.material.sides).arg(&out).args(MP3))?;
+    holds_the_call(live.material, &out)?;
     let decoding = run_to_end(Command::new(&this).arg("decode").arg(&out))?;
     let seconds = live.material.minutes as f64 * 60.0;
     Ok((encoding.cpu + decoding.cpu).as_secs_f64() * 1e3 / seconds)
