@@ -70,7 +70,7 @@ def whole_numbers(samples):
 def score(path, reference, wide_reference, visqol):
     left, right = decode("-i", path).reshape(-1, 2).T
     late = lag(left, wide_reference)
-    scores = {"lag": late, "length": len(left)}
+    scores = {"lag": late}
     wide = aligned(left, late, len(wide_reference))
     if np.abs(reference).max() > 0.001:
         scores["pesq_nb"] = pesq(LINE, whole_numbers(reference), whole_numbers(narrow(wide)), "nb")

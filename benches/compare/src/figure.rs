@@ -106,8 +106,11 @@ impl Figure {
 
     /// Fails where something could not be kept as a number.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let Self { what, value, spread, .. } = self;
+        let Self { what, cpu, value, spread, .. } = self;
         ensure!(value.is_finite(), "{what} is {value}");
+        if let Some(Cpu { ours, theirs, unit }) = cpu {
+            ensure!(ours.is_finite() && theirs.is_finite(), "{what} is {ours} by {theirs} {unit}");
+        }
         ensure!(spread.iter().flatten().all(|end| end.is_finite()), "{what} is from {spread:?}");
         Ok(())
     }
@@ -178,6 +181,7 @@ mod tests {
             assert_eq!((&kept, kept.row().as_str()), (&figure, row));
         }
         assert!(Figure::ratio("a", "b", f64::NAN, 1.0).check().is_err());
+        assert!(Figure::each("a", "b", [1.0, f64::INFINITY], "s").check().is_err());
         assert!(Figure::in_turns("a", "b", [&[1.0, 0.0, 2.0], &[1.0, 0.0, 2.0]], "s").check().is_err());
     }
 }

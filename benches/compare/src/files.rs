@@ -1,9 +1,10 @@
 //! Files out of two parties' mu-law: callrec's libraries against the programs that most bots call.
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use std::fs;
+use std::io::{BufReader, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::cpu::{Bench, own_peak, peaks, seconds};
 use crate::figure::Figure;
@@ -14,6 +15,11 @@ use crate::runs::median;
 
 /// How hard callrec has LAME work: see `QUALITY` in `crates/encode/src/mp3.rs`.
 const LAME_LEVEL: &str = "7";
+
+/// So many samples of the line a file may be longer or shorter than the call, because of how it is coded: a fifth of a second.
+const CODEC_DELAY: u64 = 1_600;
+/// Less than this at the loudest is not what was said.
+const LOUD: u16 = 8_000;
 
 /// Measures one of them and adds the figures.
 type Job<'a> = fn(&Jobs<'a>, &mut Report) -> anyhow::Result<()>;
@@ -105,7 +111,8 @@ impl Jobs<'_> {
         report.note(format!(
             "callrec has LAME work at its level {LAME_LEVEL}; ffmpeg and `lame` are as they are unless told otherwise, at level 3, but for \
              the row that says so. What the level costs or does not is in the rows of PESQ and ViSQOL, in which ffmpeg is at its own. \
-             `lame` writes plain stereo as callrec does, and resamples by a filter of its own; ffmpeg writes joint stereo."
+             `lame` writes plain stereo as callrec does, and resamples by a filter of its own; ffmpeg writes joint stereo. callrec's \
+             files are made by a process that has jemalloc, as its server does, and the others by such as have the system's allocator."
         ));
         Ok(())
     }
@@ -181,10 +188,12 @@ impl Jobs<'_> {
         let theirs: Vec<_> = theirs.collect();
         let sides = theirs.iter().map(|command| command as &dyn Fn() -> Command);
         let sides: Vec<_> = [&ours as &dyn Fn() -> Command].into_iter().chain(sides).collect();
+        for side in 0..sides.len() {
+            remove(&out(side))?;
+        }
         let taken = self.bench.in_turns(format, &sides)?;
         for side in 0..sides.len() {
-            let out = out(side);
-            ensure!(fs::metadata(&out)?.len() > 0, "{} is empty", out.display());
+            holds_the_call(self.material, &out(side))?;
         }
         let ours = seconds(&taken[0]);
         for (Peer { what, name, target, .. }, theirs) in peers.iter().zip(&taken[1..]) {
@@ -204,9 +213,11 @@ impl Jobs<'_> {
         let python = self.peers.python();
         let script = self.work.join("pydub_whole.py");
         fs::write(&script, include_str!("../peers/pydub_whole.py"))?;
+        let theirs = self.work.join("theirs_whole.mp3");
+        remove(&theirs)?;
         let pydub = |parameters: &[&str]| {
             let mut pydub = Command::new(&python);
-            pydub.arg(&script).args(&self.material.sides).arg(self.work.join("theirs_whole.mp3"));
+            pydub.arg(&script).args(&self.material.sides).arg(&theirs);
             pydub.args(parameters);
             pydub
         };
@@ -217,7 +228,8 @@ impl Jobs<'_> {
         };
         let level = ["-compression_level", LAME_LEVEL];
         let taken = self.bench.in_turns("whole job", &[&ours, &|| pydub(&[]), &|| pydub(&level)])?;
-        ensure!(home.join("call_CA1_conversation.mp3").exists(), "there is no recording");
+        holds_the_call(self.material, &home.join("call_CA1_conversation.mp3"))?;
+        holds_the_call(self.material, &theirs)?;
         let what = "The whole job, MP3 at 8 kHz and 64 kbit/s: frames in; ours with journal, read-back, transcript and summary";
         let peer = "pydub + ffmpeg";
         let [ours, theirs, same] = [0, 1, 2].map(|side| seconds(&taken[side]));
@@ -235,6 +247,36 @@ impl Jobs<'_> {
         report.add(Figure::in_turns(&what, &peer, [&seconds(&taken[0]), &same], "s"));
         Ok(())
     }
+}
+
+/// Removes a file of an earlier run, so that what is looked at afterwards is of this one.
+fn remove(file: &Path) -> std::io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Fails unless ffmpeg finds the whole call in a file, and both parties in it.
+pub(crate) fn holds_the_call(material: &Material, file: &Path) -> anyhow::Result<()> {
+    let mut decoding = Command::new("ffmpeg");
+    decoding.args(["-nostdin", "-loglevel", "error", "-i"]).arg(file);
+    decoding.args(["-f", "s16le", "-ac", "2", "-ar", "8000", "-"]).stdout(Stdio::piped());
+    let mut decoding = decoding.spawn().context("ffmpeg could not be run")?;
+    let mut pcm = BufReader::new(decoding.stdout.take().context("no standard output")?);
+    let (mut frames, mut frame, mut loudest) = (0_u64, [0; 4], [0; 2]);
+    while pcm.read_exact(&mut frame).is_ok() {
+        frames += 1;
+        let [left, more, right, most] = frame;
+        for (sample, loudest) in [[left, more], [right, most]].into_iter().zip(&mut loudest) {
+            *loudest = i16::from_le_bytes(sample).unsigned_abs().max(*loudest);
+        }
+    }
+    ensure!(decoding.wait()?.success(), "ffmpeg cannot decode {}", file.display());
+    let off = frames.abs_diff(material.minutes * 60 * 8_000);
+    ensure!(off <= CODEC_DELAY, "{} is off by {off} samples of 8 kHz", file.display());
+    ensure!(loudest.iter().all(|loudest| *loudest >= LOUD), "{} is at most {loudest:?} loud", file.display());
+    Ok(())
 }
 
 /// The same command once more.

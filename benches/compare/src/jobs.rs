@@ -23,9 +23,9 @@ pub(crate) const JOBS: [Job; 13] = [
     job("ogg", &["ffmpeg", "oggenc"]),
     job("wav", &["ffmpeg", "sox"]),
     job("whole", &["Python", "pydub", "ffmpeg"]),
-    // These two make what they work on.
+    // It makes what it works on.
     Job { is_of_the_call: false, ..job("quality", &QUALITY) },
-    Job { is_of_the_call: false, ..job("growth", &[]) },
+    job("growth", &[]),
     job("ingest", &[]),
     job("relay", &[]),
     job("length", &[]),

@@ -78,7 +78,7 @@ fn made_of(done: &[Done<'_>]) -> String {
             None => "who does not speak is digital silence".to_owned(),
         };
         format!(
-            "Files{of} are made of a call of {} minutes: {} recorded telephone prompts, spoken in turns with pauses, in mu-law; \
+            "Files{of} are made of a call of {} minutes: recorded telephone prompts, drawn from {}, spoken in turns with pauses, in mu-law; \
              {silence}. ",
             call.minutes, call.prompts
         )
@@ -111,21 +111,23 @@ fn times(runs: u64) -> String {
 
 /// How the server's CPU time was measured of live calls.
 fn windows(done: &[Done<'_>]) -> Vec<String> {
-    let windows = |(job, measured): &Done<'_>| Some((job.name, (measured.seconds?, measured.apart?)));
-    let windows = by_jobs(done.iter().filter_map(windows));
-    let one = windows.len() == 1;
-    let sentence = |((seconds, apart), jobs): ((u64, bool), Vec<&str>)| {
-        let of = if one { String::new() } else { format!(" of {}", jobs.join(", ")) };
+    let live =
+        done.iter().filter_map(|(job, measured)| Some((job.name, (measured.seconds, measured.apart?))));
+    let sentence = |((seconds, apart), jobs): ((Option<u64>, bool), Vec<&str>)| {
+        let of = jobs.join(", ");
         let apart = match apart {
             true => "each server had a processor of its own, and what called it another",
             false => "servers and what called them shared one processor",
         };
-        format!(
-            "Of live calls{of} CPU time is that of the server's process, by the system's count (`/proc`), over windows of {seconds} s \
-             behind a warm-up; {apart}."
-        )
+        match seconds {
+            Some(seconds) => format!(
+                "Of the live calls of {of} CPU time is that of the server's process, by the system's count (`/proc`), over windows of \
+                 {seconds} s behind a warm-up; {apart}."
+            ),
+            None => format!("Of the live calls of {of} {apart}."),
+        }
     };
-    windows.into_iter().map(sentence).collect()
+    by_jobs(live).into_iter().map(sentence).collect()
 }
 
 /// The lines of that section. What is the same for all jobs is said once.
@@ -274,16 +276,19 @@ pub(crate) mod tests {
     fn what_is_the_same_for_all_jobs_is_said_once() {
         let page = composed(|name| {
             let live = ["growth", "ingest", "relay"].contains(&name);
-            let apart = live.then_some(true).filter(|_| name != "growth");
+            let apart = (live || name == "hang-up").then_some(true).filter(|_| name != "growth");
             Some(Measured { seconds: live.then_some(20), apart, ..measured("2026-01-02", 5) })
         });
         let (head, rest) = page.split_once("## Where and with what").unwrap();
         assert!(
-            head.contains("Files are made of a call of 60 minutes: 500 recorded")
-                && !head.contains("Missing")
+            head.contains(
+                "Files are made of a call of 60 minutes: recorded telephone prompts, drawn from 500, "
+            ) && !head.contains("Missing")
         );
         assert!(head.contains("Each job was run 5 times,"));
-        assert_eq!(head.matches("Of live calls CPU time is").count(), 1, "{head}");
+        let apart = "\nOf the live calls of hang-up each server had a processor of its own, and what called it another.\n";
+        assert!(head.contains(apart), "{head}");
+        assert_eq!(head.matches("Of the live calls of ingest, relay CPU time is").count(), 1, "{head}");
         let told = [
             "Jobs, by the rows above: mp3 1, flac 2, ogg 3, wav 4, whole 5, quality 6, growth 7, ingest 8, relay 9, length 10, \
              hang-up 11, bots 12, pipecat 13",
@@ -323,10 +328,10 @@ pub(crate) mod tests {
             "in mu-law; the caller's line has white noise of -60 dBFS throughout, ",
             "Each job was run as often as is told below,",
             "children counted). In parentheses are the least",
-            "| what | peer | 1.00 / 4.00 s | 0.250 (0.250 to 0.500) | | |",
+            "| what | peer | 1.00 / 3.00 s | 0.333 (0.250 to 0.500) | | |",
             "**Missing: nothing is kept of flac, ogg, whole, quality, growth, length, hang-up, bots, pipecat.**",
             "`--only flac,ogg,",
-            "\nOf live calls of ingest CPU time is that of the server's process, by the system's count (`/proc`), over windows of 20 s \
+            "\nOf the live calls of ingest CPU time is that of the server's process, by the system's count (`/proc`), over windows of 20 s \
              behind a warm-up; each server had",
             "over windows of 120 s behind a warm-up; servers and what called them shared one processor.\n",
             "\n- Jobs, by the rows above: mp3 1, wav 2, ingest 3, relay 4\n",

@@ -74,6 +74,8 @@ pub(crate) fn run(peers: &Peers, work: &Path, report: &mut Report) -> anyhow::Re
         scoring.pair(&[clips[0].clone(), silence])?.wide.map(|score| score.levels_db[1]);
     bar.finish_and_clear();
 
+    // What is made once is always the same.
+    report.runs(1);
     tell(&clips, &scores, report);
     let what = format!(
         "level of a silent channel beside one that speaks ({our_leak:.0} and {their_leak:.0} dBFS; -200 is digital silence)"
@@ -165,8 +167,13 @@ impl Scoring<'_> {
 /// Has every voice speak that has not yet.
 fn clips(peers: &Peers, work: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let script = work.join("quality_clips.py");
-    fs::write(&script, include_str!("../peers/quality_clips.py"))?;
     let directory = work.join("clips");
+    let speaking = include_str!("../peers/quality_clips.py");
+    // What was made another way is not used again.
+    if directory.exists() && fs::read_to_string(&script).ok().as_deref() != Some(speaking) {
+        fs::remove_dir_all(&directory)?;
+    }
+    fs::write(&script, speaking)?;
     let mut making =
         Command::new(peers.python()).arg(&script).arg(&directory).stdout(Stdio::piped()).spawn()?;
     let bar = bar("clips", 20);
