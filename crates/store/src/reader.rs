@@ -9,8 +9,8 @@ use crate::journal::{self, Front};
 use crate::open;
 use crate::record::{MAX_PAYLOAD, Parsed, RECORD_HEAD, Record, parse, payload_of, time_of};
 
-/// How much is read at once, in bytes; a longer record is read in one piece.
-const CHUNK: usize = 64 * 1024;
+/// How much is read at once, in bytes; a longer record is read in one piece. It is what each of many takes holds that are behind.
+const CHUNK: usize = 16 * 1024;
 /// How many bytes are looked at as those of records that may be none, from the beginning of a journal to its end.
 const MOST_CHECKED: usize = 16 * MAX_PAYLOAD;
 /// How far the times of two records on both sides of damage may be apart, in microseconds: a week. Hardly any bytes that are no record

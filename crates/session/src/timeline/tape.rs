@@ -31,7 +31,8 @@ pub(super) struct Put {
 /// Memory is what was put in and not yet given out, and at most two runs more.
 #[derive(Debug)]
 pub(super) struct Tape {
-    rate: u32,
+    /// A fifth of a second, in samples: so much is given out at once, and so long a run becomes.
+    piece: usize,
     /// Everything before is given out.
     given: u64,
     /// Everything before can no longer change.
@@ -45,7 +46,15 @@ pub(super) struct Tape {
 
 impl Tape {
     pub(super) fn new(rate: u32) -> Self {
-        Self { rate, given: 0, settled: 0, end: 0, runs: VecDeque::new(), spare: Vec::new(), out: Vec::new() }
+        Self {
+            piece: rate.div_ceil(5) as usize,
+            given: 0,
+            settled: 0,
+            end: 0,
+            runs: VecDeque::new(),
+            spare: Vec::new(),
+            out: Vec::new(),
+        }
     }
 
     /// Where the last piece ends, in samples.
@@ -108,11 +117,13 @@ impl Tape {
             return;
         }
         match self.runs.back_mut() {
-            Some(last) if last.end() == at && last.samples.len() < self.rate as usize => {
+            Some(last) if last.end() == at && last.samples.len() + samples.len() <= self.piece => {
                 last.samples.extend_from_slice(samples);
             }
             _ => {
                 let mut room = self.spare.pop().unwrap_or_default();
+                // No larger than it will be: a live call has a dozen of them for each track.
+                room.reserve_exact(samples.len().max(self.piece));
                 room.extend_from_slice(samples);
                 self.runs.push_back(Run { start: at, samples: room });
             }
@@ -128,7 +139,7 @@ impl Tape {
     /// all buffers become that are behind it, and stay.
     pub(super) fn give(&mut self) -> (u64, &[i16]) {
         let start = self.given;
-        let until = self.settled.min(start + u64::from(self.rate.div_ceil(5)));
+        let until = self.settled.min(start + self.piece as u64);
         self.out.clear();
         while let Some(run) = self.runs.front_mut() {
             if run.start >= until {
@@ -146,7 +157,7 @@ impl Tape {
             }
             if let Some(mut run) = self.runs.pop_front()
                 && self.spare.len() < 2
-                && run.samples.capacity() <= 2 * self.rate as usize
+                && run.samples.capacity() <= 10 * self.piece
             {
                 run.samples.clear();
                 self.spare.push(run.samples);

@@ -95,6 +95,10 @@ impl Runs {
         let samples = (bytes.len() / codec.bytes_per_sample()) as u64;
         let sound = Sound { samples, codec, first: self.generated };
         self.generated += samples;
+        if self.bytes.capacity() - self.bytes.len() < bytes.len() {
+            // By a quarter, where a queue by itself would double: each live call has one, some seconds long.
+            self.bytes.reserve_exact(bytes.len().max(self.bytes.capacity() / 4));
+        }
         self.bytes.extend(bytes);
         sound
     }
