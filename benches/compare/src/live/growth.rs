@@ -167,7 +167,7 @@ impl Generator<'_> {
         for side in &self.material.sides {
             command.arg("--speech").arg(side);
         }
-        command.arg("--server").arg(self.server);
+        command.arg("--server").arg(self.server).arg("--work").arg(self.work);
         command.args(["--runs", &runs.to_string(), "--seconds", &self.seconds.to_string(), "--json"]);
         run_to_end(command.arg(&json))?;
         Ok(serde_json::from_slice(&std::fs::read(&json)?)?)
