@@ -163,7 +163,9 @@ fn sound_fault(summary: &Value, file: &Path, made: &Made) -> Option<String> {
     if !made.recorded {
         return None;
     }
-    match made.said.check(file, made.format) {
+    let completeness = &summary["streams"][0]["completeness"];
+    let wrong_ms = completeness["playout"]["largest_error_ms"].as_u64().unwrap_or(0);
+    match made.said.check(file, made.format, wrong_ms) {
         Err(error) => Some(format!("{}: {error:#}", made.file)),
         Ok(heard_ms) => {
             let told = &summary["streams"][0]["duration_ms"];

@@ -2,7 +2,8 @@
 //!
 //! Each second that was said is looked for where it was said, or a fifth of a second before or behind it and as much more as the
 //! calling machine was late: somewhere there a second must be as loud, all of it moved by as much. So half a second that is missing
-//! is found, and what is too quiet throughout; what is as loud as it should be and says something else is not. Of the last fifth of
+//! is found, and what is too quiet throughout; what is as loud as it should be and says something else is not. Where the bot was
+//! cut short, it may be heard as much longer or shorter as the summary says its places may be wrong, within limits. Of the last fifth of
 //! a second, and of what the machine was late, nothing but the length is known, and a hole within a second of either end must be longer
 //! to be found: nobody can tell how much was heard of what was said just before the call was over.
 
@@ -27,6 +28,8 @@ const MARGIN: usize = 10;
 /// How far apart two things that were said in one second may have been moved, in ticks: a pause between them is placed to a tick, and
 /// ticks of a file do not begin where those of the call did.
 const APART: usize = 2;
+/// By how many milliseconds a place may be wrong at most, whatever the summary says.
+const MOST_WRONG_MS: u64 = 100;
 /// How far apart the seconds begin that are looked at, in ticks: one of them has any hole in its middle.
 const STEP: usize = 5;
 /// By what factor the energy of a second may differ: 1.8 dB. Half a second of silence in it makes 3.
@@ -64,24 +67,44 @@ pub(crate) struct Said {
 /// How loud a channel is: the mean square of each tick, where 1 is full scale.
 type Loudness = Vec<f64>;
 
+/// How loud somebody was.
+#[derive(Debug, Default)]
+struct Spoken {
+    /// As it was said.
+    said: Loudness,
+    /// Where he is heard shorter, and longer, whenever he was cut short.
+    least: Loudness,
+    most: Loudness,
+}
+
+impl Spoken {
+    /// Both in one channel, neither of them made quieter.
+    fn mixed(&self, other: &Self) -> Self {
+        let sum = |a: &Loudness, b: &Loudness| a.iter().zip(b).map(|(a, b)| a + b).collect();
+        Self {
+            said: sum(&self.said, &other.said),
+            least: sum(&self.least, &other.least),
+            most: sum(&self.most, &other.most),
+        }
+    }
+}
+
 impl Said {
-    /// Decodes a recording; gives its length in milliseconds.
+    /// Decodes a recording, in which places may be wrong by so many milliseconds; gives its length in milliseconds.
     ///
     /// # Errors
     /// It cannot be decoded, somebody is not heard in it as he spoke, or is heard where he was silent.
-    pub(crate) fn check(&self, file: &Path, format: Format) -> anyhow::Result<u64> {
+    pub(crate) fn check(&self, file: &Path, format: Format, wrong_ms: u64) -> anyhow::Result<u64> {
         let (channels, rate, frames) = decode(file, format)?;
         let margin = MARGIN + self.late_ms.div_ceil(20) as usize;
-        let said = self.loudness();
+        let spoken = self.spoken(wrong_ms.min(MOST_WRONG_MS) * TICK_SAMPLES / 20);
         match channels.as_slice() {
             [both] => {
-                // The sides are summed, neither of them made quieter.
-                let mixed: Loudness = said[0].iter().zip(&said[1]).map(|(a, b)| a + b).collect();
-                compare(both, &mixed, margin).context("both together")?;
+                compare(both, &spoken[0].mixed(&spoken[1]), margin).context("both together")?;
             }
             [_, _] => {
-                for ((heard, said), (_, name)) in channels.iter().zip(&said).zip(SIDES) {
-                    compare(heard, said, margin).context(name)?;
+                for ((heard, spoken), (_, name)) in channels.iter().zip(&spoken).zip(SIDES) {
+                    compare(heard, spoken, margin).context(name)?;
                 }
             }
             _ => anyhow::bail!("it has {} channels", channels.len()),
@@ -89,17 +112,31 @@ impl Said {
         Ok(frames * 1_000 / u64::from(rate.max(1)))
     }
 
-    /// Of both, equally long.
-    fn loudness(&self) -> [Loudness; 2] {
-        let end = self.sides.iter().flat_map(|side| &side.runs).map(|(_, at, samples)| at + samples).max();
-        let ticks = end.unwrap_or(0).div_ceil(TICK_SAMPLES) as usize;
-        let mut both = [vec![0.0; ticks], vec![0.0; ticks]];
-        for ((loudness, side), (track, _)) in both.iter_mut().zip(&self.sides).zip(SIDES) {
-            for &(first, at, samples) in &side.runs {
-                for index in 0..samples {
+    /// Of both, equally long, where what was cut short may have been cut so many samples sooner or later.
+    fn spoken(&self, wrong: u64) -> [Spoken; 2] {
+        let runs = self.sides.iter().flat_map(|side| &side.runs);
+        let end = runs.map(|(_, at, samples)| at + samples).max().unwrap_or(0);
+        let ticks = end.div_ceil(TICK_SAMPLES) as usize;
+        let mut both = [0, 1].map(|_| {
+            let [said, least, most] = [0; 3].map(|_| vec![0.0; ticks]);
+            Spoken { said, least, most }
+        });
+        for ((spoken, side), (track, _)) in both.iter_mut().zip(&self.sides).zip(SIDES) {
+            let mut add = |to: fn(&mut Spoken) -> &mut Loudness, (first, at, samples): (u64, u64, u64)| {
+                for index in 0..samples.min(end - at) {
                     let sample = ulaw_to_linear(side.code(&self.sound, track, first + index));
-                    loudness[((at + index) / TICK_SAMPLES) as usize] += square(sample) / TICK_SAMPLES as f64;
+                    to(spoken)[((at + index) / TICK_SAMPLES) as usize] +=
+                        square(sample) / TICK_SAMPLES as f64;
                 }
+            };
+            let next = side.runs.iter().skip(1).map(Some).chain([None]);
+            for (&(first, at, samples), next) in side.runs.iter().zip(next) {
+                // What comes next is not what would have.
+                let is_cut = next.is_some_and(|next| next.0 != first + samples);
+                let wrong = if is_cut { wrong } else { 0 };
+                add(|spoken| &mut spoken.said, (first, at, samples));
+                add(|spoken| &mut spoken.least, (first, at, samples.saturating_sub(wrong)));
+                add(|spoken| &mut spoken.most, (first, at, samples + wrong));
             }
         }
         both
@@ -134,26 +171,26 @@ fn decode(file: &Path, format: Format) -> anyhow::Result<(Vec<Loudness>, u32, u6
 }
 
 /// Holds each second of what was said against what is heard there, or all of it a little before or after.
-fn compare(heard: &[f64], said: &[f64], margin: usize) -> anyhow::Result<()> {
+fn compare(heard: &[f64], Spoken { said, least, most }: &Spoken, margin: usize) -> anyhow::Result<()> {
     let silent = SILENT * TICKS as f64;
     let last = said.len().saturating_sub(TICKS + margin);
     for begins in (0..=last).step_by(STEP) {
         let ends = begins + TICKS;
-        let spoken = energy(said, begins, ends);
-        let at_most = energy(said, begins.saturating_sub(APART), ends + APART) * WITHIN + silent;
+        let at_least = energy(least, begins, ends);
+        let at_most = energy(most, begins.saturating_sub(APART), ends + APART) * WITHIN + silent;
         let is_heard = |later: isize| {
             let [begins, ends] = [begins, ends].map(|tick| tick.saturating_add_signed(later));
             let around = energy(heard, begins.saturating_sub(APART), ends + APART);
-            around * WITHIN + silent >= spoken && energy(heard, begins, ends) <= at_most
+            around * WITHIN + silent >= at_least && energy(heard, begins, ends) <= at_most
         };
-        let most = margin.cast_signed();
+        let margin = margin.cast_signed();
         let db = |energy: f64| 10.0 * (energy / TICKS as f64).max(1e-12).log10();
         ensure!(
-            (-most..=most).any(is_heard),
+            (-margin..=margin).any(is_heard),
             "at {} s: {:.0} dB are heard, and {:.0} were said",
             begins as f64 / TICKS as f64,
             db(energy(heard, begins, ends)),
-            db(spoken)
+            db(energy(said, begins, ends))
         );
     }
     Ok(())
@@ -212,10 +249,14 @@ pub(super) mod tests {
     }
 
     fn check(said: &Said, file: &[u8]) -> Result<u64, String> {
+        check_within(0, said, file)
+    }
+
+    fn check_within(wrong_ms: u64, said: &Said, file: &[u8]) -> Result<u64, String> {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("recording.wav");
         std::fs::write(&path, file).unwrap();
-        said.check(&path, Format::Wav).map_err(|error| format!("{error:#}"))
+        said.check(&path, Format::Wav, wrong_ms).map_err(|error| format!("{error:#}"))
     }
 
     #[test]
@@ -278,6 +319,21 @@ pub(super) mod tests {
             run.1 = run.1.saturating_add_signed(later);
         }
         assert_eq!(check(&said, &wav(&samples(&heard, 100))), Ok(5_000));
+    }
+
+    #[test]
+    fn who_was_cut_short_may_be_heard_as_much_longer_or_shorter_as_places_may_be_wrong() {
+        let mut said = said();
+        // Little more than was cut is in a second.
+        said.sides[1].runs = vec![(0, 8_000, 480), (8_000, 24_000, 9_000)];
+        for (samples_heard, wrong_ms, is_right) in
+            [(1_120, 80, true), (1_120, 20, false), (0, 60, true), (0, 0, false), (4_000, 1_000, false)]
+        {
+            let mut heard = said.clone();
+            heard.sides[1].runs[0].2 = samples_heard;
+            let checked = check_within(wrong_ms, &said, &wav(&samples(&heard, 0)));
+            assert_eq!(checked.is_ok(), is_right, "{samples_heard} within {wrong_ms} ms: {checked:?}");
+        }
     }
 
     #[test]
