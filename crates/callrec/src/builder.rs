@@ -89,7 +89,8 @@ impl Builder {
         self
     }
 
-    /// How many threads encode. The default is the number of processors, 4 at most.
+    /// How many threads encode. The default is the number of processors, 4 at most. One more has only calls that have ended, whose end
+    /// is for the most part to wait for the disk.
     pub fn workers(mut self, threads: usize) -> Self {
         self.workers = threads.max(1);
         self
@@ -134,6 +135,7 @@ impl Builder {
         for _ in 0..workers {
             handle.spawn("callrec-worker", workers::work)?;
         }
+        handle.spawn("callrec-worker", workers::work_on_ended)?;
         if recover_at_start {
             // Before the thread runs, so that nobody finds the recorder at rest in between.
             handle.shared().recovering.store(true, Ordering::Release);

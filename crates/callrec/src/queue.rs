@@ -52,6 +52,11 @@ impl Queue {
         self.before = 0;
         self.far_behind.pop_front().or_else(|| self.ended.pop_front()).or_else(|| self.live.pop_front())
     }
+
+    /// The next that has ended.
+    pub(crate) fn pop_ended(&mut self) -> Option<Arc<LiveCall>> {
+        self.ended.pop_front()
+    }
 }
 
 #[cfg(test)]

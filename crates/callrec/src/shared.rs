@@ -68,6 +68,8 @@ pub(crate) struct Shared {
     queue: Mutex<Queue>,
     /// Workers wait for a call here, one for each.
     queued: Condvar,
+    /// Whoever works on nothing else waits here for one that has ended.
+    ended: Condvar,
     /// Who waits for nothing but the end waits here.
     stopped: Condvar,
     sync: Mutex<Sync>,
@@ -129,6 +131,7 @@ impl Shared {
             turn: Condvar::new(),
             queue: Mutex::default(),
             queued: Condvar::new(),
+            ended: Condvar::new(),
             stopped: Condvar::new(),
             sync: Mutex::default(),
         }
@@ -200,6 +203,7 @@ impl Shared {
         self.wake_journal(Wanted::All);
         let _queue = lock(&self.queue);
         self.queued.notify_all();
+        self.ended.notify_all();
         self.stopped.notify_all();
     }
 
@@ -289,22 +293,38 @@ impl Shared {
         }
         lock(&self.queue).push(Arc::clone(call));
         self.queued.notify_one();
+        if call.sealed.load(Ordering::Acquire) {
+            self.ended.notify_one();
+        }
     }
 
     /// The next call to work on; none when the recorder is gone and nothing is left.
     pub(crate) fn next_work(&self) -> Option<Arc<LiveCall>> {
+        self.next_of(&self.queued, Queue::pop)
+    }
+
+    /// The next that has ended; none when the recorder is gone and nothing is left.
+    pub(crate) fn next_ended(&self) -> Option<Arc<LiveCall>> {
+        self.next_of(&self.ended, Queue::pop_ended)
+    }
+
+    fn next_of(
+        &self,
+        queued: &Condvar,
+        pop: impl Fn(&mut Queue) -> Option<Arc<LiveCall>>,
+    ) -> Option<Arc<LiveCall>> {
         let mut queue = lock(&self.queue);
         loop {
             if self.is_stopping() && self.is_abandoned() {
                 return None;
             }
-            if let Some(call) = queue.pop() {
+            if let Some(call) = pop(&mut queue) {
                 return Some(call);
             }
             if self.is_stopping() && self.count.load(Ordering::Acquire) == 0 {
                 return None;
             }
-            let waited = self.queued.wait_timeout(queue, Duration::from_millis(200));
+            let waited = queued.wait_timeout(queue, Duration::from_millis(200));
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }

@@ -46,6 +46,14 @@ pub(crate) fn work(shared: &Shared) {
     }
 }
 
+/// The same with calls that have ended alone. What the end of a call takes is for the most part to wait for the disk, several times;
+/// others that hang up meanwhile, and live calls, are not to wait for that too.
+pub(crate) fn work_on_ended(shared: &Shared) {
+    while let Some(call) = shared.next_ended() {
+        work_on(shared, &call);
+    }
+}
+
 /// A slice of work on a call, which is scheduled again if there is more.
 pub(crate) fn work_on(shared: &Shared, call: &Arc<LiveCall>) {
     // Whether the journal has its end is read first: what is sealed meanwhile is scheduled below.

@@ -8,8 +8,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use callrec::{
-    Audio, Bitrate, Call, CallOptions, EndReason, Format, FormatChange, RecordError, Recorder, Speaker,
+    Audio, Bitrate, Call, CallId, CallOptions, EndReason, Format, FormatChange, RecordError, Recorder,
+    Settings, Speaker,
 };
+use callrec_store::RecordingsDir;
 use sound::{decode_wav, finish, frames_of, journals, recorder, talk, tone};
 
 #[test]
@@ -34,6 +36,31 @@ fn a_shutdown_finishes_live_calls_and_takes_no_new_ones() {
     assert_eq!(files.details.streams[0].ended, EndReason::Shutdown);
     assert!(matches!(recorder.start_call(CallOptions::new("CA2")), Err(RecordError::Closing)));
     call.caller(Audio::mulaw(&[0; 160]));
+}
+
+#[test]
+fn a_call_whose_end_takes_long_keeps_no_other_waiting() {
+    let home = tempfile::tempdir().unwrap();
+    let settings = Settings::default().with_format(Format::Wav);
+    let recorder = Recorder::builder(home.path()).settings(settings).workers(1).start().unwrap();
+    let begin = |name: &str| {
+        let call = recorder.start_call(CallOptions::new(name)).unwrap();
+        talk(&call, 0, 50);
+        call
+    };
+    // As another process would that writes this call's texts.
+    let lock = RecordingsDir::open(home.path()).unwrap().lock_call(&CallId::new("CAheld").unwrap()).unwrap();
+    let held = begin("CAheld").finish(EndReason::Stopped);
+    let begun = Instant::now();
+    while !home.path().join("call_CAheld_conversation.wav").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let other = begin("CAother").finish(EndReason::Stopped);
+    other.wait_timeout(Duration::from_secs(10)).expect("it waits for the other's texts").unwrap();
+    assert!(held.wait_timeout(Duration::ZERO).is_none());
+    drop(lock);
+    held.wait().unwrap();
 }
 
 #[test]
