@@ -55,6 +55,13 @@ impl Outgoing {
         self.bytes.is_empty()
     }
 
+    /// Takes the other's memory for what will be on its way, or gives it its own back, if nothing is.
+    pub(crate) fn swap_memory(&mut self, spare: &mut Vec<u8>) {
+        if self.is_empty() {
+            std::mem::swap(&mut self.bytes, spare);
+        }
+    }
+
     /// They are in the journal, or given up.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();

@@ -54,6 +54,8 @@ pub(crate) fn write_journals(shared: &Shared) {
 pub(crate) struct Journalling {
     refusals: HashMap<u64, u32>,
     turn: u32,
+    /// What one call's events are in while they are written: it is lent to each in turn, that no call has to hold two.
+    spare: Vec<u8>,
 }
 
 impl Journalling {
@@ -116,7 +118,7 @@ impl Journalling {
     /// Writes what waits of a call, and has it completed if that is its end.
     fn write(&mut self, shared: &Shared, call: &Arc<LiveCall>) -> Result<(), String> {
         call.urgent.store(false, Ordering::Release);
-        let written = write(&shared.dir, call).map_err(|error| {
+        let written = write(&shared.dir, call, &mut self.spare).map_err(|error| {
             if self.tries(call) == 0 {
                 tracing::error!(call = call.id.for_log(), %error, "the journal cannot be written; trying again");
             }
@@ -139,10 +141,12 @@ impl Journalling {
 }
 
 /// Brings what waits into the call's journal, which is made if it is not there yet.
-fn write(dir: &RecordingsDir, call: &LiveCall) -> Result<(), StoreError> {
+fn write(dir: &RecordingsDir, call: &LiveCall, spare: &mut Vec<u8>) -> Result<(), StoreError> {
     let mut outgoing = lock(&call.outgoing);
+    outgoing.swap_memory(spare);
     let ended = if outgoing.is_empty() { call.drain(&mut outgoing) } else { false };
     if outgoing.is_empty() {
+        outgoing.swap_memory(spare);
         return Ok(());
     }
     let mut journal = lock(&call.journal);
@@ -153,6 +157,7 @@ fn write(dir: &RecordingsDir, call: &LiveCall) -> Result<(), StoreError> {
     writer.append(&outgoing.bytes)?;
     call.committed.store(writer.committed(), Ordering::Release);
     call.clear(&mut outgoing);
+    outgoing.swap_memory(spare);
     if ended || (call.has_ended() && call.drain_is_empty()) {
         call.sealed.store(true, Ordering::Release);
     }
