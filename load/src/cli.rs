@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use url::Url;
 
 #[cfg(unix)]
-use crate::files::allow_many_files;
+use crate::descriptors::allow_many_files;
 use crate::sockets::{self, Ended};
 use crate::{Plan, PlayoutLog, Span, Voice};
 

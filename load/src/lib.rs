@@ -15,7 +15,7 @@ pub mod cli;
 #[allow(clippy::disallowed_methods, reason = "the system tells in files what a process took")]
 pub mod cpu;
 #[cfg(unix)]
-pub mod files;
+pub mod descriptors;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "what is measured is real time, on a machine's own files")]
 pub mod measure;

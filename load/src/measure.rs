@@ -17,7 +17,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 use trial::Setup;
 
-use crate::files::allow_many_files;
+use crate::descriptors::allow_many_files;
 use crate::process::{program, version};
 use crate::processors::Processors;
 use crate::{Sound, Speech, Voice};

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
-use crate::files::allow_many_files;
+use crate::descriptors::allow_many_files;
 use crate::process::{Held, ServerProcess, program, scratch, version};
 use crate::sockets;
 

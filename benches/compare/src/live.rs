@@ -15,7 +15,7 @@ mod relay;
 mod talks;
 mod timeline;
 
-use callrec_load::files::allow_many_files;
+use callrec_load::descriptors::allow_many_files;
 use callrec_load::processors::Processors;
 use std::path::{Path, PathBuf};
 use std::process::Command;
