@@ -14,11 +14,32 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a process holds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Held {
+pub struct Held {
     /// Resident memory, in bytes.
-    pub(crate) memory: u64,
-    pub(crate) descriptors: u64,
-    pub(crate) threads: u64,
+    pub memory: u64,
+    /// Open files and sockets.
+    pub descriptors: u64,
+    /// Its threads.
+    pub threads: u64,
+}
+
+impl Held {
+    /// What the process of this number holds now.
+    ///
+    /// # Errors
+    /// It is gone, or the system does not tell as Linux does.
+    pub fn by(id: u32) -> anyhow::Result<Self> {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).context("only Linux tells")?;
+        let number = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse::<u64>().ok()
+        };
+        Ok(Self {
+            memory: number("VmRSS:").context("no VmRSS")? * 1_024,
+            descriptors: std::fs::read_dir(format!("/proc/{id}/fd"))?.count() as u64,
+            threads: number("Threads:").context("no Threads")?,
+        })
+    }
 }
 
 pub(crate) struct ServerProcess {
@@ -79,17 +100,7 @@ impl ServerProcess {
 
     /// What it holds now.
     pub(crate) fn held(&self) -> anyhow::Result<Held> {
-        let id = self.id()?;
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).context("only Linux tells")?;
-        let number = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.split_whitespace().next()?.parse::<u64>().ok()
-        };
-        Ok(Held {
-            memory: number("VmRSS:").context("no VmRSS")? * 1_024,
-            descriptors: std::fs::read_dir(format!("/proc/{id}/fd"))?.count() as u64,
-            threads: number("Threads:").context("no Threads")?,
-        })
+        Held::by(self.id()?)
     }
 
     pub(crate) fn log(&self) -> String {

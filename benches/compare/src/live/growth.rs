@@ -1,5 +1,4 @@
-//! What a call more costs where there are many, and a minute more where calls are long: time, memory and delay of relayed calls, by the
-//! load generator.
+//! What a call more costs where there are many: time, memory and delay of relayed calls, by the load generator.
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
@@ -19,8 +18,6 @@ const LOAD: f64 = 70.0;
 const NEAR: f64 = 3.0;
 const TRIES: u32 = 4;
 const TRIED: u64 = 20;
-/// How many windows long the calls are measured that are to be old, and how many seconds at most.
-const OLD: (u64, u64) = (5, 600);
 
 /// The load generator, which looks at every recording.
 struct Generator<'a> {
@@ -52,11 +49,13 @@ pub(super) fn run(
     report.add(Figure::absolute(&what, number(&grown, "memory_per_call")? / 1e3, "kB", 400.0));
     report.note(format!(
         "The calls from {few} to {many} were {:.0} s old in the mean. What is said is that of the files' call; bots make no pause of it \
-         that is longer than half a second. Every recording was decoded afterwards, and each side's loudness held against what was said.",
+         that is longer than half a second. Every recording was decoded afterwards, and each side's loudness held against what was said. \
+         As these calls meet their first bursts, buffers still grow: from the first third of the windows to the last, a minute of a call \
+         added {:+.1} kB where there were {few}.",
         number(at_many, "age_seconds")?,
+        number(at_few, "memory_per_call_minute")? / 1e3,
     ));
 
-    length(&generator, report)?;
     let calls = generator.calls_at_load(many)?;
     let this = std::env::current_exe()?.to_string_lossy().into_owned();
     let loaded = generator.run(bench.runs, &calls.to_string(), &["alternate", "--bare", &this])?;
@@ -66,35 +65,6 @@ pub(super) fn run(
         number(at_many, "server_percent")?,
     ));
     told.finish_and_clear();
-    Ok(())
-}
-
-/// What the age of calls does. All of the process's memory is looked at, in the median of a tenth of the time: what calls add to it in some
-/// minutes is less than an allocator keeps or gives back from one look to the next, and a slope would be of that.
-fn length(generator: &Generator<'_>, report: &mut Report) -> anyhow::Result<()> {
-    let calls = CALLS[0];
-    let seconds = (generator.seconds * OLD.0).min(OLD.1.max(generator.seconds));
-    let generator = Generator { seconds, ..*generator };
-    let old = generator.run(1, &calls.to_string(), &["on"])?;
-    let level = level(&old, calls, "recording")?;
-    let by_age = level["by_age"].as_array().filter(|by_age| by_age.len() > 1).context("no ages")?;
-    let (young, old) = (&by_age[0], &by_age[by_age.len() - 1]);
-    let [young_s, old_s] = [young, old].map(|aged| number(aged, "age_seconds"));
-    let (young_s, old_s) = (young_s?, old_s?);
-    let peer = format!("callrec, the same calls {young_s:.0} s old");
-    let what = format!("A second of a relayed call, recorded in MP3: {calls} calls, {old_s:.0} s old");
-    let cost = [number(old, "cpu_ms")?, number(young, "cpu_ms")?];
-    report.add(Figure::each(&what, &peer, cost, "ms").at_most(1.10));
-    let what = format!("Resident memory of {calls} relayed calls, recorded in MP3, {old_s:.0} s old");
-    let [memory, earlier] = [number(old, "memory")?, number(young, "memory")?];
-    report.add(Figure::ratio(&what, &peer, memory / earlier, 1.02));
-    report.note(format!(
-        "The {calls} calls that grew old did so once, paced, within {seconds} s, of which the first tenth is held against the last: {:.1} \
-         and {:.1} MB were resident in the median. From the first third to the last a further minute of a call added {:+.2} kB.",
-        earlier / 1e6,
-        memory / 1e6,
-        number(level, "memory_per_call_minute")? / 1e3,
-    ));
     Ok(())
 }
 

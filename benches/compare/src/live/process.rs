@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use callrec_load::cpu::Snapshot;
+use callrec_load::process::Held;
 use callrec_load::processors::Processors;
 
 /// How long a server may take to end once it was told to.
@@ -41,6 +42,11 @@ impl ServerProcess {
     /// What it, its threads and its children used since it was started.
     pub(crate) fn used(&self) -> anyhow::Result<Snapshot> {
         Snapshot::with_children(self.child.id())
+    }
+
+    /// Its resident memory, in bytes.
+    pub(crate) fn memory(&self) -> anyhow::Result<u64> {
+        Ok(Held::by(self.child.id())?.memory)
     }
 
     /// The body of its answer to a GET.

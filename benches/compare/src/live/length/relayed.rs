@@ -3,11 +3,13 @@
 //! The provider plays by the call's own clock, that of its frames' stamps, and so tells by marks what was heard when, as it does of a
 //! call that is in time. The marks are the bot's: those of callrec's own are as far apart as its own clock says, which is slow here.
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use callrec_protocol::twilio::outgoing::{self, Provider};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
+use std::sync::Mutex;
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes, WebSocket, accept};
@@ -27,7 +29,7 @@ const UNHEARD_MS: u64 = 200;
 type Socket = WebSocket<TcpStream>;
 
 /// Both ends of a call.
-struct Relayed {
+pub(super) struct Relayed {
     number: usize,
     provider: Socket,
     messages: Messages,
@@ -37,32 +39,6 @@ struct Relayed {
     plays_until_ms: u64,
     /// Marks, and when they are reached.
     waiting: VecDeque<(u64, String)>,
-}
-
-/// Makes a call of so many messages of each party to a server whose bot is at `bots`; gives how many each had.
-pub(super) fn call(
-    server: SocketAddr,
-    bots: &TcpListener,
-    number: usize,
-    messages: u64,
-    [caller, answers]: [&Payloads; 2],
-) -> anyhow::Result<[u64; 2]> {
-    let mut call = Relayed::open(server, bots, number, caller)?;
-    let stream = sid("MZ", number);
-    let first = first_payload(number, answers);
-    for count in 0..messages {
-        call.speak(count * FRAME_MS)?;
-        let payload = &answers[(first + count as usize) % answers.len()];
-        let answer =
-            format!(r#"{{"event":"media","streamSid":"{stream}","media":{{"payload":"{payload}"}}}}"#);
-        call.bot.send(Message::text(answer))?;
-        if count % MARK_EVERY == MARK_EVERY - 1 {
-            call.bot.send(Message::text(outgoing::mark(&stream, &format!("said {count}"))))?;
-        }
-        call.hear((count + 1) * FRAME_MS)?;
-    }
-    call.hang_up()?;
-    Ok([messages; 2])
 }
 
 /// Fails unless all that the bot said was heard, but for what was on its way at the end, and no echo came too late to be believed.
@@ -79,15 +55,18 @@ pub(super) fn check(summary: &Value) -> anyhow::Result<()> {
 }
 
 impl Relayed {
-    fn open(
+    /// Makes a call to a server whose bot is at `bots`, which nobody else calls meanwhile.
+    pub(super) fn open(
         server: SocketAddr,
-        bots: &TcpListener,
+        bots: &Mutex<TcpListener>,
         number: usize,
         payloads: &Payloads,
     ) -> anyhow::Result<Self> {
+        let bots = bots.lock().map_err(|_| anyhow!("another call broke down"))?;
         let stream = frames::open(server)?;
         let mut provider = WebSocket::from_raw_socket(stream, Role::Client, None);
         let (stream, _) = bots.accept()?;
+        drop(bots);
         stream.set_nodelay(true)?;
         let bot = accept(stream).context("the server does not call the bot")?;
         for socket in [provider.get_ref(), bot.get_ref()] {
@@ -101,6 +80,24 @@ impl Relayed {
         let marks = Provider::new(&sid("CA", number), &sid("MZ", number));
         let waiting = VecDeque::new();
         Ok(Self { number, provider, messages, bot, marks, plays_until_ms: 0, waiting })
+    }
+
+    /// Both say so many messages, counted from the call's first.
+    pub(super) fn talk(&mut self, messages: Range<u64>, answers: &Payloads) -> anyhow::Result<()> {
+        let stream = sid("MZ", self.number);
+        let first = first_payload(self.number, answers);
+        for count in messages {
+            self.speak(count * FRAME_MS)?;
+            let payload = &answers[(first + count as usize) % answers.len()];
+            let answer =
+                format!(r#"{{"event":"media","streamSid":"{stream}","media":{{"payload":"{payload}"}}}}"#);
+            self.bot.send(Message::text(answer))?;
+            if count % MARK_EVERY == MARK_EVERY - 1 {
+                self.bot.send(Message::text(outgoing::mark(&stream, &format!("said {count}"))))?;
+            }
+            self.hear((count + 1) * FRAME_MS)?;
+        }
+        Ok(())
     }
 
     /// Sends the caller's next frame, and behind it the marks that were reached when it began; waits until the bot has it.
@@ -134,7 +131,7 @@ impl Relayed {
     }
 
     /// Ends the call, and waits until the server has closed it.
-    fn hang_up(mut self) -> anyhow::Result<()> {
+    pub(super) fn hang_up(mut self) -> anyhow::Result<()> {
         self.provider.send(Message::text(self.messages.stop()))?;
         let _ = self.provider.close(None);
         // Behind a goodbye an end is as good as any other.
