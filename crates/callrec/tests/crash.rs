@@ -72,8 +72,13 @@ fn a_call_whose_process_was_killed_is_there_at_the_next_start_and_at_most_a_seco
     assert_eq!(told.try_iter().collect::<Vec<_>>(), std::slice::from_ref(&files));
     let (left, right) = decode_wav(files.audio.as_ref().unwrap());
     let saved = left.len() as u64 / 160;
-    assert!(saved + 50 >= frames && saved <= frames, "{saved} of {frames} frames were saved");
-    assert!(left == heard(&tone(440.0, 8_000), saved) && right == heard(&tone(700.0, 8_000), saved));
+    // The kill may fall behind a frame that was not told yet, and between its two sides.
+    assert!(saved + 50 >= frames && saved <= frames + 1, "{saved} of {frames} frames were saved");
+    assert!(left == heard(&tone(440.0, 8_000), saved));
+    let assistant = heard(&tone(700.0, 8_000), saved);
+    let (both_sides, last) = right.split_at(right.len() - 160);
+    assert!(both_sides == &assistant[..both_sides.len()]);
+    assert!(last == &assistant[both_sides.len()..] || last == [0; 160], "{last:?}");
     let stream = &files.details.streams[0];
     assert!(stream.recovered);
     assert_eq!((stream.ended, stream.stream.as_str()), (EndReason::Interrupted, "MZ1"));
