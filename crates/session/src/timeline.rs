@@ -2,6 +2,7 @@
 
 mod clock;
 mod noted;
+mod piece;
 mod placements;
 mod placing;
 mod playout;
@@ -10,9 +11,10 @@ mod stream;
 mod tape;
 
 use crate::{Codec, Completeness, DropKind, Event, Note, Place, StreamStart, Track};
+use piece::Piece;
 pub use placements::Placement;
 use placements::Placements;
-use stream::{Stream, decode};
+use stream::Stream;
 
 /// How far a timeline reaches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,7 +92,6 @@ pub struct Timeline {
     ended: bool,
     placements: Placements,
     completeness: Completeness,
-    pcm: Vec<i16>,
 }
 
 impl Timeline {
@@ -103,7 +104,6 @@ impl Timeline {
             ended: false,
             placements: Placements::default(),
             completeness: Completeness::default(),
-            pcm: Vec::new(),
         }
     }
 
@@ -137,8 +137,8 @@ impl Timeline {
     }
 
     fn handle_audio(&mut self, at_us: u64, track: Track, place: Place, codec: Codec, bytes: &[u8]) {
-        let len = (bytes.len() / codec.bytes_per_sample()) as u64;
-        if len == 0 {
+        let piece = Piece::new(codec, bytes);
+        if piece.is_empty() {
             return;
         }
         let (Some(stream), false) = (&mut self.stream, self.ended) else {
@@ -148,13 +148,10 @@ impl Timeline {
         if track == Track::Assistant && stream.is_relay() {
             stream.push(at_us, now_us, codec, bytes);
         } else {
-            self.pcm.clear();
-            decode(codec, bytes, &mut self.pcm);
-            self.completeness.clock_jumps +=
-                stream.place(track, place, at_us, now_us, &self.pcm, &self.limits);
+            self.completeness.clock_jumps += stream.place(track, place, at_us, now_us, piece, &self.limits);
             stream.clock.advance(at_us);
         }
-        stream.settle(&self.limits, &mut self.pcm, &mut self.placements);
+        stream.settle(&self.limits, &mut self.placements);
     }
 
     /// Audio whose bytes nobody kept is silence of its length.
@@ -185,14 +182,14 @@ impl Timeline {
             Event::MarkEchoed { name } => stream.playout.mark_echoed(at_us, now_us, name),
             _ => stream.playout.clear(at_us, now_us),
         }
-        stream.settle(&self.limits, &mut self.pcm, &mut self.placements);
+        stream.settle(&self.limits, &mut self.placements);
     }
 
     fn handle_end(&mut self, at_us: u64) {
         self.ended = true;
         let Some(stream) = &mut self.stream else { return };
         let now_us = stream.clock.advance(at_us);
-        stream.end(now_us, &mut self.pcm, &mut self.placements);
+        stream.end(now_us, &mut self.placements);
         stream.settle_all();
     }
 

@@ -1,9 +1,8 @@
 //! The two tracks of a stream, its clock, and a relay's queue, together.
 
-use callrec_audio::g711::Law;
-
 use super::clock::StreamClock;
 use super::noted::Gaps;
+use super::piece::Piece;
 use super::placing::Placer;
 use super::playout::{Heard, Playout};
 use super::rate::RateExt;
@@ -57,10 +56,10 @@ impl Stream {
         place: Place,
         at_us: u64,
         now_us: u64,
-        pcm: &[i16],
+        piece: Piece<'_>,
         limits: &TimelineLimits,
     ) -> u64 {
-        let len = pcm.len() as u64;
+        let len = piece.len();
         let settled_us = self.front_us().max(now_us);
         let lane = match track {
             Track::Caller => &mut self.caller,
@@ -88,7 +87,7 @@ impl Stream {
         lane.lost += placed.missing;
         lane.missing.open(placed.start - placed.missing, placed.start);
         let before = lane.tape.end();
-        let put = lane.tape.put(placed.start, pcm);
+        let put = lane.tape.put(placed.start, piece);
         if placed.start < before {
             // It filled a hole that was counted as lost.
             lane.lost = lane.lost.saturating_sub(put.placed.min(before - placed.start));
@@ -130,14 +129,13 @@ impl Stream {
     }
 
     /// Moves what the provider has played until then onto the tape.
-    fn play(&mut self, until: u64, pcm: &mut Vec<i16>, placements: &mut Placements) {
+    fn play(&mut self, until: u64, placements: &mut Placements) {
         let lane = &mut self.assistant;
         self.playout.give(until, |heard| match heard {
             Heard::At { first, start, codec, bytes } => {
-                pcm.clear();
-                decode(codec, bytes, pcm);
-                let samples = pcm.len() as u64;
-                lane.tape.put(start, pcm);
+                let piece = Piece::new(codec, bytes);
+                lane.tape.put(start, piece);
+                let samples = piece.len();
                 placements.push(Placement { first, samples, start: Some(start) });
             }
             Heard::Never { first, samples } => placements.push(Placement { first, samples, start: None }),
@@ -149,16 +147,11 @@ impl Stream {
         self.caller.us_end().min(self.assistant.us_end())
     }
 
-    pub(super) fn settle(
-        &mut self,
-        limits: &TimelineLimits,
-        pcm: &mut Vec<i16>,
-        placements: &mut Placements,
-    ) {
+    pub(super) fn settle(&mut self, limits: &TimelineLimits, placements: &mut Placements) {
         let front = self.front_us().max(self.clock.read(0));
         let settled = front.saturating_sub(limits.horizon_ms.saturating_mul(1000));
         if self.is_relay() {
-            self.play(self.assistant.rate.samples_in_us(settled), pcm, placements);
+            self.play(self.assistant.rate.samples_in_us(settled), placements);
         }
         for lane in [&mut self.caller, &mut self.assistant] {
             lane.tape.settle(lane.rate.samples_in_us(settled));
@@ -166,10 +159,10 @@ impl Stream {
     }
 
     /// Ends the provider's playing.
-    pub(super) fn end(&mut self, now_us: u64, pcm: &mut Vec<i16>, placements: &mut Placements) {
+    pub(super) fn end(&mut self, now_us: u64, placements: &mut Placements) {
         if self.is_relay() {
             self.playout.end(now_us);
-            self.play(u64::MAX, pcm, placements);
+            self.play(u64::MAX, placements);
             self.playout.end_spurt();
         }
     }
@@ -233,13 +226,5 @@ impl Lane {
         report.repeated_frames = self.repeated_frames;
         report.unplaced_frames = self.unplaced_frames;
         report.refused_ms = self.rate.ms_of_up(self.refused);
-    }
-}
-
-pub(super) fn decode(codec: Codec, bytes: &[u8], out: &mut Vec<i16>) {
-    match codec {
-        Codec::Mulaw => Law::Mulaw.decode(bytes, out),
-        Codec::Alaw => Law::Alaw.decode(bytes, out),
-        Codec::Pcm16 => out.extend(bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]))),
     }
 }

@@ -2,16 +2,30 @@
 
 use std::collections::VecDeque;
 
-/// A run of samples without a hole.
+use super::piece::Piece;
+use crate::Codec;
+
+/// A run of samples without a hole, as they came.
 #[derive(Debug)]
 struct Run {
     start: u64,
-    samples: Vec<i16>,
+    codec: Codec,
+    /// Whole samples.
+    bytes: Vec<u8>,
 }
 
 impl Run {
     fn end(&self) -> u64 {
-        self.start + self.samples.len() as u64
+        self.start + self.piece().len()
+    }
+
+    fn piece(&self) -> Piece<'_> {
+        Piece { codec: self.codec, bytes: &self.bytes }
+    }
+
+    /// From this place to that, both within it.
+    fn part(&self, from: u64, to: u64) -> Piece<'_> {
+        self.piece().split_at(from - self.start).1.split_at(to - from).0
     }
 }
 
@@ -28,7 +42,7 @@ pub(super) struct Put {
     pub(super) differs: bool,
 }
 
-/// Memory is what was put in and not yet given out, and at most two runs more.
+/// Memory is what was put in and not yet given out, as it came (a live call has seconds of it), and at most two runs more.
 #[derive(Debug)]
 pub(super) struct Tape {
     /// A fifth of a second, in samples: so much is given out at once, and so long a run becomes.
@@ -40,7 +54,7 @@ pub(super) struct Tape {
     end: u64,
     /// In order, without overlap, none ending before `given`.
     runs: VecDeque<Run>,
-    spare: Vec<Vec<i16>>,
+    spare: Vec<Vec<u8>>,
     out: Vec<i16>,
 }
 
@@ -74,15 +88,15 @@ impl Tape {
         self.given < self.settled
     }
 
-    /// Puts samples at their place; what is settled or taken already stays as it is.
-    pub(super) fn put(&mut self, start: u64, samples: &[i16]) -> Put {
-        let late = (self.settled.max(start) - start).min(samples.len() as u64);
+    /// Puts a piece at its place; what is settled or taken already stays as it is.
+    pub(super) fn put(&mut self, start: u64, piece: Piece<'_>) -> Put {
+        let late = (self.settled.max(start) - start).min(piece.len());
         let mut put = Put { late, ..Put::default() };
-        let mut rest = &samples[late as usize..];
+        let mut rest = piece.split_at(late).1;
         let mut at = start + late;
-        self.end = self.end.max(at + rest.len() as u64);
+        self.end = self.end.max(at + rest.len());
         if self.runs.back().is_none_or(|last| last.end() <= at) {
-            put.placed = rest.len() as u64;
+            put.placed = rest.len();
             self.append(at, rest);
             return put;
         }
@@ -95,37 +109,40 @@ impl Tape {
             let hole = match self.runs.get(index) {
                 Some(run) if run.start > at => run.start - at,
                 Some(run) => {
-                    let taken = (run.end() - at).min(rest.len() as u64);
-                    put.repeated += taken;
-                    let there = &run.samples[(at - run.start) as usize..];
-                    put.differs |= there[..taken as usize] != rest[..taken as usize];
-                    (at, rest) = (at + taken, &rest[taken as usize..]);
+                    let (now, later) = rest.split_at((run.end() - at).min(rest.len()));
+                    put.repeated += now.len();
+                    put.differs |= !run.part(at, at + now.len()).sounds_like(now);
+                    (at, rest) = (at + now.len(), later);
                     continue;
                 }
-                None => rest.len() as u64,
+                None => rest.len(),
             };
-            let (now, later) = rest.split_at(hole.min(rest.len() as u64) as usize);
-            put.placed += now.len() as u64;
-            self.runs.insert(index, Run { start: at, samples: now.to_vec() });
-            (at, rest) = (at + now.len() as u64, later);
+            let (now, later) = rest.split_at(hole.min(rest.len()));
+            put.placed += now.len();
+            self.runs.insert(index, Run { start: at, codec: now.codec, bytes: now.bytes.to_vec() });
+            (at, rest) = (at + now.len(), later);
         }
         put
     }
 
-    fn append(&mut self, at: u64, samples: &[i16]) {
-        if samples.is_empty() {
+    fn append(&mut self, at: u64, piece: Piece<'_>) {
+        let Piece { codec, bytes } = piece;
+        if bytes.is_empty() {
             return;
         }
+        let most = self.piece * codec.bytes_per_sample();
         match self.runs.back_mut() {
-            Some(last) if last.end() == at && last.samples.len() + samples.len() <= self.piece => {
-                last.samples.extend_from_slice(samples);
+            Some(last)
+                if last.end() == at && last.codec == codec && last.bytes.len() + bytes.len() <= most =>
+            {
+                last.bytes.extend_from_slice(bytes);
             }
             _ => {
                 let mut room = self.spare.pop().unwrap_or_default();
                 // No larger than it will be: a live call has a dozen of them for each track.
-                room.reserve_exact(samples.len().max(self.piece));
-                room.extend_from_slice(samples);
-                self.runs.push_back(Run { start: at, samples: room });
+                room.reserve_exact(bytes.len().max(most));
+                room.extend_from_slice(bytes);
+                self.runs.push_back(Run { start: at, codec, bytes: room });
             }
         }
     }
@@ -148,19 +165,18 @@ impl Tape {
             let silence = (run.start.max(self.given) - self.given) as usize;
             self.out.resize(self.out.len() + silence, 0);
             self.given += silence as u64;
-            let from = (self.given - run.start) as usize;
-            let to = (until.min(run.end()) - run.start) as usize;
-            self.out.extend_from_slice(&run.samples[from..to]);
-            self.given = run.start + to as u64;
+            let to = until.min(run.end());
+            run.part(self.given, to).decode(&mut self.out);
+            self.given = to;
             if self.given < run.end() {
                 break;
             }
             if let Some(mut run) = self.runs.pop_front()
                 && self.spare.len() < 2
-                && run.samples.capacity() <= 10 * self.piece
+                && run.bytes.capacity() <= 10 * self.piece
             {
-                run.samples.clear();
-                self.spare.push(run.samples);
+                run.bytes.clear();
+                self.spare.push(run.bytes);
             }
         }
         self.out.resize((until - start) as usize, 0);
@@ -172,6 +188,13 @@ impl Tape {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Tape {
+        fn put_samples(&mut self, start: u64, samples: &[i16]) -> Put {
+            let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+            self.put(start, Piece::new(Codec::Pcm16, &bytes))
+        }
+    }
 
     fn all(tape: &mut Tape, until: u64) -> Vec<i16> {
         tape.settle(until);
@@ -188,9 +211,9 @@ mod tests {
     #[test]
     fn pieces_are_silence_apart_and_long_silence_costs_no_memory() {
         let mut tape = Tape::new(10);
-        assert_eq!(tape.put(2, &[1, 2]), Put { placed: 2, ..Put::default() });
-        tape.put(4, &[3]);
-        tape.put(1_000_000, &[4]);
+        assert_eq!(tape.put_samples(2, &[1, 2]), Put { placed: 2, ..Put::default() });
+        tape.put_samples(4, &[3]);
+        tape.put_samples(1_000_000, &[4]);
         let out = all(&mut tape, 1_000_002);
         assert_eq!(out[..7], [0, 0, 1, 2, 3, 0, 0]);
         assert_eq!(out[999_999..], [0, 4, 0]);
@@ -200,30 +223,42 @@ mod tests {
     #[test]
     fn holes_are_filled_and_nothing_is_written_twice() {
         let mut tape = Tape::new(10);
-        tape.put(0, &[1, 1]);
-        tape.put(4, &[2, 2]);
-        tape.put(8, &[3]);
-        assert_eq!(tape.put(1, &[9; 9]), Put { placed: 5, late: 0, repeated: 4, differs: true });
+        tape.put_samples(0, &[1, 1]);
+        tape.put_samples(4, &[2, 2]);
+        tape.put_samples(8, &[3]);
+        assert_eq!(tape.put_samples(1, &[9; 9]), Put { placed: 5, late: 0, repeated: 4, differs: true });
         assert_eq!(all(&mut tape, 10), [1, 1, 9, 9, 2, 2, 9, 9, 3, 9]);
     }
 
     #[test]
     fn what_comes_again_is_told_from_what_finds_its_place_taken() {
         let mut tape = Tape::new(10);
-        tape.put(0, &[1, 2, 3, 4]);
+        tape.put_samples(0, &[1, 2, 3, 4]);
         let again = Put { repeated: 2, ..Put::default() };
-        assert_eq!(tape.put(1, &[2, 3]), again);
-        assert_eq!(tape.put(2, &[3, 4, 5]), Put { placed: 1, ..again });
-        assert_eq!(tape.put(1, &[2, 7]), Put { differs: true, ..again });
+        assert_eq!(tape.put_samples(1, &[2, 3]), again);
+        assert_eq!(tape.put_samples(2, &[3, 4, 5]), Put { placed: 1, ..again });
+        assert_eq!(tape.put_samples(1, &[2, 7]), Put { differs: true, ..again });
     }
 
     #[test]
     fn what_is_settled_stays() {
         let mut tape = Tape::new(10);
-        tape.put(0, &[1, 1, 1]);
+        tape.put_samples(0, &[1, 1, 1]);
         tape.settle(4);
-        assert_eq!(tape.put(2, &[5; 4]), Put { placed: 2, late: 2, ..Put::default() });
-        assert_eq!(tape.put(0, &[5; 2]), Put { late: 2, ..Put::default() });
+        assert_eq!(tape.put_samples(2, &[5; 4]), Put { placed: 2, late: 2, ..Put::default() });
+        assert_eq!(tape.put_samples(0, &[5; 2]), Put { late: 2, ..Put::default() });
         assert_eq!(all(&mut tape, 7), [1, 1, 1, 0, 5, 5, 0]);
+    }
+
+    #[test]
+    fn pieces_may_be_coded_each_in_its_own_way_and_a_sample_is_the_same_by_any_code() {
+        let mut tape = Tape::new(10);
+        tape.put(0, Piece::new(Codec::Mulaw, &[0xff, 0x00]));
+        tape.put(2, Piece::new(Codec::Pcm16, &[1, 0, 2, 0, 3, 0]));
+        tape.put(5, Piece::new(Codec::Alaw, &[0x2a]));
+        // The other code of 0, and the loudest as it is decoded.
+        assert_eq!(tape.put(0, Piece::new(Codec::Mulaw, &[0x7f])), Put { repeated: 1, ..Put::default() });
+        assert_eq!(tape.put_samples(1, &[-32_124, 1]), Put { repeated: 2, ..Put::default() });
+        assert_eq!(all(&mut tape, 6), [0, -32_124, 1, 2, 3, -32_256]);
     }
 }

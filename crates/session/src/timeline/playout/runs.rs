@@ -6,8 +6,10 @@ use crate::timeline::noted::Noted;
 use crate::timeline::rate::RateExt;
 use crate::{Codec, Gap, GapWhy, Note, Playout as Report, Spurt, Track};
 
-/// Bytes that an empty store may keep of its memory.
-const KEEP: usize = 64 * 1024;
+/// Bytes of memory that the store of speech may always keep, and how many times what it holds it may have beyond that: what a burst
+/// needed goes behind it.
+const KEEP: usize = 8 * 1024;
+const MOST_SPARE: usize = 4;
 /// The most stretches that are told apart though the caller heard nothing of them. What was heard is in one as long as it has no pause.
 const MOST: usize = 65_536;
 
@@ -243,8 +245,8 @@ impl Runs {
             }
         }
         self.given = self.given.max(until);
-        if self.bytes.is_empty() && self.bytes.capacity() > KEEP {
-            self.bytes = VecDeque::new();
+        if self.bytes.capacity() > KEEP.max(MOST_SPARE * self.bytes.len()) {
+            self.bytes.shrink_to(KEEP.max(2 * self.bytes.len()));
         }
     }
 
@@ -292,5 +294,20 @@ mod tests {
             Heard::Never { first, .. } => heard.push((first, None)),
         });
         assert_eq!(heard, [(0, Some(0)), (100, None), (200, Some(100))]);
+    }
+
+    #[test]
+    fn the_memory_of_a_burst_goes_as_it_is_given_out() {
+        let mut runs = Runs::default();
+        let burst = runs.receive(Codec::Mulaw, &[0x10; 400_000]);
+        runs.place(0, burst, true);
+        let (mut report, mut noted) = (Report::default(), Noted::default());
+        let mut account = Account { report: &mut report, noted: &mut noted, rate: 8_000 };
+        for until in (1_600..=400_000).step_by(1_600) {
+            runs.give(until, 3_200, &mut account, |_| {});
+            let (held, room) = (runs.bytes.len(), runs.bytes.capacity());
+            assert!(room <= KEEP.max(MOST_SPARE * held), "{room} for {held}");
+        }
+        assert!(runs.bytes.is_empty());
     }
 }
