@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use callrec_encode::Settings;
 use callrec_store::{CallId, RecordingsDir};
 
 use crate::again::Left;
-use crate::clock::Stopwatch;
 use crate::error::RecordError;
 use crate::live::{LiveCall, lock};
 use crate::memory::Memory;
@@ -20,6 +19,7 @@ use crate::recovery::WhenRecovered;
 use crate::refusals::{Counters, Refusals};
 use crate::space::Space;
 use crate::status::Health;
+use crate::syncing::Synced;
 use crate::unjournalled::Unjournalled;
 use crate::untold::Untold;
 
@@ -72,7 +72,7 @@ pub(crate) struct Shared {
     ended: Condvar,
     /// Who waits for nothing but the end waits here.
     stopped: Condvar,
-    sync: Mutex<Sync>,
+    synced: Mutex<Synced>,
 }
 
 /// What the journal's thread is to write before its time.
@@ -91,15 +91,6 @@ struct Turns {
     wanted: Wanted,
     begun: u64,
     done: u64,
-}
-
-#[derive(Debug, Default)]
-struct Sync {
-    /// Since when something waits to be synced.
-    since: Option<Stopwatch>,
-    error: Option<String>,
-    /// The calls that were live when it failed.
-    doubted: Vec<Weak<LiveCall>>,
 }
 
 impl Shared {
@@ -133,7 +124,7 @@ impl Shared {
             queued: Condvar::new(),
             ended: Condvar::new(),
             stopped: Condvar::new(),
-            sync: Mutex::default(),
+            synced: Mutex::default(),
         }
     }
 
@@ -341,37 +332,18 @@ impl Shared {
     }
 
     pub(crate) fn begin_sync(&self) {
-        lock(&self.sync).since.get_or_insert_with(Stopwatch::start);
+        lock(&self.synced).begin();
     }
 
     pub(crate) fn set_synced(&self, result: Result<(), String>) {
         let live = self.live_calls();
-        let mut sync = lock(&self.sync);
-        match result {
-            Ok(()) => {
-                sync.since = None;
-                // What a failed sync covered is never trusted again, whatever later ones say: it is told as long as that is needed. At
-                // the end of a call its recording is synced by itself.
-                let is_live = |doubted: &Weak<LiveCall>| {
-                    live.iter().any(|call| std::ptr::eq(Arc::as_ptr(call), doubted.as_ptr()))
-                };
-                sync.doubted.retain(is_live);
-                if sync.doubted.is_empty() {
-                    sync.error = None;
-                }
-            }
-            Err(error) => {
-                sync.error = Some(error);
-                sync.doubted = live.iter().map(Arc::downgrade).collect();
-            }
-        }
+        lock(&self.synced).end(result, &live);
     }
 
     pub(crate) fn health(&self) -> Health {
         let calls = self.live_calls();
         let finishing = calls.iter().filter(|call| call.has_ended()).count();
-        let sync = lock(&self.sync);
-        let behind = sync.since.map_or(Duration::ZERO, |since| since.elapsed());
+        let (sync_behind, sync_error) = lock(&self.synced).told();
         let journal_behind = calls.iter().map(|call| call.journal_behind()).max().unwrap_or_default();
         let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Health {
@@ -382,8 +354,8 @@ impl Shared {
             most_waiting_bytes: self.memory.most() as u64,
             journal_behind_ms: ms(journal_behind),
             journal_error: lock(&self.journal_error).clone(),
-            sync_error: sync.error.clone(),
-            sync_behind_ms: ms(behind),
+            sync_error,
+            sync_behind_ms: ms(sync_behind),
             takes_waiting: self.takes_waiting(),
             recovering: self.recovering.load(Ordering::Acquire),
             recoveries_waiting: self.recoveries_waiting.load(Ordering::Acquire),

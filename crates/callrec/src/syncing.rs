@@ -1,7 +1,7 @@
 //! The thread that brings to the disk what the journals' thread has written.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use callrec_store::StoreError;
@@ -88,6 +88,49 @@ fn sync_each(shared: &Shared) -> Result<(), StoreError> {
         }
     }
     result
+}
+
+/// What is known of syncing, to be told.
+#[derive(Debug, Default)]
+pub(crate) struct Synced {
+    /// Since when something waits to be synced.
+    since: Option<Stopwatch>,
+    error: Option<String>,
+    /// The calls that were live when it failed.
+    doubted: Vec<Weak<LiveCall>>,
+}
+
+impl Synced {
+    pub(crate) fn begin(&mut self) {
+        self.since.get_or_insert_with(Stopwatch::start);
+    }
+
+    /// A sync is over, and these calls are live.
+    pub(crate) fn end(&mut self, result: Result<(), String>, live: &[Arc<LiveCall>]) {
+        match result {
+            Ok(()) => {
+                self.since = None;
+                // What a failed sync covered is never trusted again, whatever later ones say: it is told as long as that is needed. At
+                // the end of a call its recording is synced by itself.
+                let is_live = |doubted: &Weak<LiveCall>| {
+                    live.iter().any(|call| std::ptr::eq(Arc::as_ptr(call), doubted.as_ptr()))
+                };
+                self.doubted.retain(is_live);
+                if self.doubted.is_empty() {
+                    self.error = None;
+                }
+            }
+            Err(error) => {
+                self.error = Some(error);
+                self.doubted = live.iter().map(Arc::downgrade).collect();
+            }
+        }
+    }
+
+    /// How far behind it is, and what went wrong.
+    pub(crate) fn told(&self) -> (Duration, Option<String>) {
+        (self.since.map_or(Duration::ZERO, |since| since.elapsed()), self.error.clone())
+    }
 }
 
 #[cfg(test)]
