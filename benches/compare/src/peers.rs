@@ -19,8 +19,8 @@ const PROGRAMS: [(&str, &str, &str); 7] = [
 const WS: &str = "ws@8.23.0";
 /// Recorded telephone prompts, and where they are.
 const PROMPTS: (&str, &str) = (crate::material::PROMPTS, "asterisk-core-sounds-en-wav");
-/// Synthesizers and recorded voices for the measures of quality, and where they are.
-const VOICES: [(&str, &str); 13] = [
+/// Synthesizers and recorded voices for the measures of quality, and what builds these, and where they are.
+const VOICES: [(&str, &str); 14] = [
     ("/usr/bin/espeak-ng", "espeak-ng"),
     ("/usr/bin/flite", "flite"),
     ("/usr/bin/text2wave", "festival"),
@@ -34,6 +34,7 @@ const VOICES: [(&str, &str); 13] = [
     ("/usr/share/asterisk/sounds/it_IT_f_Menardi", "asterisk-prompt-it-menardi-wav"),
     ("/usr/share/asterisk/sounds/ru_RU_f_IvrvoiceRU", "asterisk-core-sounds-ru-wav"),
     ("/usr/bin/python3-config", "python3-dev"),
+    ("/usr/bin/g++", "g++"),
 ];
 const REQUIREMENTS: &str = include_str!("../peers/requirements.txt");
 /// Those of the measures of quality; large, for a voice is among them.
@@ -55,6 +56,7 @@ pub(crate) fn install(work: &Path, quality: bool) -> anyhow::Result<Peers> {
     let missing =
         [PROMPTS].into_iter().chain(voices.iter().copied()).filter(|(path, _)| !Path::new(path).exists());
     packages.extend(missing.map(|(_, package)| package));
+    packages.extend(missing_for_python());
     if !packages.is_empty() {
         println!("installing {}", packages.join(", "));
         as_root(&["apt-get", "update", "-q"])?;
@@ -68,6 +70,12 @@ pub(crate) fn install(work: &Path, quality: bool) -> anyhow::Result<Peers> {
     peers.install_python()?;
     install_node(work)?;
     Ok(peers)
+}
+
+/// What it takes to install into an environment of Python's own. Debian has that apart from Python.
+fn missing_for_python() -> Option<&'static str> {
+    let has_it = Command::new("python3").args(["-c", "import ensurepip, venv"]).output();
+    (!has_it.is_ok_and(|done| done.status.success())).then_some("python3-venv")
 }
 
 impl Peers {

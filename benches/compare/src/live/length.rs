@@ -24,16 +24,20 @@ const MINUTES: u64 = 120;
 /// The minutes in which memory is looked at: once buffers have had their first bursts, and at the end.
 const YOUNG: Range<usize> = 6..12;
 const OLD: Range<usize> = 108..120;
+/// The speech is an hour long, so that both hours say the same.
+const HOURS: [Range<usize>; 2] = [0..60, 60..120];
 
 /// What recording costs: long calls against as many minutes of short ones.
 pub(super) fn run(live: &Live<'_>, report: &mut Report) -> anyhow::Result<()> {
     let told = live.bench.progress("length", 2);
-    let [mut long, mut short, mut young, mut old] = [const { Vec::new() }; 4];
+    let [mut long, mut short, mut young, mut old, mut first, mut second] = [const { Vec::new() }; 6];
     for _ in 0..live.bench.runs {
         let recorded = record(live, 1, MINUTES)?;
         long.push(recorded.ms_a_minute);
         young.push(recorded.memory_in(YOUNG)?);
         old.push(recorded.memory_in(OLD)?);
+        first.push(recorded.ms_a_minute_in(HOURS[0].clone())?);
+        second.push(recorded.ms_a_minute_in(HOURS[1].clone())?);
         told.inc(1);
         short.push(record(live, MINUTES as usize, 1)?.ms_a_minute);
         told.inc(1);
@@ -42,6 +46,9 @@ pub(super) fn run(live: &Live<'_>, report: &mut Report) -> anyhow::Result<()> {
     let what = format!("A minute of a relayed call of {MINUTES} minutes, recorded in MP3");
     let peer = format!("callrec, {MINUTES} calls of a minute");
     report.add(Figure::in_turns(&what, &peer, [&long, &short], "ms").at_most(1.10));
+    let what = "A minute of such calls in their second hour";
+    let peer = "callrec, in their first, in which the same was said";
+    report.add(Figure::in_turns(what, peer, [&second, &first], "ms").at_most(1.10));
     let what = format!(
         "Resident memory of {LANES} relayed calls, recorded in MP3, {} to {} minutes old",
         OLD.start, OLD.end
@@ -63,13 +70,33 @@ pub(super) fn run(live: &Live<'_>, report: &mut Report) -> anyhow::Result<()> {
 struct Recorded {
     /// CPU time for a minute of a call, in milliseconds.
     ms_a_minute: f64,
-    /// Bytes that were resident beyond those before the first call, at each minute of the first one.
-    memory: Vec<f64>,
+    /// At each minute that calls grew older by.
+    looks: Vec<Look>,
+}
+
+/// What the server has, and has taken, at some time.
+#[derive(Clone, Copy)]
+struct Look {
+    /// Bytes that are resident beyond those before the first call.
+    memory: f64,
+    /// CPU time, in milliseconds.
+    used_ms: f64,
 }
 
 impl Recorded {
     fn memory_in(&self, minutes: Range<usize>) -> anyhow::Result<f64> {
-        self.memory.get(minutes).map(median).context("the call was shorter")
+        let looks = self.looks.get(minutes).context("the calls were shorter")?;
+        Ok(median(&looks.iter().map(|look| look.memory).collect::<Vec<_>>()))
+    }
+
+    /// CPU time for a minute of each call, in milliseconds.
+    fn ms_a_minute_in(&self, minutes: Range<usize>) -> anyhow::Result<f64> {
+        let used = |minute: usize| match minute.checked_sub(1) {
+            None => Some(0.0),
+            Some(last) => self.looks.get(last).map(|look| look.used_ms),
+        };
+        let (from, until) = used(minutes.start).zip(used(minutes.end)).context("the calls were shorter")?;
+        Ok((until - from) / (minutes.len() * LANES) as f64)
     }
 }
 
@@ -81,10 +108,15 @@ fn record(live: &Live<'_>, calls: usize, minutes: u64) -> anyhow::Result<Recorde
     let server = live.callrec(&recordings, &[&MP3[..], &[("BOT_URL", &url)]].concat())?;
     let (before, idle) = (server.used()?, server.memory()?);
     let messages = minutes * MESSAGES_A_MINUTE;
-    let (memory, bots) = (Mutex::new(Vec::new()), Mutex::new(bots));
+    let (looks, bots) = (Mutex::new((0, Vec::new())), Mutex::new(bots));
+    // Whenever as many minutes are over, in all lanes together, as there are lanes.
     let look = || -> anyhow::Result<()> {
-        let memory_now = server.memory()? as f64 - idle as f64;
-        memory.lock().map_err(|_| anyhow::anyhow!("a look failed"))?.push(memory_now);
+        let (over, looks) = &mut *looks.lock().map_err(|_| anyhow::anyhow!("a look failed"))?;
+        *over += 1;
+        if *over % LANES == 0 {
+            let used_ms = server.used()?.since(&before).all().as_secs_f64() * 1e3;
+            looks.push(Look { memory: server.memory()? as f64 - idle as f64, used_ms });
+        }
         Ok(())
     };
     let talk = |lane: usize| -> anyhow::Result<Vec<[u64; 2]>> {
@@ -94,9 +126,7 @@ fn record(live: &Live<'_>, calls: usize, minutes: u64) -> anyhow::Result<Recorde
                 let mut call = Relayed::open(server.address, &bots, number, &live.payloads)?;
                 for minute in 0..minutes {
                     call.talk(minute * MESSAGES_A_MINUTE..(minute + 1) * MESSAGES_A_MINUTE, &live.answers)?;
-                    if number == 0 {
-                        look()?;
-                    }
+                    look()?;
                 }
                 call.hang_up()?;
                 Ok([messages; 2])
@@ -121,5 +151,6 @@ fn record(live: &Live<'_>, calls: usize, minutes: u64) -> anyhow::Result<Recorde
     server.end()?;
     std::fs::remove_dir_all(recordings)?;
     let ms_a_minute = used.as_secs_f64() * 1e3 / (sent.len() as u64 * minutes) as f64;
-    Ok(Recorded { ms_a_minute, memory: memory.into_inner().map_err(|_| anyhow::anyhow!("a look failed"))? })
+    let (_, looks) = looks.into_inner().map_err(|_| anyhow::anyhow!("a look failed"))?;
+    Ok(Recorded { ms_a_minute, looks })
 }
