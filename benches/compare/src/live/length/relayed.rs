@@ -1,4 +1,5 @@
-//! One relayed call as fast as it is relayed: the next frame of the caller follows once the bot's answer to the one before has come.
+//! One relayed call as fast as it is relayed: the next frame of the caller follows once the bot's answer to the one before has come, but
+//! no faster than callrec takes a call into its journal for long.
 //!
 //! The provider plays by the call's own clock, that of its frames' stamps, and so tells by marks what was heard when, as it does of a
 //! call that is in time. The marks are the bot's: those of callrec's own are as far apart as its own clock says, which is slow here.
@@ -10,7 +11,8 @@ use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes, WebSocket, accept};
 
@@ -21,6 +23,8 @@ use crate::live::messages::{FRAME_MS, Messages, Payloads, first_payload, sid};
 const WAY_MS: u64 = 2 * FRAME_MS;
 /// The bot sends a mark behind so many messages: every 60 ms, as callrec does where the queue is short.
 const MARK_EVERY: u64 = 3;
+/// How many times as fast as time it may be. callrec takes a megabyte a second into a journal, and a phone call has some 18 kB.
+pub(super) const FASTEST: u64 = 50;
 /// Longer than anything takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What may be on its way when the call ends.
@@ -31,6 +35,7 @@ type Socket = WebSocket<TcpStream>;
 /// Both ends of a call.
 pub(super) struct Relayed {
     number: usize,
+    begun: Instant,
     provider: Socket,
     messages: Messages,
     bot: Socket,
@@ -79,7 +84,8 @@ impl Relayed {
         }
         let marks = Provider::new(&sid("CA", number), &sid("MZ", number));
         let waiting = VecDeque::new();
-        Ok(Self { number, provider, messages, bot, marks, plays_until_ms: 0, waiting })
+        let begun = Instant::now();
+        Ok(Self { number, begun, provider, messages, bot, marks, plays_until_ms: 0, waiting })
     }
 
     /// Both say so many messages, counted from the call's first.
@@ -95,7 +101,11 @@ impl Relayed {
             if count % MARK_EVERY == MARK_EVERY - 1 {
                 self.bot.send(Message::text(outgoing::mark(&stream, &format!("said {count}"))))?;
             }
-            self.hear((count + 1) * FRAME_MS)?;
+            let now_ms = (count + 1) * FRAME_MS;
+            self.hear(now_ms)?;
+            if now_ms.is_multiple_of(1_000) {
+                thread::sleep(Duration::from_millis(now_ms / FASTEST).saturating_sub(self.begun.elapsed()));
+            }
         }
         Ok(())
     }
