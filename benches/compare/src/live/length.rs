@@ -60,8 +60,8 @@ pub(super) fn run(live: &Live<'_>, report: &mut Report) -> anyhow::Result<()> {
         "Of {MINUTES} minutes one after another, in one call or in many, {LANES} at a time, is counted all that the server does until the \
          last summary is written; memory is what is resident beyond what was before the first call, {old_kb:.0} kB in the end, with \
          threads and code that had not run. Calls are relayed as fast as the server goes, {FASTEST} times as fast as time at most: the bot \
-         answers each message, and what the caller says next follows once the answer has come. The provider plays by the call's clock and returns the bot's marks, one \
-         every 60 ms of it, so that all that the bot says is in the recording, where it was heard."
+         answers each message, and what the caller says next follows once the answer has come. The provider plays by the call's clock \
+         and returns the bot's marks, one every 60 ms of it, so that all that the bot says is in the recording, where it was heard."
     ));
     Ok(())
 }
