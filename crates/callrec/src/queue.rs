@@ -37,6 +37,15 @@ impl Queue {
         line.push_back(call);
     }
 
+    /// A live call that waits has ended meanwhile: it is not to wait for the others. Tells whether it was in their line.
+    pub(crate) fn move_up(&mut self, call: &Arc<LiveCall>) -> bool {
+        let at = self.live.iter().position(|waiting| Arc::ptr_eq(waiting, call));
+        let call = at.and_then(|at| self.live.remove(at));
+        let was_there = call.is_some();
+        self.ended.extend(call);
+        was_there
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ended.len() + self.live.len() + self.far_behind.len()
     }

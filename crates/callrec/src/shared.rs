@@ -277,9 +277,12 @@ impl Shared {
         self.is_stopping()
     }
 
-    /// Has a worker bring the call's take up to date.
+    /// Has a worker bring the call's take up to date; before those of live calls if it has ended, though it waited among these.
     pub(crate) fn schedule(&self, call: &Arc<LiveCall>) {
         if call.scheduled.swap(true, Ordering::AcqRel) {
+            if call.sealed.load(Ordering::Acquire) && lock(&self.queue).move_up(call) {
+                self.ended.notify_one();
+            }
             return;
         }
         lock(&self.queue).push(Arc::clone(call));

@@ -99,6 +99,26 @@ fn who_begins_anew_late_in_a_long_call_keeps_nobody_waiting() {
 }
 
 #[test]
+fn who_hangs_up_while_his_take_waits_among_those_of_live_calls_does_not_wait_for_them() {
+    let mut played = Played::new();
+    let calls = ["CA1", "CA2", "CA3", "CA4"].map(|name| played.begin(name));
+    calls.iter().for_each(|call| speak(call, 0..50));
+    played.write();
+    assert_eq!(played.shared.takes_waiting(), 4);
+    let [_first, second, _third, last] = calls;
+    let waiting = [last, second].map(|call| call.finish(EndReason::Stopped));
+    played.journalling.write_urgent(&played.shared);
+    let slices: Vec<_> = std::iter::from_fn(|| played.slice()).collect();
+    assert_eq!(
+        slices,
+        ["CA2", "CA4", "CA1", "CA3"],
+        "ended ones in the order in which their ends are journalled"
+    );
+    let done = waiting.map(|finishing| finishing.wait_timeout(Duration::ZERO).expect("it is done").is_ok());
+    assert_eq!(done, [true, true]);
+}
+
+#[test]
 fn who_is_far_behind_has_every_ninth_slice_however_much_there_is_to_do() {
     let played = Played::new();
     let _begun = ["CA1", "CA2", "CAfar"].map(|name| played.begin(name));
