@@ -30,7 +30,8 @@ def main():
     # Who reads the address may call at once.
     listener.listen(2048)
     print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-    config = uvicorn.Config(app, log_level="warning", ws_per_message_deflate=False)
+    # Its callers read nothing, and so would answer no ping: it would break their calls off after forty seconds.
+    config = uvicorn.Config(app, log_level="warning", ws_per_message_deflate=False, ws_ping_interval=None)
     uvicorn.Server(config).run(sockets=[listener])
 
 
