@@ -79,7 +79,7 @@ fn said_again(event: &Event<'_>) {
 fn plan(planner: &mut MarkPlanner, now_us: u64, event: &Event<'_>, call: &mut Call) {
     let mut mark = |planner: &mut MarkPlanner, wanted: bool| {
         if wanted {
-            let name = planner.name();
+            let name = planner.name().to_owned();
             assert!(planner.is_ours(&name));
             call.handle(&Event::MarkSent { name: &name });
         }

@@ -4,6 +4,7 @@
 //! not forwarded. (The bot sees gaps in the provider's sequence numbers where that happened.)
 
 use actix_web::rt::time::Instant;
+use bytes::Bytes;
 use bytestring::ByteString;
 use callrec::MarkPlanner;
 use callrec_protocol::twilio::outgoing;
@@ -15,8 +16,8 @@ use crate::recording::Told;
 const LONGEST_CLEAR: usize = 1_024;
 
 /// A mark to send.
-pub(crate) struct Mark {
-    pub(crate) name: String,
+pub(crate) struct Mark<'a> {
+    pub(crate) name: &'a str,
     pub(crate) message: ByteString,
 }
 
@@ -25,6 +26,8 @@ pub(crate) struct Marks {
     planner: MarkPlanner,
     stream: String,
     began: Instant,
+    /// In which a message is written.
+    buffer: Vec<u8>,
 }
 
 impl Marks {
@@ -32,7 +35,7 @@ impl Marks {
     pub(crate) fn new(stream: &str) -> Option<Self> {
         let prefix = format!("callrec-{:016x}-", rand::random::<u64>());
         let planner = MarkPlanner::new(&prefix, 8_000, 0)?;
-        Some(Self { planner, stream: stream.to_owned(), began: Instant::now() })
+        Some(Self { planner, stream: stream.to_owned(), began: Instant::now(), buffer: Vec::new() })
     }
 
     /// Whether a message of the provider is an echo of ours.
@@ -42,25 +45,25 @@ impl Marks {
 
     /// The mark that goes before a message of the bot. Looks at its text alone, so that nothing that can be wrong with a
     /// message holds it up; a mark too many does no harm.
-    pub(crate) fn before(&mut self, text: &str) -> Option<Mark> {
+    pub(crate) fn before(&mut self, text: &str) -> Option<Mark<'_>> {
         let now_us = self.now_us();
         let wanted = if text.contains("\"media\"") {
             self.planner.before_audio(now_us)
         } else {
             text.len() <= LONGEST_CLEAR && text.contains("\"clear\"") && self.planner.before_clear(now_us)
         };
-        wanted.then(|| self.mark())
+        if wanted { self.mark() } else { None }
     }
 
     /// The mark that goes behind a message of the bot.
-    pub(crate) fn after(&mut self, told: &Told) -> Option<Mark> {
+    pub(crate) fn after(&mut self, told: &Told) -> Option<Mark<'_>> {
         let now_us = self.now_us();
         if let Some(name) = &told.marked {
             self.planner.after_mark(now_us, name);
         }
         let wanted = (told.samples > 0 && self.planner.after_audio(now_us, told.samples))
             || (told.cleared && self.planner.after_clear(now_us));
-        wanted.then(|| self.mark())
+        if wanted { self.mark() } else { None }
     }
 
     /// When to [`wake`](Self::wake).
@@ -69,15 +72,17 @@ impl Marks {
     }
 
     /// The mark that is due though nobody said anything.
-    pub(crate) fn wake(&mut self) -> Option<Mark> {
+    pub(crate) fn wake(&mut self) -> Option<Mark<'_>> {
         let now_us = self.now_us();
-        self.planner.wake(now_us).then(|| self.mark())
+        if self.planner.wake(now_us) { self.mark() } else { None }
     }
 
-    fn mark(&mut self) -> Mark {
+    fn mark(&mut self) -> Option<Mark<'_>> {
         let name = self.planner.name();
-        let message = outgoing::mark(&self.stream, &name).into();
-        Mark { name, message }
+        self.buffer.clear();
+        outgoing::write_mark(&mut self.buffer, &self.stream, name).ok()?;
+        let message = Bytes::copy_from_slice(&self.buffer).try_into().ok()?;
+        Some(Mark { name, message })
     }
 
     fn now_us(&self) -> u64 {

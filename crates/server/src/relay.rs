@@ -323,12 +323,12 @@ fn relay_from_bot(
 }
 
 /// Sends a mark of ours, if the provider reads what it is sent.
-fn send_mark(mark: Option<Mark>, provider: &mut ProviderSocket, recording: &mut Recording) {
+fn send_mark(mark: Option<Mark<'_>>, provider: &mut ProviderSocket, recording: &mut Recording) {
     if let Some(mark) = mark
         && !provider.is_behind()
         && provider.send_text(mark.message).is_ok()
     {
-        recording.mark_sent(&mark.name);
+        recording.mark_sent(mark.name);
     }
 }
 

@@ -1,5 +1,6 @@
 //! When a relay sends marks of its own, so that their echoes tell what the caller heard when.
 
+use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
 use crate::names::RecentNames;
@@ -41,7 +42,9 @@ const PREFIX: RangeInclusive<usize> = 8..=64;
 /// * With nothing to say: it tells how far away the provider is.
 #[derive(Debug)]
 pub struct MarkPlanner {
-    prefix: String,
+    /// The name of the mark last named, of which so many bytes are the prefix.
+    name: String,
+    prefix: usize,
     rate: u32,
     sent: u64,
     /// Where the provider's queue ends, if nothing takes time on its way.
@@ -68,7 +71,8 @@ impl MarkPlanner {
             return None;
         }
         Some(Self {
-            prefix: prefix.to_owned(),
+            name: prefix.to_owned(),
+            prefix: prefix.len(),
             rate: rate.max(1),
             sent: 0,
             queue_end_us: now_us,
@@ -85,19 +89,21 @@ impl MarkPlanner {
     /// What begins the names of our marks.
     #[must_use]
     pub fn prefix(&self) -> &str {
-        &self.prefix
+        &self.name[..self.prefix]
     }
 
     /// Whether a mark of this name is ours.
     #[must_use]
     pub fn is_ours(&self, name: &str) -> bool {
-        name.starts_with(&self.prefix)
+        name.starts_with(self.prefix())
     }
 
     /// The next name.
-    pub fn name(&mut self) -> String {
+    pub fn name(&mut self) -> &str {
         self.sent += 1;
-        format!("{}{}", self.prefix, self.sent)
+        self.name.truncate(self.prefix);
+        let _ = write!(self.name, "{}", self.sent);
+        &self.name
     }
 
     /// Speech of the bot is about to be forwarded: is a mark to go before it?
@@ -350,7 +356,7 @@ mod tests {
     #[test]
     fn names_differ_and_are_ours() {
         let mut planner = new();
-        let names: Vec<String> = (0..1_000).map(|_| planner.name()).collect();
+        let names: Vec<String> = (0..1_000).map(|_| planner.name().to_owned()).collect();
         assert!(names.iter().all(|name| planner.is_ours(name) && name.starts_with(planner.prefix())));
         assert_eq!(names.iter().collect::<std::collections::HashSet<_>>().len(), names.len());
         assert!(!planner.is_ours("") && !planner.is_ours("callrec-012") && !planner.is_ours(" callrec-0123"));

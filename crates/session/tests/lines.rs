@@ -68,7 +68,7 @@ impl Teller {
     }
 
     fn mark(&mut self, at_us: u64, out: &mut Vec<ToProvider>) {
-        let name = self.planner.name();
+        let name = self.planner.name().to_owned();
         out.push(ToProvider::Mark(name[PREFIX.len()..].parse().unwrap()));
         self.event(at_us, &Event::MarkSent { name: &name });
     }

@@ -89,7 +89,7 @@ impl BotSide {
             }
             "mark" => {
                 let name = mark_name(message.mark)?;
-                self.queue.push(Pending::MarkSent(name));
+                self.queue.push_mark(&name, Pending::MarkSent);
             }
             "clear" => self.queue.push(Pending::Cleared),
             "transcript" => {

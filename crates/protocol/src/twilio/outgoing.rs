@@ -2,7 +2,9 @@
 
 use base64_simd::STANDARD;
 use callrec_session::{Speaker, Track};
+use serde::Serialize;
 use serde_json::json;
+use std::io::Write;
 
 /// Audio for the caller, of any length: mu-law at 8 kHz, played behind what is queued.
 pub fn media(stream_sid: &str, mulaw: &[u8]) -> String {
@@ -12,7 +14,35 @@ pub fn media(stream_sid: &str, mulaw: &[u8]) -> String {
 
 /// A mark: the provider sends its name back when the audio before it has been played or cleared.
 pub fn mark(stream_sid: &str, name: &str) -> String {
-    json!({ "event": "mark", "streamSid": stream_sid, "mark": { "name": name } }).to_string()
+    // Texts alone, into memory: nothing of it can fail.
+    serde_json::to_string(&Mark::new(stream_sid, name)).unwrap_or_default()
+}
+
+/// The same, written behind what is in a buffer: a relay sends one for every few frames.
+///
+/// # Errors
+/// Those of writing.
+pub fn write_mark(buffer: impl Write, stream_sid: &str, name: &str) -> serde_json::Result<()> {
+    serde_json::to_writer(buffer, &Mark::new(stream_sid, name))
+}
+
+#[derive(Serialize)]
+struct Mark<'a> {
+    event: &'a str,
+    #[serde(rename = "streamSid")]
+    stream_sid: &'a str,
+    mark: Named<'a>,
+}
+
+impl<'a> Mark<'a> {
+    const fn new(stream_sid: &'a str, name: &'a str) -> Self {
+        Self { event: "mark", stream_sid, mark: Named { name } }
+    }
+}
+
+#[derive(Serialize)]
+struct Named<'a> {
+    name: &'a str,
 }
 
 /// The order to throw away all audio that was not yet played.

@@ -2,6 +2,7 @@
 
 use callrec_session::{DropKind, EndReason, Event, Place, StreamStart, Topology, Track};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 use super::messages::{Entries, Envelope, Media, MediaFormat, Named, Start, number, text};
 use super::queue::{EventQueue, Pending};
@@ -88,7 +89,7 @@ impl Twilio {
     fn mark(&mut self, mark: Option<&RawValue>) -> Result<(), ProtocolError> {
         self.started("mark")?;
         let name = mark_name(mark)?;
-        self.queue.push(Pending::MarkEchoed(name));
+        self.queue.push_mark(&name, Pending::MarkEchoed);
         Ok(())
     }
 
@@ -98,7 +99,7 @@ impl Twilio {
         if digit.len() > MAX_DIGITS {
             return Err(ProtocolError::TooLong { event: "dtmf", field: "dtmf.digit", limit: MAX_DIGITS });
         }
-        self.queue.push(Pending::Dtmf(digit));
+        self.queue.push(Pending::Dtmf(digit.into_owned()));
         Ok(())
     }
 
@@ -182,7 +183,7 @@ impl Dialect for Twilio {
 }
 
 /// The name in a `mark`, of either direction.
-pub(super) fn mark_name(mark: Option<&RawValue>) -> Result<String, ProtocolError> {
+pub(super) fn mark_name(mark: Option<&RawValue>) -> Result<Cow<'_, str>, ProtocolError> {
     let name = named(mark).ok_or(ProtocolError::Missing { event: "mark", field: "mark.name" })?;
     if name.len() > MAX_MARK {
         return Err(ProtocolError::TooLong { event: "mark", field: "mark.name", limit: MAX_MARK });
@@ -190,9 +191,9 @@ pub(super) fn mark_name(mark: Option<&RawValue>) -> Result<String, ProtocolError
     Ok(name)
 }
 
-fn named(raw: Option<&RawValue>) -> Option<String> {
+fn named(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
     let named: Named<'_> = serde_json::from_str(raw?.get()).ok()?;
-    text(named.name).map(std::borrow::Cow::into_owned)
+    text(named.name)
 }
 
 fn sid(raw: Option<&RawValue>, field: &'static str) -> Result<String, ProtocolError> {

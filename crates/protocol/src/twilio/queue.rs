@@ -13,13 +13,13 @@ use crate::ProtocolError;
 /// rare, and its memory goes back.
 const KEEP: usize = 64 * 1_024;
 
-/// An event that owns what it holds, but for audio, which is a range of the queue's buffer.
+/// An event that owns what it holds, but for audio and names of marks, which are ranges of the queue's buffers.
 pub(super) enum Pending {
     Nothing,
     Started(Box<StreamStart>),
     Audio { track: Track, place: Place, range: Range<usize> },
-    MarkSent(String),
-    MarkEchoed(String),
+    MarkSent(Range<usize>),
+    MarkEchoed(Range<usize>),
     Cleared,
     Dtmf(String),
     Said { speaker: Speaker, text: String, at_ms: Option<u64> },
@@ -31,6 +31,7 @@ pub(super) enum Pending {
 pub(super) struct EventQueue {
     waiting: VecDeque<Pending>,
     audio: Vec<u8>,
+    marks: String,
     /// The event given out last, which the caller's borrow points into.
     current: Pending,
 }
@@ -44,7 +45,7 @@ impl std::fmt::Debug for EventQueue {
 
 impl EventQueue {
     pub(super) fn new() -> Self {
-        Self { waiting: VecDeque::new(), audio: Vec::new(), current: Pending::Nothing }
+        Self { waiting: VecDeque::new(), audio: Vec::new(), marks: String::new(), current: Pending::Nothing }
     }
 
     /// To be called before a message: the audio of events already taken is let go.
@@ -53,6 +54,8 @@ impl EventQueue {
             self.current = Pending::Nothing;
             self.audio.clear();
             self.audio.shrink_to(KEEP);
+            self.marks.clear();
+            self.marks.shrink_to(KEEP);
             self.waiting.shrink_to(KEEP / size_of::<Pending>());
         }
     }
@@ -93,6 +96,13 @@ impl EventQueue {
         Ok(())
     }
 
+    /// A mark of this name.
+    pub(super) fn push_mark(&mut self, name: &str, event: fn(Range<usize>) -> Pending) {
+        let start = self.marks.len();
+        self.marks.push_str(name);
+        self.push(event(start..self.marks.len()));
+    }
+
     pub(super) fn poll(&mut self) -> Option<Event<'_>> {
         self.current = self.waiting.pop_front()?;
         Some(match &self.current {
@@ -104,8 +114,8 @@ impl EventQueue {
                 codec: Codec::Mulaw,
                 bytes: &self.audio[range.clone()],
             },
-            Pending::MarkSent(name) => Event::MarkSent { name },
-            Pending::MarkEchoed(name) => Event::MarkEchoed { name },
+            Pending::MarkSent(name) => Event::MarkSent { name: &self.marks[name.clone()] },
+            Pending::MarkEchoed(name) => Event::MarkEchoed { name: &self.marks[name.clone()] },
             Pending::Cleared => Event::Cleared,
             Pending::Dtmf(digit) => Event::Dtmf { digit },
             Pending::Said { speaker, text, at_ms } => Event::Said { speaker: *speaker, text, at_ms: *at_ms },

@@ -171,7 +171,7 @@ impl Recorder {
 
     fn mark(&mut self, at_us: u64, out: &mut Vec<ToProvider>) {
         let Some(planner) = &mut self.planner else { return };
-        let name = planner.name();
+        let name = planner.name().to_owned();
         out.push(ToProvider::Mark(name[PREFIX.len()..].parse().unwrap()));
         self.event(at_us, &Event::MarkSent { name: &name });
     }
