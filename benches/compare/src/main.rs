@@ -9,6 +9,7 @@ mod cpu;
 mod decode;
 mod figure;
 mod files;
+mod flac_crates;
 mod jobs;
 #[cfg(target_os = "linux")]
 mod live;

@@ -10,6 +10,8 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::flac_crates::FlacCrate;
+
 /// Frames of the line's rate that are encoded at a time: a second.
 const PIECE: usize = 8_000;
 
@@ -29,6 +31,9 @@ pub(crate) struct Ours {
     /// The bitrate of MP3, such as 64k.
     #[arg(long)]
     bitrate: Option<callrec::Bitrate>,
+    /// Have a crate write the FLAC instead of callrec's encoder.
+    #[arg(long)]
+    flac_crate: Option<FlacCrate>,
     /// Through the recorder: frames in, verified file, transcript and summary out.
     #[arg(long)]
     whole: bool,
@@ -47,7 +52,10 @@ impl Ours {
     fn convert(&self, settings: &Settings) -> anyhow::Result<()> {
         let spec = settings.resolve(8_000)?;
         let mut sides = [Side::open(&self.caller, self.rate)?, Side::open(&self.assistant, self.rate)?];
-        let mut encoder = spec.encoder()?;
+        let mut encoder = match self.flac_crate {
+            Some(by) => by.encoder(&spec),
+            None => spec.encoder()?,
+        };
         let mut file = File::create(&self.out)?;
         let (mut pcm, mut bytes) = (Vec::new(), Vec::new());
         loop {

@@ -15,6 +15,10 @@ const PROGRAMS: [(&str, &str, &str); 7] = [
     ("node", "--version", "nodejs"),
     ("npm", "--version", "npm"),
 ];
+/// Crates that are measured beside callrec, or make a floor, and the versions that they were built at.
+const CRATES: [&str; 7] =
+    ["flac-codec", "flacenc", "actix-web", "actix-ws", "tokio-tungstenite", "mp3lame-encoder", "symphonia"];
+const LOCK: &str = include_str!("../../../Cargo.lock");
 /// The package for WebSockets in Node.
 const WS: &str = "ws@8.23.0";
 /// Recorded telephone prompts, and where they are.
@@ -112,8 +116,15 @@ impl Peers {
         // Those that only some versions of Python need have a condition behind them.
         let packages = self.requirements.lines().filter(|line| !line.contains(';'));
         versions.extend(packages.map(|line| line.replace("==", " ")));
+        versions.extend(CRATES.iter().filter_map(|name| locked(name)));
         versions
     }
+}
+
+/// A crate with its version.
+fn locked(name: &str) -> Option<String> {
+    let (_, behind) = LOCK.split_once(&format!("name = \"{name}\"\nversion = \""))?;
+    Some(format!("{name} {}", behind.split('"').next()?))
 }
 
 /// Installs what Node needs, where its scripts find it.
@@ -143,4 +154,21 @@ fn must(command: &mut Command) -> anyhow::Result<()> {
     let done = command.output().with_context(|| format!("{command:?} could not be run"))?;
     ensure!(done.status.success(), "{command:?} failed: {}", String::from_utf8_lossy(&done.stderr));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_crate_has_its_version() {
+        for name in CRATES {
+            let told = locked(name).unwrap();
+            assert!(
+                told.split_once(' ').unwrap().1.starts_with(|digit: char| digit.is_ascii_digit()),
+                "{told}"
+            );
+        }
+        assert_eq!(locked("actix"), None);
+    }
 }
