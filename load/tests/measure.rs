@@ -140,6 +140,10 @@ fn relayed_calls_are_measured_with_and_without_recording() {
         assert!(cpu(trial, "other") < told, "{trial}");
         let in_all = trial["cpu_ms_in_all"].as_f64().unwrap();
         assert!((told + cpu(trial, "other") - in_all).abs() < 1e-9, "{trial}");
+        // What was taken within the window, and more, but of more seconds of calls: those that go on behind it.
+        let window = trial["seconds"].as_f64().unwrap() * trial["calls"].as_f64().unwrap();
+        let most = window + 4.0 * 3.0;
+        assert!(trial["cpu_ms_to_the_end"].as_f64().unwrap() * most >= in_all * window, "{trial}");
     }
     let split = |part: &str| level["split_ms"][part].as_f64().unwrap();
     // As numbers are written.
@@ -161,6 +165,7 @@ fn a_bare_relay_is_measured_beside_the_server() {
     assert_eq!((&level["bare"]["lot"], &level["without"]["lot"]), (&"bare".into(), &"without".into()));
     // There are no more than there are calls.
     assert_eq!((&level["bare"]["probes"], &level["without"]["probes"]), (&4.into(), &4.into()));
+    assert!(level["bare"]["cpu_ms_to_the_end"].is_null() && level["without"]["cpu_ms_to_the_end"].is_f64());
     for way in ["to_bot_ms", "to_provider_ms"] {
         assert!(level["bare"][way]["count"].as_u64().unwrap() > 50, "{way} of {level}");
     }

@@ -147,6 +147,7 @@ fn together(trials: &[&Trial]) -> Option<Trial> {
         },
         // Of each run's own: the medians of the parts may be of different runs.
         cpu_ms_in_all: of(&|trial| trial.cpu_ms_in_all),
+        cpu_ms_to_the_end: median(trials.iter().filter_map(|trial| trial.cpu_ms_to_the_end)),
         server_percent: of(&|trial| trial.server_percent),
         ours_percent: of(&|trial| trial.ours_percent),
         late_ms: trials.iter().map(|trial| trial.late_ms).max().unwrap_or_default(),
@@ -178,12 +179,13 @@ fn by_age(trials: &[&Trial]) -> Vec<Aged> {
 /// A row of the table: a figure of a trial.
 type Row = (&'static str, fn(&Trial) -> Option<f64>);
 
-const ROWS: [Row; 20] = [
+const ROWS: [Row; 21] = [
     ("CPU a call-second, ms: sockets", |trial| Some(trial.cpu_ms.sockets)),
     ("  journal", |trial| Some(trial.cpu_ms.journal)),
     ("  encode", |trial| Some(trial.cpu_ms.encode)),
     ("  other", |trial| Some(trial.cpu_ms.other)),
     ("  in all", |trial| Some(trial.cpu_ms_in_all)),
+    ("  with all that follows", |trial| trial.cpu_ms_to_the_end),
     ("server's processors busy, %", |trial| Some(trial.server_percent)),
     ("ours busy, %", |trial| Some(trial.ours_percent)),
     ("we were late by at most, ms", |trial| Some(trial.late_ms as f64)),
@@ -289,6 +291,7 @@ mod tests {
             age_seconds: 4.0,
             cpu_ms,
             cpu_ms_in_all: sockets + journal + encode + other,
+            cpu_ms_to_the_end: None,
             server_percent: 1.0,
             ours_percent: 1.0,
             late_ms: max as u64,

@@ -62,6 +62,9 @@ pub(crate) struct Trial {
     pub(crate) cpu_ms: Cpu<f64>,
     /// The same of all parts together.
     pub(crate) cpu_ms_in_all: f64,
+    /// The same, but until every recording was there, with a call's end and whatever was put off; by the seconds that calls were live
+    /// from when it was measured. None of a relay that makes no recordings, and where a call did not hang up.
+    pub(crate) cpu_ms_to_the_end: Option<f64>,
     /// How busy the server's processors were with it, in percent.
     pub(crate) server_percent: f64,
     /// How busy ours were with us.
@@ -151,10 +154,15 @@ impl Setup<'_> {
             ended.push(call);
         }
         let made = self.made(&ended, &held, lot == Lot::Recording)?;
+        let mut cpu_ms_to_the_end = None;
         if lot == Lot::Bare {
             drop(server);
         } else {
             wait_for_recordings(&server.address).await?;
+            let in_all = Snapshot::of(process)?.since(&before).all();
+            let live: Option<Duration> =
+                made.iter().map(|(_, hung_up)| Some(hung_up.as_ref()?.saturating_duration_since(at))).sum();
+            cpu_ms_to_the_end = live.map(|live| in_all.as_secs_f64() * 1e3 / live.as_secs_f64());
             server.end().await?;
         }
         // Nothing is measured any more.
@@ -186,6 +194,7 @@ impl Setup<'_> {
             seconds,
             cpu_ms: taken.map(per_call_second),
             cpu_ms_in_all: per_call_second(taken.all()),
+            cpu_ms_to_the_end,
             server_percent: percent(taken, self.processors.server),
             ours_percent: percent(ours, self.processors.ours),
             late_ms,
