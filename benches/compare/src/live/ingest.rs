@@ -21,6 +21,8 @@ pub(super) const BUSY: f64 = 0.85;
 
 /// The bare server.
 const DROPS: &str = "actix-ws that drops it";
+/// The same that reads as callrec does.
+const DROPS_SEVERAL: &str = "actix-ws that drops it, read several at a time as by callrec";
 const GATHER: [&str; 1] = ["--gather"];
 
 /// How messages come.
@@ -74,8 +76,7 @@ fn paced(live: &Live<'_>, timeline: f64, report: &mut Report) -> anyhow::Result<
     let ours = of(&ours, |cost| cost.ingest + timeline);
     let what = format!("Ingest of a message, {CALLS} calls paced: parse, timeline, journal");
     report.add(Figure::in_turns(&what, DROPS, [&ours, &single], "µs").at_most(1.25));
-    let peer = format!("{DROPS}, read several at a time as by callrec");
-    report.add(Figure::in_turns(&what, &peer, [&ours, &several], "µs"));
+    report.add(Figure::in_turns(&what, DROPS_SEVERAL, [&ours, &several], "µs"));
     let what = "The same, paced, with everything else that the server does: FLAC files";
     report.add(Figure::in_turns(what, DROPS, [&everything, &single], "µs"));
     report.note(
@@ -87,21 +88,25 @@ fn paced(live: &Live<'_>, timeline: f64, report: &mut Report) -> anyhow::Result<
 }
 
 fn flooded(live: &Live<'_>, timeline: f64, report: &mut Report) -> anyhow::Result<()> {
-    let told = live.bench.progress("ingest, as fast as they are read", 2);
-    let [mut ours, mut theirs] = [const { Vec::new() }; 2];
+    let told = live.bench.progress("ingest, as fast as they are read", 3);
+    let [mut ours, mut theirs, mut several] = [const { Vec::new() }; 3];
     for _ in 0..live.bench.runs {
         ours.push(callrec(live, CALLS, Pace::Flood)?);
         told.inc(1);
         theirs.push(bare(live, CALLS, Pace::Flood, &[])?);
         told.inc(1);
+        several.push(bare(live, CALLS, Pace::Flood, &GATHER)?);
+        told.inc(1);
     }
     told.finish_and_clear();
     // Without what encodes: most of that is left to be done when the flood is over.
-    let costs = [of(&ours, |cost| cost.ingest + timeline), of(&theirs, |cost| cost.whole)];
+    let cost = of(&ours, |cost| cost.ingest + timeline);
+    let [single, gathered] = [&theirs, &several].map(|bare| of(bare, |cost| cost.whole));
     let what =
         format!("Ingest of a message, {CALLS} calls as fast as they are read: parse, timeline, journal");
-    report.add(Figure::in_turns(&what, DROPS, [&costs[0], &costs[1]], "µs").at_most(1.25));
-    let [ours, theirs] = [ours, theirs].map(|costs| {
+    report.add(Figure::in_turns(&what, DROPS, [&cost, &single], "µs").at_most(1.25));
+    report.add(Figure::in_turns(&what, DROPS_SEVERAL, [&cost, &gathered], "µs"));
+    let [ours, theirs, several] = [ours, theirs, several].map(|costs| {
         let thousands = median(of(&costs, |cost| cost.rate / 1e3));
         let [server, calls] = [0, 1].map(|side| median(of(&costs, |cost| cost.busy[side] * 100.0)));
         (
@@ -112,9 +117,9 @@ fn flooded(live: &Live<'_>, timeline: f64, report: &mut Report) -> anyhow::Resul
         )
     });
     report.note(format!(
-        "As fast as they are read was {:.0} thousand messages a second for callrec ({}), and {:.0} thousand for actix-ws alone ({}). \
-         Each was sent by itself, to all calls in turns.",
-        ours.0, ours.1, theirs.0, theirs.1
+        "As fast as they are read was {:.0} thousand messages a second for callrec ({}), {:.0} thousand for actix-ws alone ({}), and {:.0} \
+         thousand for actix-ws where it reads several at a time ({}). Each was sent by itself, to all calls in turns.",
+        ours.0, ours.1, theirs.0, theirs.1, several.0, several.1
     ));
     Ok(())
 }
