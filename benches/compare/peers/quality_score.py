@@ -5,7 +5,7 @@ quality_score.py REFERENCE.ulaw --wide FILE... --narrow FILE...
 Each FILE is a stereo file with REFERENCE on the left, wide ones at 16 kHz and narrow ones at 8 kHz. Prints a JSON object with a
 list of both, an object to each FILE. Of a wide one: PESQ and ViSQOL of the left side, how many samples it lags, how loud it is
 above 3.4 kHz beside the whole (dB), which the reference has too, and the levels of both sides (dB below full scale, RMS). Of a
-narrow one: PESQ, and how many samples it lags.
+narrow one: PESQ and ViSQOL, for which it is resampled, and how many samples it lags.
 """
 
 import argparse
@@ -63,6 +63,10 @@ def narrow(wide):
     return resample_poly(wide, 1, 2, window=HALF_BAND)
 
 
+def widen(narrow):
+    return resample_poly(narrow, 2, 1, window=HALF_BAND)
+
+
 def whole_numbers(samples):
     return np.clip(np.round(samples * 32768), -32768, 32767).astype(np.int16)
 
@@ -82,11 +86,15 @@ def score(path, reference, wide_reference, visqol):
     return scores
 
 
-def score_narrow(path, reference):
+def score_narrow(path, reference, wide_reference, visqol):
     left, _ = decode("-i", path).reshape(-1, 2).T
     late = lag(left, reference)
     heard = aligned(left, late, len(reference))
-    return {"lag": late, "pesq_nb": pesq(LINE, whole_numbers(reference), whole_numbers(heard), "nb")}
+    return {
+        "lag": late,
+        "pesq_nb": pesq(LINE, whole_numbers(reference), whole_numbers(heard), "nb"),
+        "visqol": visqol.measure_from_arrays(wide_reference, widen(heard), FILE).moslqo,
+    }
 
 
 def main():
@@ -98,9 +106,9 @@ def main():
     visqol = VisqolApi()
     visqol.create(mode="speech", use_lattice_model=False)
     reference = line(arguments.reference)
-    wide_reference = resample_poly(reference, 2, 1, window=HALF_BAND)
+    wide_reference = widen(reference)
     wide = [score(path, reference, wide_reference, visqol) for path in arguments.wide]
-    narrow = [score_narrow(path, reference) for path in arguments.narrow]
+    narrow = [score_narrow(path, reference, wide_reference, visqol) for path in arguments.narrow]
     print(json.dumps({"wide": wide, "narrow": narrow}))
 
 

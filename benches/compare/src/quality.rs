@@ -1,5 +1,5 @@
-//! How the MP3 sounds beside ffmpeg's of the same bitrate, by the measures of speech PESQ and ViSQOL; and the OGG beside ffmpeg's of the
-//! same quality, by PESQ.
+//! How MP3s sound beside ffmpeg's of the same bitrates, and the OGG beside ffmpeg's of the same quality, by the measures of speech PESQ and
+//! ViSQOL.
 
 use anyhow::{Context as _, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -43,6 +43,7 @@ struct Score {
 #[derive(Debug, Deserialize)]
 struct NarrowScore {
     pesq_nb: f64,
+    visqol: f64,
     lag: i64,
 }
 
@@ -51,8 +52,8 @@ struct NarrowScore {
 struct Scores {
     /// MP3 at 16 kHz.
     wide: [Score; 2],
-    /// OGG at 8 kHz.
-    narrow: [NarrowScore; 2],
+    /// MP3 at 8 kHz, and then OGG.
+    narrow: [NarrowScore; 4],
 }
 
 /// Measures every clip.
@@ -98,10 +99,20 @@ fn tell(clips: &[PathBuf], scores: &[Scores], report: &mut Report) {
         let (what, worst) = worst(&what, clips, &scores.collect::<Vec<_>>());
         report.add(Figure::difference(&what, PEER, worst, LEAST));
     }
-    let narrow = scores.iter().map(|scores| [0, 1].map(|side| scores.narrow[side].pesq_nb));
-    let what = "PESQ, narrow band at 8 kHz, of OGG at 8 kHz and quality 4";
-    let (what, worst) = worst(what, clips, &narrow.collect::<Vec<_>>());
-    report.add(Figure::any_difference(&what, OGG_PEER, worst));
+    type NarrowMeasure = (&'static str, fn(&NarrowScore) -> f64);
+    let measures: [NarrowMeasure; 2] = [
+        ("PESQ, narrow band at 8 kHz", |score| score.pesq_nb),
+        ("ViSQOL, speech at 16 kHz", |score| score.visqol),
+    ];
+    for (file, peer, first) in
+        [("MP3 at 8 kHz and 64 kbit/s", PEER, 0), ("OGG at 8 kHz and quality 4", OGG_PEER, 2)]
+    {
+        for (name, measure) in measures {
+            let scores = scores.iter().map(|scores| [0, 1].map(|side| measure(&scores.narrow[first + side])));
+            let (what, worst) = worst(&format!("{name}, of {file}"), clips, &scores.collect::<Vec<_>>());
+            report.add(Figure::difference(&what, peer, worst, LEAST));
+        }
+    }
     let wide = |of: &dyn Fn(&[Score; 2]) -> f64| mean(scores.iter().map(|scores| of(&scores.wide)));
     let [ours, theirs] = [0, 1].map(|side| wide(&|score| score[side].above_db));
     let what = format!(
@@ -110,9 +121,8 @@ fn tell(clips: &[PathBuf], scores: &[Scores], report: &mut Report) {
     );
     report.add(Figure::told(&what, PEER, ours - theirs));
     let lags = |scores: &Scores| {
-        let [[a, b], [c, d]] =
-            [scores.wide.each_ref().map(|it| it.lag), scores.narrow.each_ref().map(|it| it.lag)];
-        [a, b, c, d]
+        let wide = scores.wide.each_ref().map(|score| score.lag);
+        wide.into_iter().chain(scores.narrow.each_ref().map(|score| score.lag))
     };
     let lags: Vec<i64> = scores.iter().flat_map(lags).collect();
     let late = lags.iter().filter(|lag| **lag != 0).count();
@@ -153,11 +163,15 @@ impl Scoring<'_> {
         let wide = files("mp3");
         cpu::run(&mut ours(sides, &wide[0], &["--format", "mp3", "--rate", "16000", "--bitrate", "128k"])?)?;
         cpu::run(&mut ffmpeg(sides, &wide[1], &["-ar", "16000", "-b:a", "128k"]))?;
-        let narrow = files("ogg");
-        cpu::run(&mut ours(sides, &narrow[0], &["--format", "ogg", "--rate", "8000"])?)?;
-        cpu::run(&mut ffmpeg(sides, &narrow[1], &["-c:a", "libvorbis", "-q:a", "4"]))?;
+        let narrow = files("8k.mp3");
+        cpu::run(&mut ours(sides, &narrow[0], &["--format", "mp3", "--rate", "8000", "--bitrate", "64k"])?)?;
+        cpu::run(&mut ffmpeg(sides, &narrow[1], &["-ar", "8000", "-b:a", "64k"]))?;
+        let ogg = files("ogg");
+        cpu::run(&mut ours(sides, &ogg[0], &["--format", "ogg", "--rate", "8000"])?)?;
+        cpu::run(&mut ffmpeg(sides, &ogg[1], &["-c:a", "libvorbis", "-q:a", "4"]))?;
         let mut scoring = Command::new(&self.python);
-        scoring.arg(&self.script).arg(&sides[0]).arg("--wide").args(&wide).arg("--narrow").args(&narrow);
+        scoring.arg(&self.script).arg(&sides[0]);
+        scoring.arg("--wide").args(&wide).arg("--narrow").args(&narrow).args(&ogg);
         let scored = scoring.output()?;
         ensure!(scored.status.success(), "{}", String::from_utf8_lossy(&scored.stderr));
         Ok(serde_json::from_slice(&scored.stdout)?)
