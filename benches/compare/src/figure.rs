@@ -42,7 +42,9 @@ enum Target {
     Absolute { unit: String, most: f64 },
     /// A difference, at least this.
     Difference(f64),
-    /// A difference in dB, of which nothing was promised.
+    /// One of which nothing was promised.
+    AnyDifference,
+    /// A difference in dB of which nothing was promised.
     Decibels,
 }
 
@@ -86,6 +88,11 @@ impl Figure {
     /// Ours less theirs, which should be at least `target`.
     pub(crate) fn difference(what: &str, peer: &str, difference: f64, target: f64) -> Self {
         Self::new(what, peer, difference, Target::Difference(target))
+    }
+
+    /// Ours less theirs, of which nothing was promised.
+    pub(crate) fn any_difference(what: &str, peer: &str, difference: f64) -> Self {
+        Self::new(what, peer, difference, Target::AnyDifference)
     }
 
     /// Ours less theirs in dB, of which nothing was promised.
@@ -139,6 +146,7 @@ impl Figure {
                 format!("{value:.2}{} {unit} | <= {most:.0} {unit} | {}", spread(2), met(value <= *most))
             }
             Target::Difference(least) => format!("{value:+.3} | >= {least:.2} | {}", met(value >= *least)),
+            Target::AnyDifference => format!("{value:+.3} | |"),
             Target::Decibels => format!("{value:+.1} dB | |"),
         }
     }
@@ -162,6 +170,7 @@ mod tests {
             ),
             (Figure::in_turns("a", "b", [&[1.0], &[4.0]], "s"), "| a | b | 1.00 / 4.00 s | 0.250 | | |"),
             (Figure::any_ratio("a", "b", 0.5), "| a | b |  | 0.500 | | |"),
+            (Figure::any_difference("a", "b", 0.1), "| a | b |  | +0.100 | | |"),
             (Figure::ratio("a", "b", 0.5, 1.0), "| a | b |  | 0.500 | <= 1.00 | met |"),
             (Figure::absolute("a", 2.5, "kB", 400.0), "| a |  |  | 2.50 kB | <= 400 kB | met |"),
             (Figure::difference("a", "b", 0.1, -0.02), "| a | b |  | +0.100 | >= -0.02 | met |"),
