@@ -29,14 +29,14 @@ pub fn write_mark(buffer: impl Write, stream_sid: &str, name: &str) -> serde_jso
 #[derive(Serialize)]
 struct Mark<'a> {
     event: &'a str,
+    mark: Named<'a>,
     #[serde(rename = "streamSid")]
     stream_sid: &'a str,
-    mark: Named<'a>,
 }
 
 impl<'a> Mark<'a> {
     const fn new(stream_sid: &'a str, name: &'a str) -> Self {
-        Self { event: "mark", stream_sid, mark: Named { name } }
+        Self { event: "mark", mark: Named { name }, stream_sid }
     }
 }
 
