@@ -15,7 +15,7 @@ use crate::report::Report;
 /// How many calls there are.
 pub(super) const CALLS: usize = 1_000;
 /// How long it is tried how many calls a server can have.
-pub(super) const TRIED: Duration = Duration::from_secs(4);
+const TRIED: Duration = Duration::from_secs(4);
 /// The share of its processor beyond which a server has nothing left for a busy moment.
 pub(super) const BUSY: f64 = 0.85;
 

@@ -5,7 +5,7 @@ use anyhow::{bail, ensure};
 use std::process::Command;
 use std::time::Duration;
 
-use super::ingest::{BUSY, TRIED};
+use super::ingest::BUSY;
 use super::process::ServerProcess;
 use super::talks::{Bots, Talks};
 use super::{Live, median, recorded};
@@ -54,8 +54,8 @@ pub(super) fn against_floor(live: &Live<'_>, report: &mut Report) -> anyhow::Res
 
 /// Against pipecat, with its recorder and without: each with a processor that has much to do, and both with the same calls.
 pub(super) fn against_pipecat(live: &Live<'_>, peers: &Peers, report: &mut Report) -> anyhow::Result<()> {
-    let count = most_calls(live, peers)?;
     let told = live.bench.progress("pipecat", 6);
+    let count = most_calls(live, peers)?;
     let [mut full, mut ours, mut relay, mut codec, mut recorder, mut plain] = [const { Vec::new() }; 6];
     for _ in 0..live.bench.runs {
         full.push(callrec(live, FULL)?);
@@ -130,13 +130,14 @@ fn measure_pipecat(live: &Live<'_>, peers: &Peers, arguments: &[&str], count: us
     measure(live, &server, &mut talks, count)
 }
 
-/// With how many calls pipecat's recorder keeps up, and has something left of its processor.
+/// With how many calls pipecat's recorder keeps up, and has something left of its processor; for as long as is measured, since what it
+/// keeps in memory grows.
 fn most_calls(live: &Live<'_>, peers: &Peers) -> anyhow::Result<usize> {
     for count in PEER_CALLS {
         let server = pipecat(live, peers, &["record"])?;
         let mut talks = Talks::open(server.address, count, &live.payloads, None)?;
-        let over = go_on(live, &server, &mut talks, TRIED)?;
-        if over.is_heard(count) && over.used < TRIED.mul_f64(BUSY) {
+        let over = go_on(live, &server, &mut talks)?;
+        if over.is_heard(count) && over.used < over.window.mul_f64(BUSY) {
             return Ok(count);
         }
     }
@@ -145,8 +146,8 @@ fn most_calls(live: &Live<'_>, peers: &Peers) -> anyhow::Result<usize> {
 
 /// Milliseconds of CPU for a second of a call, while the calls go on.
 fn measure(live: &Live<'_>, server: &ServerProcess, talks: &mut Talks, count: usize) -> anyhow::Result<f64> {
-    let over = go_on(live, server, talks, live.window)?;
-    let seconds = live.window.as_secs_f64() * count as f64;
+    let over = go_on(live, server, talks)?;
+    let seconds = over.window.as_secs_f64() * count as f64;
     ensure!(
         over.is_heard(count),
         "the server does not keep up: {:.1} s were heard of {seconds:.1} s",
@@ -171,13 +172,9 @@ impl Over {
     }
 }
 
-/// Has the calls go on for so long, once they are warm.
-fn go_on(
-    live: &Live<'_>,
-    server: &ServerProcess,
-    talks: &mut Talks,
-    window: Duration,
-) -> anyhow::Result<Over> {
+/// Has the calls go on for as long as is measured, once they are warm.
+fn go_on(live: &Live<'_>, server: &ServerProcess, talks: &mut Talks) -> anyhow::Result<Over> {
+    let window = live.window;
     talks.go_on(live.warm_up())?;
     let before = (server.used()?, talks.heard_ms());
     talks.go_on(window)?;
