@@ -37,6 +37,15 @@ impl Queue {
         line.push_back(call);
     }
 
+    /// One that has ended, and had a slice, goes on before others that have; unless it is far behind.
+    pub(crate) fn push_first(&mut self, call: Arc<LiveCall>) {
+        if call.is_far_behind.load(Ordering::Acquire) {
+            self.far_behind.push_back(call);
+        } else {
+            self.ended.push_front(call);
+        }
+    }
+
     /// A live call that waits has ended meanwhile: it is not to wait for the others. Tells whether it was in their line.
     pub(crate) fn move_up(&mut self, call: &Arc<LiveCall>) -> bool {
         let at = self.live.iter().position(|waiting| Arc::ptr_eq(waiting, call));

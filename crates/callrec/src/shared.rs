@@ -292,6 +292,13 @@ impl Shared {
         }
     }
 
+    /// Has a worker go on with a call that has ended, which it has worked on.
+    pub(crate) fn go_on(&self, call: &Arc<LiveCall>) {
+        lock(&self.queue).push_first(Arc::clone(call));
+        self.queued.notify_one();
+        self.ended.notify_one();
+    }
+
     /// The next call to work on; none when the recorder is gone and nothing is left.
     pub(crate) fn next_work(&self) -> Option<Arc<LiveCall>> {
         self.next_of(&self.queued, Queue::pop)

@@ -54,51 +54,66 @@ pub(crate) fn work_on_ended(shared: &Shared) {
     }
 }
 
+/// What is to come of a call behind a slice of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Nothing, until it is scheduled again.
+    Nothing,
+    /// Another slice, when others had theirs.
+    InTurn,
+    /// Another slice before those of other calls that have ended: all of them at once would all be there when the last is.
+    AtOnce,
+}
+
 /// A slice of work on a call, which is scheduled again if there is more.
 pub(crate) fn work_on(shared: &Shared, call: &Arc<LiveCall>) {
     // Whether the journal has its end is read first: what is sealed meanwhile is scheduled below.
     let sealed = call.sealed.load(Ordering::Acquire);
     let slice = || if sealed { complete_slice(shared, call) } else { live_slice(shared, call) };
-    let more = catch_unwind(AssertUnwindSafe(slice)).unwrap_or_else(|_| {
+    let next = catch_unwind(AssertUnwindSafe(slice)).unwrap_or_else(|_| {
         failed_unexpectedly(shared, call, sealed);
-        false
+        Next::Nothing
     });
     let read = lock(&call.work).take.as_ref().map_or(0, Take::read);
     call.is_far_behind.store(call.committed().saturating_sub(read) > FAR_BEHIND, Ordering::Release);
+    if next == Next::AtOnce {
+        return shared.go_on(call);
+    }
     call.scheduled.store(false, Ordering::Release);
-    if more || (!sealed && call.sealed.load(Ordering::Acquire)) {
+    if next == Next::InTurn || (!sealed && call.sealed.load(Ordering::Acquire)) {
         shared.schedule(call);
     }
 }
 
-/// Brings the take of a live call up to date; tells whether there is more to do at once.
-fn live_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
+/// Brings the take of a live call up to date.
+fn live_slice(shared: &Shared, call: &Arc<LiveCall>) -> Next {
     let mut work = lock(&call.work);
     if work.failures > 0 {
         // It is taken again when the call has ended, all at once.
-        return false;
+        return Next::Nothing;
     }
     match slice(shared, call, &mut work) {
-        Ok(progress) => progress == Progress::More,
+        Ok(Progress::More) => Next::InTurn,
+        Ok(_) => Next::Nothing,
         Err(error) => {
             failed(shared, &mut work, call, &error);
-            false
+            Next::Nothing
         }
     }
 }
 
-/// Completes the take of an ended call; tells whether there is more to do.
-fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
+/// Completes the take of an ended call.
+fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> Next {
     if let Some(reason) = call.take_unjournalled() {
         tell_of(shared, call, reason.clone());
         done(shared, call, Err(RecordError::NotFinished { call: call.id.to_string(), reason }));
-        return false;
+        return Next::Nothing;
     }
     let mut work = lock(&call.work);
     let outcome = match slice(shared, call, &mut work) {
-        Ok(Progress::More) => return true,
+        Ok(Progress::More) => return Next::AtOnce,
         Ok(Progress::CaughtUp | Progress::Ended) => match finish_take(shared, call, &mut work) {
-            Ok(None) => return true,
+            Ok(None) => return Next::AtOnce,
             Ok(Some(outcome)) => Ok(outcome),
             Err(error) => Err(error),
         },
@@ -108,7 +123,7 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
     match outcome {
         Ok(outcome) => {
             done(shared, call, outcome);
-            false
+            Next::Nothing
         }
         Err(error) => {
             failed(shared, &mut work, call, &error);
@@ -116,11 +131,11 @@ fn complete_slice(shared: &Shared, call: &Arc<LiveCall>) -> bool {
             let most = if matches!(error, TakeError::NoRoom) { FOR_ROOM } else { MOST_FAILURES };
             if work.failures < most {
                 clock::pause(BREATH);
-                return true;
+                return Next::InTurn;
             }
             drop(work);
             leave(shared, call, &error);
-            false
+            Next::Nothing
         }
     }
 }

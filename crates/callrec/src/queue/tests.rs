@@ -119,6 +119,23 @@ fn who_hangs_up_while_his_take_waits_among_those_of_live_calls_does_not_wait_for
 }
 
 #[test]
+fn of_calls_that_have_ended_and_have_much_to_encode_the_first_is_done_before_the_next_is_begun() {
+    let mut played = Played::new();
+    let calls = ["CA1", "CA2"].map(|name| played.begin(name));
+    // More than a slice, and not so much that they are far behind.
+    for from in (0..5_000).step_by(1_000) {
+        calls.iter().for_each(|call| speak(call, from..from + 1_000));
+        played.write();
+    }
+    let waiting = calls.map(|call| call.finish(EndReason::Stopped));
+    played.write();
+    let slices: Vec<_> = std::iter::from_fn(|| played.slice()).collect();
+    assert_eq!(slices, ["CA1", "CA1", "CA1", "CA2", "CA2", "CA2"]);
+    let done = waiting.map(|finishing| finishing.wait_timeout(Duration::ZERO).expect("it is done").is_ok());
+    assert_eq!(done, [true, true]);
+}
+
+#[test]
 fn who_is_far_behind_has_every_ninth_slice_however_much_there_is_to_do() {
     let played = Played::new();
     let _begun = ["CA1", "CA2", "CAfar"].map(|name| played.begin(name));
