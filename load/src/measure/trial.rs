@@ -35,7 +35,8 @@ const TAIL: Duration = Duration::from_secs(1);
 const PARTS: u32 = 10;
 /// How often memory is looked at.
 const EVERY: Duration = Duration::from_millis(500);
-/// How long the last recordings may take after the last call.
+/// How long the last recordings may take after the last call, beyond what the calls took: a server that has more calls than it has time
+/// for makes much of their recordings behind them.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What every trial has in common.
@@ -158,7 +159,7 @@ impl Setup<'_> {
         if lot == Lot::Bare {
             drop(server);
         } else {
-            wait_for_recordings(&server.address).await?;
+            wait_for_recordings(&server.address, began.elapsed() + PATIENCE).await?;
             let in_all = Snapshot::of(process)?.since(&before).all();
             let live: Option<Duration> =
                 made.iter().map(|(_, hung_up)| Some(hung_up.as_ref()?.saturating_duration_since(at))).sum();
@@ -329,16 +330,16 @@ impl Setup<'_> {
     }
 }
 
-/// Waits until nothing is being recorded or finished any more.
-async fn wait_for_recordings(address: &str) -> anyhow::Result<()> {
-    let patience = Instant::now() + PATIENCE;
+/// Waits until nothing is being recorded or finished any more, for so long at most.
+async fn wait_for_recordings(address: &str, patience: Duration) -> anyhow::Result<()> {
+    let until = Instant::now() + patience;
     loop {
         let (_, health) = rest::ask(address, "GET", "/health", "").await?;
         let recorder = &serde_json::from_slice::<Value>(&health)?["recorder"];
         if recorder["live"] == 0 && recorder["finishing"] == 0 {
             return Ok(());
         }
-        ensure!(Instant::now() < patience, "the last recordings are not finished: {recorder}");
+        ensure!(Instant::now() < until, "the last recordings are not finished: {recorder}");
         sleep(EVERY).await;
     }
 }
