@@ -16,6 +16,7 @@ pub mod cli;
 pub mod cpu;
 #[cfg(unix)]
 pub mod descriptors;
+mod lateness;
 #[cfg(target_os = "linux")]
 #[allow(clippy::disallowed_methods, reason = "what is measured is real time, on a machine's own files")]
 pub mod measure;

@@ -40,6 +40,8 @@ pub struct PlayoutLog {
     pub marks: u64,
     /// By how many milliseconds this machine was late at most: what it adds to delays and jitter.
     pub late_ms: u64,
+    /// Where that was half a tick or more: second of the stream, and milliseconds at most.
+    pub late: Vec<(u64, u64)>,
     /// Why the call failed, if it did.
     pub failed: Option<String>,
 }

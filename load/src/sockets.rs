@@ -18,6 +18,7 @@ use tokio_tungstenite::{
 };
 
 use crate::bot_log::BotLog;
+use crate::lateness::Lateness;
 use crate::progress::Progress;
 use crate::{BotEnd, CallPlan, Plan, PlayoutLog, ProviderEnd};
 
@@ -102,17 +103,18 @@ pub(crate) async fn provide(url: &str, plan: &CallPlan, signature: &str) -> Play
 
 async fn make(url: &str, plan: &CallPlan, signature: Option<&str>) -> Ended {
     let mut provider = ProviderEnd::new(plan);
-    let (mut late_us, mut hung_up) = (0, None);
-    let outcome = converse(url, signature, &mut provider, &mut late_us, &mut hung_up).await;
+    let (mut late, mut hung_up) = (Lateness::default(), None);
+    let outcome = converse(url, signature, &mut provider, &mut late, &mut hung_up).await;
     let failed = outcome.err().map(|error| format!("{error:#}"));
-    Ended { log: PlayoutLog { late_ms: late_us / 1_000, failed, ..provider.log() }, hung_up }
+    let (late_ms, late) = (late.most_ms(), late.seconds().to_vec());
+    Ended { log: PlayoutLog { late_ms, late, failed, ..provider.log() }, hung_up }
 }
 
 async fn converse(
     url: &str,
     signature: Option<&str>,
     provider: &mut ProviderEnd,
-    late_us: &mut u64,
+    late: &mut Lateness,
     hung_up: &mut Option<Instant>,
 ) -> anyhow::Result<()> {
     // Small messages that are wanted at once.
@@ -126,7 +128,7 @@ async fn converse(
     while !provider.is_over() {
         let now_us = micros(began.elapsed());
         if let Some(due_us) = provider.next_us() {
-            *late_us = now_us.saturating_sub(due_us).max(*late_us);
+            late.note(due_us, now_us);
         }
         provider.advance(now_us);
         *hung_up = provider.is_over().then(Instant::now);

@@ -1,11 +1,12 @@
 //! Whether a recording sounds as its call did: what a player hears, held against what was said, as loudness over time.
 //!
 //! Each second that was said is looked for where it was said, or a fifth of a second before or behind it and as much more as the
-//! calling machine was late: somewhere there a second must be as loud, all of it moved by as much. So half a second that is missing
-//! is found, and what is too quiet throughout; what is as loud as it should be and says something else is not. Where the bot was
-//! cut short, it may be heard as much longer or shorter as the summary says its places may be wrong, within limits. Of the last fifth of
-//! a second, and of what the machine was late, nothing but the length is known, and a hole within a second of either end must be longer
-//! to be found: nobody can tell how much was heard of what was said just before the call was over.
+//! calling machine was late: somewhere there a second must be as loud, all of it moved by as much. Where that machine was late just
+//! then, what came behind that may be moved by as much against what came before. So half a second that is missing is found, and what is
+//! too quiet throughout; what is as loud as it should be and says something else is not. Where the bot was cut short, it may be heard as
+//! much longer or shorter as the summary says its places may be wrong, within limits. Of the last fifth of a second, and of what the
+//! machine was late, nothing but the length is known, and a hole within a second of either end must be longer to be found: nobody can
+//! tell how much was heard of what was said just before the call was over.
 
 use anyhow::{Context as _, ensure};
 use callrec_audio::g711::ulaw_to_linear;
@@ -17,16 +18,19 @@ use std::fs::File;
 use std::path::Path;
 
 use crate::Sound;
+use crate::lateness::near;
 use crate::sound::quietly;
 
 /// The names of the two, left and right.
 const SIDES: [(Track, &str); 2] = [(Track::Caller, "the caller"), (Track::Assistant, "the assistant")];
-/// Ticks of 20 ms in a second.
+/// Of 20 ms each.
+const TICK_MS: u64 = 20;
+/// How many are in a second.
 const TICKS: usize = 50;
 /// How much later or earlier than it was said something may be heard, in ticks, beside what the calling machine was late.
 const MARGIN: usize = 10;
-/// How far apart two things that were said in one second may have been moved, in ticks: a pause between them is placed to a tick, and
-/// ticks of a file do not begin where those of the call did.
+/// How far apart two things that were said in one second may have been moved, in ticks, beside what the calling machine was late
+/// there: a pause between them is placed to a tick, and ticks of a file do not begin where those of the call did.
 const APART: usize = 2;
 /// By how many milliseconds a place may be wrong at most, whatever the summary says.
 const MOST_WRONG_MS: u64 = 100;
@@ -60,8 +64,10 @@ impl Side {
 pub(crate) struct Said {
     pub(crate) sound: Sound,
     pub(crate) sides: [Side; 2],
-    /// By how many milliseconds the calling machine was late.
+    /// By how many milliseconds the calling machine was late at most.
     pub(crate) late_ms: u64,
+    /// Where it was late: second of the stream, and milliseconds.
+    pub(crate) late: Vec<(u64, u64)>,
 }
 
 /// How loud a channel is: the mean square of each tick, where 1 is full scale.
@@ -96,15 +102,15 @@ impl Said {
     /// It cannot be decoded, somebody is not heard in it as he spoke, or is heard where he was silent.
     pub(crate) fn check(&self, file: &Path, format: Format, wrong_ms: u64) -> anyhow::Result<u64> {
         let (channels, rate, frames) = decode(file, format)?;
-        let margin = MARGIN + self.late_ms.div_ceil(20) as usize;
+        let margin = MARGIN + ticks(self.late_ms);
         let spoken = self.spoken(wrong_ms.min(MOST_WRONG_MS) * TICK_SAMPLES / 20);
         match channels.as_slice() {
             [both] => {
-                compare(both, &spoken[0].mixed(&spoken[1]), margin).context("both together")?;
+                compare(both, &spoken[0].mixed(&spoken[1]), margin, &self.late).context("both together")?;
             }
             [_, _] => {
                 for ((heard, spoken), (_, name)) in channels.iter().zip(&spoken).zip(SIDES) {
-                    compare(heard, spoken, margin).context(name)?;
+                    compare(heard, spoken, margin, &self.late).context(name)?;
                 }
             }
             _ => anyhow::bail!("it has {} channels", channels.len()),
@@ -143,6 +149,11 @@ impl Said {
     }
 }
 
+/// So many milliseconds, rounded up.
+const fn ticks(ms: u64) -> usize {
+    ms.div_ceil(TICK_MS) as usize
+}
+
 fn square(sample: i16) -> f64 {
     (f64::from(sample) / 32_768.0).powi(2)
 }
@@ -171,16 +182,22 @@ fn decode(file: &Path, format: Format) -> anyhow::Result<(Vec<Loudness>, u32, u6
 }
 
 /// Holds each second of what was said against what is heard there, or all of it a little before or after.
-fn compare(heard: &[f64], Spoken { said, least, most }: &Spoken, margin: usize) -> anyhow::Result<()> {
+fn compare(
+    heard: &[f64],
+    Spoken { said, least, most }: &Spoken,
+    margin: usize,
+    late: &[(u64, u64)],
+) -> anyhow::Result<()> {
     let silent = SILENT * TICKS as f64;
     let last = said.len().saturating_sub(TICKS + margin);
     for begins in (0..=last).step_by(STEP) {
         let ends = begins + TICKS;
+        let apart = APART + ticks(near(late, begins as u64 * TICK_MS, ends as u64 * TICK_MS));
         let at_least = energy(least, begins, ends);
-        let at_most = energy(most, begins.saturating_sub(APART), ends + APART) * WITHIN + silent;
+        let at_most = energy(most, begins.saturating_sub(apart), ends + apart) * WITHIN + silent;
         let is_heard = |later: isize| {
             let [begins, ends] = [begins, ends].map(|tick| tick.saturating_add_signed(later));
-            let around = energy(heard, begins.saturating_sub(APART), ends + APART);
+            let around = energy(heard, begins.saturating_sub(apart), ends + apart);
             around * WITHIN + silent >= at_least && energy(heard, begins, ends) <= at_most
         };
         let margin = margin.cast_signed();
@@ -212,7 +229,7 @@ pub(super) mod tests {
             Side { seed: 1, runs: vec![(0, 0, 40_000)], ..Side::default() },
             Side { seed: 2, runs: vec![(0, 16_000, 8_000), (8_000, 24_000, 8_000)], ..Side::default() },
         ];
-        Said { sound: Voice::Noise.into(), sides, late_ms: 0 }
+        Said { sound: Voice::Noise.into(), sides, late_ms: 0, late: Vec::new() }
     }
 
     /// What is heard of it, `later` samples later.
@@ -319,6 +336,21 @@ pub(super) mod tests {
             run.1 = run.1.saturating_add_signed(later);
         }
         assert_eq!(check(&said, &wav(&samples(&heard, 100))), Ok(5_000));
+    }
+
+    /// What the bot said next came to the provider when that machine went on.
+    #[test]
+    fn a_pause_may_be_as_much_shorter_than_it_was_as_the_calling_machine_was_late_at_its_end() {
+        let mut said = said();
+        said.sides[1].runs = vec![(0, 1_600, 6_080), (6_080, 16_320, 12_000)];
+        let mut heard = said.clone();
+        heard.sides[1].runs[1].1 -= 800;
+        let file = wav(&samples(&heard, 0));
+        for (late, is_right) in [(vec![], false), (vec![(2, 100)], true), (vec![(4, 100)], false)] {
+            let said = Said { late_ms: 100, late: late.clone(), ..said.clone() };
+            let checked = check(&said, &file);
+            assert_eq!(checked.is_ok(), is_right, "late {late:?}: {checked:?}");
+        }
     }
 
     #[test]

@@ -299,14 +299,14 @@ impl Setup<'_> {
     ) -> anyhow::Result<Vec<(Made, Option<Instant>)>> {
         let options = self.options;
         let format: Format = options.format.parse()?;
-        let made = |call: &str, first_frame_ms, frames, assistant_ms, sides, late_ms| Made {
+        let made = |call: &str, first_frame_ms, frames, assistant_ms, said: Said| Made {
             call: call.to_owned(),
             file: format!("call_{call}_conversation.{format}"),
             format,
             first_frame_ms,
             frames,
             assistant_ms,
-            said: Said { sound: self.sound.clone(), sides, late_ms },
+            said,
             recorded,
         };
         let ended = ended.iter().map(|Ended { log, hung_up }| {
@@ -317,12 +317,17 @@ impl Setup<'_> {
             // A provider that sends both sides sends silence too.
             let assistant_ms = if options.one_way { log.frames * 20 } else { log.sent / 8 };
             let sides = [caller, bot];
-            (made(&log.call, log.first_frame_ms, log.frames, assistant_ms, sides, log.late_ms), *hung_up)
+            let (late_ms, late) = (log.late_ms, log.late.clone());
+            let said = Said { sound: self.sound.clone(), sides, late_ms, late };
+            (made(&log.call, log.first_frame_ms, log.frames, assistant_ms, said), *hung_up)
         });
         let probed = probed.iter().map(|probed| {
             let Probed { probe, hung_up, late_ms } = probed;
             let assistant_ms = probe.delays[Way::ToProvider as usize].len() as u64 * 20;
-            (made(probe.call(), 0, probe.frames, assistant_ms, probed.said(), *late_ms), Some(*hung_up))
+            // Each of them speaks without a pause: all of it is moved by as much.
+            let (sides, late_ms, late) = (probed.said(), *late_ms, Vec::new());
+            let said = Said { sound: self.sound.clone(), sides, late_ms, late };
+            (made(probe.call(), 0, probe.frames, assistant_ms, said), Some(*hung_up))
         });
         let all: Vec<_> = ended.chain(probed).collect();
         ensure!(!all.is_empty(), "no call was made");
