@@ -24,7 +24,7 @@ const PIPECAT: [&str; 7] =
     ["Python", "pipecat-ai", "actix-web", "actix-ws", "tokio-tungstenite", "mp3lame-encoder", "symphonia"];
 
 /// The jobs.
-pub(crate) const JOBS: [Job; 13] = [
+pub(crate) const JOBS: [Job; 14] = [
     job("mp3", &["ffmpeg", "lame"]),
     job("flac", &["flac", "flacenc", "flac-codec"]),
     job("ogg", &["ffmpeg", "oggenc"]),
@@ -32,7 +32,8 @@ pub(crate) const JOBS: [Job; 13] = [
     job("whole", &["Python", "pydub", "ffmpeg"]),
     // It makes what it works on.
     Job { is_of_the_call: false, ..job("quality", &QUALITY) },
-    job("growth", &RELAY),
+    job("growth", &[]),
+    job("delay", &RELAY),
     job("ingest", &BARE),
     job("relay", &FLOOR),
     job("length", &[]),

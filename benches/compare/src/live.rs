@@ -2,7 +2,9 @@
 
 mod bare;
 mod calls;
+mod delay;
 mod frames;
+mod generator;
 mod growth;
 mod hang_up;
 mod ingest;
@@ -22,6 +24,7 @@ use std::process::Command;
 use std::time::Duration;
 
 pub(crate) use bare::Bare;
+use generator::Generator;
 use messages::Payloads;
 use process::ServerProcess;
 
@@ -60,10 +63,16 @@ pub(crate) fn run(
     work: &Path,
     report: &mut Report,
 ) -> anyhow::Result<()> {
+    let generator = Generator { seconds: seconds.max(2), server, work, material };
     if bench.wants("growth") {
-        growth::run(bench, seconds, server, material, work, report)?;
-        report.windows(seconds.max(2));
+        growth::run(bench, &generator, report)?;
+        report.windows(generator.seconds);
         report.done("growth")?;
+    }
+    if bench.wants("delay") {
+        delay::run(bench, &generator, report)?;
+        report.windows(generator.seconds);
+        report.done("delay")?;
     }
     if !["ingest", "relay", "bots", "pipecat", "length", "hang-up"].iter().any(|job| bench.wants(job)) {
         return Ok(());

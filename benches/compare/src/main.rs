@@ -59,7 +59,7 @@ struct Arguments {
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
     /// Only jobs whose name has one of these in it; what is kept of the others stays. There are mp3, flac, ogg, wav, whole, quality,
-    /// growth, ingest, relay, length, hang-up, bots, pipecat.
+    /// growth, delay, ingest, relay, length, hang-up, bots, pipecat.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     only: Vec<String>,
     /// Show what is found, and write nothing.

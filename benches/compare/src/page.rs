@@ -290,8 +290,8 @@ pub(crate) mod tests {
         assert!(head.contains(apart), "{head}");
         assert_eq!(head.matches("Of the live calls of ingest, relay CPU time is").count(), 1, "{head}");
         let told = [
-            "Jobs, by the rows above: mp3 1, flac 2, ogg 3, wav 4, whole 5, quality 6, growth 7, ingest 8, relay 9, length 10, \
-             hang-up 11, bots 12, pipecat 13",
+            "Jobs, by the rows above: mp3 1, flac 2, ogg 3, wav 4, whole 5, quality 6, growth 7, delay 8, ingest 9, relay 10, \
+             length 11, hang-up 12, bots 13, pipecat 14",
             "all jobs: 2026-01-02, in one run, 5 times each, live calls in windows of 20 s",
             "a machine",
             "callrec 1.0, rustc 2",
@@ -329,7 +329,7 @@ pub(crate) mod tests {
             "Each job was run as often as is told below,",
             "children counted). In parentheses are the least",
             "| what | peer | 1.00 / 3.00 s | 0.333 (0.250 to 0.500) | | |",
-            "**Missing: nothing is kept of flac, ogg, whole, quality, growth, length, hang-up, bots, pipecat.**",
+            "**Missing: nothing is kept of flac, ogg, whole, quality, growth, delay, length, hang-up, bots, pipecat.**",
             "`--only flac,ogg,",
             "\nOf the live calls of ingest CPU time is that of the server's process, by the system's count (`/proc`), over windows of 20 s \
              behind a warm-up; each server had",
