@@ -2,7 +2,7 @@
 //!
 //! Each second that was said is looked for where it was said, or a fifth of a second before or behind it and as much more as the
 //! calling machine was late: somewhere there a second must be as loud, all of it moved by as much. Where that machine was late just
-//! then, what came behind that may be moved by as much against what came before. So half a second that is missing is found, and what is
+//! then, what the bot said next may be heard as much sooner behind what came before. So half a second that is missing is found, and what is
 //! too quiet throughout; what is as loud as it should be and says something else is not. Where the bot was cut short, it may be heard as
 //! much longer or shorter as the summary says its places may be wrong, within limits. Of the last fifth of a second, and of what the
 //! machine was late, nothing but the length is known, and a hole within a second of either end must be longer to be found: nobody can
@@ -29,8 +29,8 @@ const TICK_MS: u64 = 20;
 const TICKS: usize = 50;
 /// How much later or earlier than it was said something may be heard, in ticks, beside what the calling machine was late.
 const MARGIN: usize = 10;
-/// How far apart two things that were said in one second may have been moved, in ticks, beside what the calling machine was late
-/// there: a pause between them is placed to a tick, and ticks of a file do not begin where those of the call did.
+/// How far apart two things that were said in one second may have been moved, in ticks: a pause between them is placed to a tick, and
+/// ticks of a file do not begin where those of the call did.
 const APART: usize = 2;
 /// By how many milliseconds a place may be wrong at most, whatever the summary says.
 const MOST_WRONG_MS: u64 = 100;
@@ -109,8 +109,11 @@ impl Said {
                 compare(both, &spoken[0].mixed(&spoken[1]), margin, &self.late).context("both together")?;
             }
             [_, _] => {
-                for ((heard, spoken), (_, name)) in channels.iter().zip(&spoken).zip(SIDES) {
-                    compare(heard, spoken, margin, &self.late).context(name)?;
+                // A caller's place is told by the messages themselves, however late they are.
+                for (((heard, spoken), (_, name)), late) in
+                    channels.iter().zip(&spoken).zip(SIDES).zip([&[][..], &self.late])
+                {
+                    compare(heard, spoken, margin, late).context(name)?;
                 }
             }
             _ => anyhow::bail!("it has {} channels", channels.len()),
@@ -192,12 +195,12 @@ fn compare(
     let last = said.len().saturating_sub(TICKS + margin);
     for begins in (0..=last).step_by(STEP) {
         let ends = begins + TICKS;
-        let apart = APART + ticks(near(late, begins as u64 * TICK_MS, ends as u64 * TICK_MS));
+        let late = APART + ticks(near(late, begins as u64 * TICK_MS, ends as u64 * TICK_MS));
         let at_least = energy(least, begins, ends);
-        let at_most = energy(most, begins.saturating_sub(apart), ends + apart) * WITHIN + silent;
+        let at_most = energy(most, begins.saturating_sub(APART), ends + late) * WITHIN + silent;
         let is_heard = |later: isize| {
             let [begins, ends] = [begins, ends].map(|tick| tick.saturating_add_signed(later));
-            let around = energy(heard, begins.saturating_sub(apart), ends + apart);
+            let around = energy(heard, begins.saturating_sub(APART), ends + APART);
             around * WITHIN + silent >= at_least && energy(heard, begins, ends) <= at_most
         };
         let margin = margin.cast_signed();
@@ -313,7 +316,7 @@ pub(super) mod tests {
             samples[begins..begins + 4_000].iter_mut().for_each(|pair| pair[0] = 0);
             assert!(check(&said(), &wav(&samples)).unwrap_err().contains("the caller"), "{begins}");
         }
-        let late = Said { late_ms: 40, ..said() };
+        let late = Said { late_ms: 40, late: (0..5).map(|second| (second, 40)).collect(), ..said() };
         let mut samples = whole;
         samples[16_000..20_000].iter_mut().for_each(|pair| pair[1] = 0);
         assert!(check(&late, &wav(&samples)).unwrap_err().contains("the assistant"));
@@ -351,6 +354,11 @@ pub(super) mod tests {
             let checked = check(&said, &file);
             assert_eq!(checked.is_ok(), is_right, "late {late:?}: {checked:?}");
         }
+        // That is no reason for a hole in what the caller said.
+        let mut samples = samples(&heard, 0);
+        samples[16_000..20_000].iter_mut().for_each(|pair| pair[0] = 0);
+        let said = Said { late_ms: 100, late: vec![(2, 100)], ..said };
+        assert!(check(&said, &wav(&samples)).unwrap_err().contains("the caller"));
     }
 
     #[test]
