@@ -149,6 +149,11 @@ impl Calls {
         Ok(())
     }
 
+    /// How many messages with sound they have said, whether they are read yet or not.
+    pub(crate) fn said(&self) -> u64 {
+        self.lines.iter().map(|line| line.messages.sent()).sum()
+    }
+
     /// How far the server has come.
     pub(crate) fn mark(&self) -> anyhow::Result<Mark> {
         let bytes = self.lines.iter().map(|line| line.bytes).sum::<u64>();
@@ -156,7 +161,7 @@ impl Calls {
         Ok(Mark {
             read: bytes.saturating_sub(queues::on_the_way_to(self.server.port())?),
             bytes: bytes + left,
-            messages: self.lines.iter().map(|line| line.messages.sent()).sum(),
+            messages: self.said(),
             at: Instant::now(),
         })
     }

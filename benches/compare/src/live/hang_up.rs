@@ -68,8 +68,9 @@ pub(super) fn run(live: &Live<'_>, report: &mut Report) -> anyhow::Result<()> {
     report.add(Figure::absolute(&what("a minute"), minute.p99, "ms", 500.0));
     report.add(Figure::ratio(&what("an hour"), "callrec, of a minute", hour.p99 / minute.p99, 1.20));
     report.note(format!(
-        "Of {} calls of each length that hung up in turns: of an hour {hour}; of a minute {minute}. What they said was sent as fast as it was read at first, the minutes once the hours had been encoded, \
-         and then by the clock until they hung up. {BESIDE} one-way calls went on beside, and every recording was looked at afterwards. \
+        "Of {} calls of each length that hung up in turns: of an hour {hour}; of a minute {minute}. What they said was sent as fast as \
+         it was read at first, the minutes once the hours had been encoded, and then by the clock until they hung up; the first did when \
+         all of them had been encoded but for their last {BEHIND} s. {BESIDE} one-way calls went on beside, and every recording was looked at afterwards. \
          None of them had a bot: where there is one, a recording waits for it to close as well, for two seconds at most, since it may \
          still tell what it said. Behind each of these calls, beside the same that went on, two files of a second's bytes were written, \
          one synced and then the other, as a recording and its journal are, and one renamed, by a program that did nothing else: that \
@@ -248,7 +249,7 @@ fn disk_alone(work: &Path) -> anyhow::Result<Duration> {
     Ok(took)
 }
 
-/// Whether every partial file has come as far as its call, but for the last seconds.
+/// Whether every partial file has come as far as its call has by now, but for the last seconds.
 fn caught_up(recordings: &Path, calls: &[Waiting]) -> anyhow::Result<bool> {
     let mut partial = Vec::new();
     for entry in fs::read_dir(recordings.join(".journal"))? {
@@ -259,7 +260,8 @@ fn caught_up(recordings: &Path, calls: &[Waiting]) -> anyhow::Result<bool> {
         }
     }
     Ok(calls.iter().all(|call| {
-        let due = MP3_BYTES * (LENGTHS[call.length] * 60 - BEHIND);
+        let seconds = call.call.said() * 60 / MESSAGES_A_MINUTE;
+        let due = MP3_BYTES * seconds.saturating_sub(BEHIND);
         partial.iter().any(|(name, size)| name.contains(&sid("CA", call.number)) && *size >= due)
     }))
 }
